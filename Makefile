@@ -1,0 +1,45 @@
+# Two commands matter: `make demo` answers a question, `make test` checks everything. Both set up what they need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo check test docs bench clean
+
+setup: $(VENV)/.ready
+
+# The environment is made anew when what it is made from changes.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "akstwin needs Python 3.11 or newer; name one with PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup
+	mkdir -p build
+	$(BIN)/akstwin run scenarios/library/rush_hour.yaml --report build/rush_hour.html
+
+# Format, lint, strict types, import direction, fast tests.
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n auto -m 'not slow'
+
+test: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n auto
+
+# Pages that are made from the code.
+docs: setup
+	$(BIN)/python docs/generate.py
+
+bench: setup
+	$(BIN)/python benchmarks/reference_plane.py
+	$(BIN)/python benchmarks/start_up.py
+
+clean:
+	rm -rf build dist $(VENV)

@@ -1,0 +1,83 @@
+"""The `akstwin` command. Commands are found by entry point and imported when they are called, so `--help` is quick."""
+
+import sys
+from importlib.metadata import entry_points
+
+import click
+
+from akstwin.errors import AksError
+
+# What `akstwin --help` says of our own commands without importing them; a test holds it against the commands.
+SUMMARIES = {
+    "run": "Answer a scenario's question on the simulator.",
+    "plan": "Find the smallest value of a setting that meets all objectives.",
+    "schema": "Print the JSON Schema of the scenario file.",
+}
+
+
+class Commands(click.Group):
+    """All commands that are installed, ours and others'."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Ours in the order of the README, then others' by name."""
+        found = {point.name for point in entry_points(group="akstwin.commands")}
+        return [name for name in SUMMARIES if name in found] + sorted(found - set(SUMMARIES))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of that name, imported now."""
+        for point in entry_points(group="akstwin.commands", name=cmd_name):
+            import typer.main  # noqa: PLC0415 - help does without
+
+            app = typer.Typer(add_completion=False)
+            app.command(cmd_name)(point.load())
+            return typer.main.get_command(app)  # type: ignore[return-value]
+        return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """A command that is not there is answered with the nearest one."""
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
+            from akstwin.domain.cluster import nearest  # noqa: PLC0415 - only on the way to an error
+
+            known = self.list_commands(ctx)
+            hint = nearest(args[0], known) or f"; there are {', '.join(known)}"
+            raise click.UsageError(f"no such command: {args[0]}{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """A line for each command; only others' have to be imported for it."""
+        rows = []
+        for name in self.list_commands(ctx):
+            summary = SUMMARIES.get(name)
+            if summary is None:
+                command = self.get_command(ctx, name)
+                summary = command.get_short_help_str() if command else ""
+            rows.append((name, summary))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="akstwin")
+def app() -> None:
+    """The digital twin of Azure ML's AKS model serving: simulated, served and real."""
+
+
+def main() -> None:
+    """Run the command; bad input ends with one line on standard error and exit status 2."""
+    try:
+        sys.exit(app.main(standalone_mode=False) or 0)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.ClickException as error:
+        _fail(error.format_message())
+    except click.Abort:
+        sys.exit(130)
+    except AksError as error:
+        _fail(str(error))
+
+
+def _fail(message: str) -> None:
+    click.echo(f"akstwin: {' '.join(message.split())}", err=True)
+    sys.exit(2)

@@ -1,0 +1,549 @@
+"""The router's whole judgement: admission, queue, dispatch, time-outs, replica loss, draining, the split.
+
+Rules R1 to R14 of semantics §6.1. One `Router` stands for one service; a driver (SimPy, asyncio) tells it what happened
+and when, performs the actions it returns, and wakes it at `next_timeout` and `next_deadline`.
+
+Deciding is reserving: a slot is taken in the call that returns the `Dispatch`.
+"""
+
+import hmac
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from typing import Final, Literal, NamedTuple
+
+from akstwin.clock import NEVER, Micros
+from akstwin.domain.deployment import RouteSettings
+from akstwin.domain.lifecycles import REPLICA, ReplicaEvent, ReplicaState
+from akstwin.domain.reasons import Reason
+from akstwin.domain.service import Split
+from akstwin.domain.usage import Usage
+
+VERSION_HEADER: Final = "azureml-model-deployment"
+"""Names the version that a request wants: an extension, as in SDK v2 (semantics §1.5)."""
+
+_PREFIX: Final = "/api/v1/service/"
+_TEXTS: Final[dict[Reason, str]] = {
+    Reason.QUEUE_DEADLINE: "Too many requests for service {service} (overloaded)",
+    Reason.QUEUE_FULL: "Too many requests for service {service} (overloaded)",
+    Reason.NO_READY_REPLICA: "No ready replicas for service {service}.",
+    Reason.SCORING_TIMEOUT: "Request timed out",
+    Reason.REPLICA_LOST: "Replica closed connection before replying",
+    Reason.UNAUTHORIZED: "Unauthorized",
+    Reason.NOT_FOUND: "Service {service} not found",
+    Reason.PAYLOAD_TOO_LARGE: "Payload too large",
+}
+
+
+class Dispatch(NamedTuple):
+    """Send the request to the replica; its slot is taken."""
+
+    request: int
+    version: str
+    replica: int
+
+
+class Answer(NamedTuple):
+    """The client gets this.
+
+    Attributes:
+        request: which request.
+        version: the version it was meant for, None if it never got that far.
+        status: HTTP status.
+        reason: None if the model's own answer is passed through.
+        forwarded: whether a replica's reply is passed on; only such answers carry the router's overhead (R9).
+    """
+
+    request: int
+    version: str | None
+    status: int
+    reason: Reason | None
+    forwarded: bool
+
+
+Action = Dispatch | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class KeyCredential:
+    """A bearer key as the request carries it."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCredential:
+    """A bearer token whose signature the driver has checked.
+
+    Attributes:
+        genuine: whether the signature is ours and names this service.
+        expires: its `expiryOn`.
+    """
+
+    genuine: bool
+    expires: Micros
+
+
+Credential = KeyCredential | TokenCredential
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAuth:
+    """Requests need one of two keys."""
+
+    primary: str
+    secondary: str
+
+
+@dataclass(frozen=True, slots=True)
+class TokenAuth:
+    """Requests need a token of ours that has not expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouterRules:
+    """The rules that rest on no published fact; keys of the assumptions (semantics §6.9)."""
+
+    max_queue_length: int | None = None
+    when_no_replica_ready: Literal["refuse", "queue"] = "refuse"
+    slot_released_on_timeout: Literal["at_once", "when_done"] = "at_once"
+    run_failure_status: int = 502
+    max_payload: int = 100 * 10**6
+
+
+class _Replica:
+    __slots__ = ("busy", "gone", "id", "released_at", "stamp", "state")
+
+    def __init__(self, number: int) -> None:
+        self.id = number
+        self.state = REPLICA.initial
+        self.busy = 0
+        self.released_at = -1
+        self.stamp = 0
+        self.gone = False
+
+
+class _Alarms:
+    """Instants with their requests, soonest first. Almost always added in order: one setting for all."""
+
+    __slots__ = ("due",)
+
+    def __init__(self) -> None:
+        self.due: deque[tuple[int, int]] = deque()
+
+    def add(self, instant: int, request: int) -> None:
+        due = self.due
+        at = len(due)
+        while at and due[at - 1][0] > instant:  # only after the setting has been lowered
+            at -= 1
+        due.insert(at, (instant, request))
+
+
+class _Version:
+    __slots__ = (
+        "busy", "busy_area", "changed_at", "deadlines", "free", "name", "queue", "queued", "queued_area", "ready",
+        "replicas", "settings", "timeouts",
+    )  # fmt: skip
+
+    def __init__(self, name: str, settings: RouteSettings, now: int) -> None:
+        self.name = name
+        self.settings = settings
+        self.replicas: dict[int, _Replica] = {}
+        self.ready = 0
+        self.free: list[tuple[int, int, int, int, _Replica]] = []  # busy, released at, id, stamp: R7's order
+        self.queue: deque[int] = deque()  # may hold requests that have left; `_waiting` knows
+        self.queued = 0
+        self.busy = 0
+        self.busy_area = 0
+        self.queued_area = 0
+        self.changed_at = now
+        self.deadlines = _Alarms()
+        self.timeouts = _Alarms()
+
+    def count(self, now: int) -> None:
+        """Bring the areas up to now; called before anything that changes `busy` or `queued`."""
+        span = now - self.changed_at
+        if span:
+            assert span > 0, f"time went back by {-span} µs"  # noqa: S101
+            self.busy_area += self.busy * span
+            self.queued_area += self.queued * span
+            self.changed_at = now
+
+    def offer(self, replica: _Replica) -> None:
+        """Put the replica where `take` finds it, if it can take a request."""
+        replica.stamp += 1  # whatever was offered before is stale
+        if replica.state is ReplicaState.READY and replica.busy < self.settings.slots:
+            heappush(self.free, (replica.busy, replica.released_at, replica.id, replica.stamp, replica))
+
+    def take(self) -> _Replica | None:
+        """The least busy ready replica with a free slot, its slot taken (R7)."""
+        free = self.free
+        while free:
+            _, _, _, stamp, replica = heappop(free)
+            if stamp == replica.stamp:
+                replica.busy += 1
+                if replica.busy < self.settings.slots:
+                    self.offer(replica)
+                return replica
+        return None
+
+
+class Router:
+    """The router of one service.
+
+    Args:
+        service: its name, for the texts of refusals.
+        rules: what is assumed.
+
+    Attributes:
+        next_timeout: call `expire_timeouts` then (NEVER: nothing runs).
+        next_deadline: call `expire_queue` then (NEVER: nobody waits).
+    """
+
+    def __init__(self, service: str, rules: RouterRules) -> None:
+        self.service = service
+        self.rules = rules
+        self.next_timeout: int = NEVER
+        self.next_deadline: int = NEVER
+        self._auth: KeyAuth | TokenAuth | None = None
+        self._split: Split | None = None
+        self._versions: dict[str, _Version] = {}
+        self._waiting: dict[int, _Version] = {}
+        self._flights: dict[int, tuple[_Version, _Replica]] = {}
+        self._answered: dict[int, tuple[_Version, _Replica]] = {}  # timed out or aborted, slot still held
+
+    def __repr__(self) -> str:
+        versions = ", ".join(
+            f"{v.name}: {v.queued} waiting, {v.busy} running, {v.ready} ready" for v in self._versions.values()
+        )
+        return f"<Router {self.service} [{versions}]>"
+
+    # -- what the router has learned of the service
+
+    def configure(self, version: str, settings: RouteSettings, now: int) -> list[Action]:
+        """Add a version, or change what it was added with; waiting and running requests keep their own limits."""
+        known = self._versions.get(version)
+        if known is None:
+            self._versions[version] = _Version(version, settings, now)
+            return []
+        known.count(now)
+        known.settings = settings
+        for replica in known.replicas.values():
+            known.offer(replica)
+        actions: list[Action] = []
+        self._fill(known, now, actions)
+        return actions
+
+    def set_split(self, split: Split | None) -> None:
+        """Change the traffic split; None: the service is not known (any more)."""
+        self._split = split
+
+    def set_auth(self, auth: KeyAuth | TokenAuth | None) -> None:
+        """Change what a request must carry; None: nothing."""
+        self._auth = auth
+
+    def remove_version(self, version: str, now: int) -> list[Action]:
+        """Forget a version; who waits for it is refused, what runs may end."""
+        gone = self._versions.pop(version)
+        gone.count(now)
+        refused = [request for request in gone.queue if self._waiting.pop(request, None) is gone]
+        gone.queued = 0
+        gone.queue.clear()
+        return [Answer(request, version, 503, Reason.NO_READY_REPLICA, forwarded=False) for request in refused]
+
+    # -- what the router has learned of replicas
+
+    def seen_ready(self, version: str, replica: int, now: int) -> list[Action]:
+        """The replica answers; it may be given requests unless it has been withdrawn."""
+        return self._learn(version, replica, ReplicaEvent.SEEN_READY, now)
+
+    def seen_unready(self, version: str, replica: int, now: int) -> list[Action]:
+        """The replica does not answer (any more), or is dead."""
+        return self._learn(version, replica, ReplicaEvent.SEEN_UNREADY, now)
+
+    def withdraw(self, version: str, replica: int, now: int) -> list[Action]:
+        """We are about to end the replica: no request from now on; what it runs may finish."""
+        return self._learn(version, replica, ReplicaEvent.WITHDRAWN, now)
+
+    def forget(self, version: str, replica: int, now: int) -> list[Action]:
+        """The replica is gone for good; slots of requests that were answered before are given back."""
+        known = self._versions.get(version)
+        if known is None or replica not in known.replicas:
+            return []
+        actions = self._learn(version, replica, ReplicaEvent.WITHDRAWN, now)
+        actions += self.release_answered(version, replica, now)
+        known.replicas.pop(replica).gone = True
+        return actions
+
+    def release_answered(self, version: str, replica: int, now: int) -> list[Action]:
+        """The replica no longer works on what was answered before: those slots are free."""
+        actions: list[Action] = []
+        for request in [
+            request for request, (of, on) in self._answered.items() if of.name == version and on.id == replica
+        ]:
+            actions += self._end(request, now, 0, None, forwarded=False)
+        return actions
+
+    def _learn(self, version: str, number: int, event: ReplicaEvent, now: int) -> list[Action]:
+        known = self._versions.get(version)
+        if known is None:
+            return []
+        replica = known.replicas.get(number)
+        if replica is None:
+            replica = known.replicas[number] = _Replica(number)
+        was, replica.state = replica.state, REPLICA.step(replica.state, event)
+        known.ready += (replica.state is ReplicaState.READY) - (was is ReplicaState.READY)
+        actions: list[Action] = []
+        if replica.state is ReplicaState.READY and was is not ReplicaState.READY:
+            if replica.released_at < 0:
+                replica.released_at = now
+            known.offer(replica)
+            self._fill(known, now, actions)
+        elif replica.state is not ReplicaState.READY:
+            replica.stamp += 1
+        return actions
+
+    # -- requests
+
+    def arrive(
+        self,
+        request: int,
+        now: int,
+        draw: int = 0,
+        *,
+        wanted: str | None = None,
+        credential: Credential | None = None,
+        size: int = 0,
+    ) -> list[Action]:
+        """A request has come in (R2 to R7).
+
+        Args:
+            request: a number of the driver's own, never used twice.
+            now: the present.
+            draw: 0 up to `Split.WHOLE`, for the traffic split.
+            wanted: the version named by `VERSION_HEADER`.
+            credential: what its Authorization header holds.
+            size: of its body, bytes.
+        """
+        if size > self.rules.max_payload:
+            return [Answer(request, None, 413, Reason.PAYLOAD_TOO_LARGE, forwarded=False)]
+        if self._split is None:
+            return [Answer(request, None, 404, Reason.NOT_FOUND, forwarded=False)]
+        if self._auth is not None and not _authorized(self._auth, credential, now):
+            return [Answer(request, None, 401, Reason.UNAUTHORIZED, forwarded=False)]
+        version = self._versions.get(wanted if wanted is not None else self._split.pick(draw))
+        if version is None:
+            return [Answer(request, None, 404, Reason.NOT_FOUND, forwarded=False)]
+        if not version.ready and self.rules.when_no_replica_ready == "refuse":
+            return [Answer(request, version.name, 503, Reason.NO_READY_REPLICA, forwarded=False)]
+        if not version.queued and (replica := version.take()) is not None:
+            version.count(now)
+            return [self._dispatch(request, version, replica, now)]
+        if self.rules.max_queue_length is not None and version.queued >= self.rules.max_queue_length:
+            return [Answer(request, version.name, 503, Reason.QUEUE_FULL, forwarded=False)]
+        version.count(now)
+        version.queue.append(request)
+        version.queued += 1
+        self._waiting[request] = version
+        deadline = now + version.settings.max_wait
+        version.deadlines.add(deadline, request)
+        self.next_deadline = min(self.next_deadline, deadline)
+        return []
+
+    def complete(self, request: int, now: int, status: int = 200, *, run_failed: bool = False) -> list[Action]:
+        """The replica's reply is complete (R12): it is passed on, and its slot is free.
+
+        Args:
+            request: which one; one that was answered before gets no second answer.
+            now: the present.
+            status: the container's own status.
+            run_failed: whether it says that `run()` raised.
+        """
+        if status >= 500 and run_failed:
+            return self._end(request, now, self.rules.run_failure_status, Reason.RUN_FAILED, forwarded=True)
+        return self._end(request, now, status, Reason.RUN_FAILED if status >= 500 else None, forwarded=True)
+
+    def broken(self, request: int, now: int) -> list[Action]:
+        """The replica closed the connection, or refused it (R13). The router never tries another replica."""
+        return self._end(request, now, 502, Reason.REPLICA_LOST, forwarded=True)
+
+    def abort(self, request: int, now: int) -> list[Action]:
+        """The client went away. Waiting: dropped. Running: as after a time-out, the worker goes on."""
+        version = self._waiting.pop(request, None)
+        if version is not None:
+            version.count(now)
+            version.queued -= 1
+            return [Answer(request, version.name, 499, Reason.CLIENT_ABORTED, forwarded=False)]
+        if request in self._flights:
+            return self._give_up(request, now, 499, Reason.CLIENT_ABORTED)
+        return []
+
+    def expire_timeouts(self, now: int) -> list[Action]:
+        """Answer what has run into its scoring time-out (R11). The worker goes on; the slot follows the rules."""
+        actions: list[Action] = []
+        for version in list(self._versions.values()):
+            due = version.timeouts.due
+            while due and (due[0][0] <= now or due[0][1] not in self._flights):
+                _, request = due.popleft()
+                if request in self._flights:
+                    actions += self._give_up(request, now, 504, Reason.SCORING_TIMEOUT)
+        self.next_timeout = min(
+            (v.timeouts.due[0][0] for v in self._versions.values() if v.timeouts.due), default=NEVER
+        )
+        return actions
+
+    def expire_queue(self, now: int) -> list[Action]:
+        """Refuse who has waited `max_request_wait_time` (R8)."""
+        actions: list[Action] = []
+        for version in self._versions.values():
+            due = version.deadlines.due
+            while due and (due[0][0] <= now or due[0][1] not in self._waiting):
+                _, request = due.popleft()
+                if self._waiting.pop(request, None) is not None:
+                    version.count(now)
+                    version.queued -= 1
+                    actions.append(Answer(request, version.name, 503, Reason.QUEUE_DEADLINE, forwarded=False))
+            if not version.queued:
+                version.queue.clear()
+        self.next_deadline = min(
+            (v.deadlines.due[0][0] for v in self._versions.values() if v.deadlines.due), default=NEVER
+        )
+        return actions
+
+    # -- reading
+
+    def usage(self, version: str, now: int) -> Usage:
+        """How busy the version has been up to now. Reading changes nothing."""
+        known = self._versions.get(version)
+        if known is None:
+            return Usage(0, 0, 0, 0, 0)
+        span = now - known.changed_at
+        return Usage(
+            known.busy_area + known.busy * span,
+            known.queued_area + known.queued * span,
+            known.busy,
+            known.queued,
+            known.ready,
+        )
+
+    def in_flight(self, version: str, replica: int) -> int:
+        """Slots taken on one replica."""
+        known = self._versions.get(version)
+        held = known.replicas.get(replica) if known else None
+        return held.busy if held else 0
+
+    def requests_on(self, replica: int) -> list[int]:
+        """Requests whose slots this replica holds, the earliest dispatched first."""
+        held = [(r, flight) for flights in (self._flights, self._answered) for r, flight in flights.items()]
+        return sorted(request for request, (_, on) in held if on.id == replica)
+
+    # -- deciding
+
+    def _dispatch(self, request: int, version: _Version, replica: _Replica, now: int) -> Dispatch:
+        version.busy += 1
+        self._flights[request] = (version, replica)
+        due = now + version.settings.scoring_timeout
+        version.timeouts.add(due, request)
+        self.next_timeout = min(self.next_timeout, due)
+        return Dispatch(request, version.name, replica.id)
+
+    def _fill(self, version: _Version, now: int, actions: list[Action]) -> None:
+        """Give waiting requests what slots there are, the longest waiting first (R8)."""
+        while version.queued:
+            replica = version.take()
+            if replica is None:
+                return
+            request = version.queue.popleft()
+            while self._waiting.pop(request, None) is None:  # left the queue by its deadline or its client
+                request = version.queue.popleft()
+            version.count(now)
+            version.queued -= 1
+            actions.append(self._dispatch(request, version, replica, now))
+
+    def _release(self, version: _Version, replica: _Replica, now: int, actions: list[Action]) -> None:
+        version.count(now)
+        version.busy -= 1
+        replica.busy -= 1
+        assert replica.busy >= 0, f"replica {replica.id} gave back a slot that it did not hold"  # noqa: S101
+        replica.released_at = now
+        version.offer(replica)
+        if version.queued:
+            self._fill(version, now, actions)
+
+    def _end(self, request: int, now: int, status: int, reason: Reason | None, *, forwarded: bool) -> list[Action]:
+        flight = self._flights.pop(request, None)
+        if flight is not None:
+            actions: list[Action] = [Answer(request, flight[0].name, status, reason, forwarded)]
+        else:
+            flight = self._answered.pop(request, None)
+            if flight is None:  # answered before, and its slot was given back then
+                return []
+            actions = []
+        self._release(flight[0], flight[1], now, actions)
+        return actions
+
+    def _give_up(self, request: int, now: int, status: int, reason: Reason) -> list[Action]:
+        version, replica = self._flights.pop(request)
+        actions: list[Action] = [Answer(request, version.name, status, reason, forwarded=False)]
+        if self.rules.slot_released_on_timeout == "at_once" or replica.gone:  # the gone never report back
+            self._release(version, replica, now, actions)
+        else:
+            self._answered[request] = (version, replica)
+        return actions
+
+
+def _authorized(auth: KeyAuth | TokenAuth, credential: Credential | None, now: int) -> bool:
+    """R4. Keys are compared in constant time."""
+    match auth, credential:
+        case KeyAuth(primary, secondary), KeyCredential(key):
+            given = key.encode()
+            first = hmac.compare_digest(given, primary.encode())
+            second = hmac.compare_digest(given, secondary.encode())
+            return first or second
+        case TokenAuth(), TokenCredential(genuine, expires):
+            return genuine and expires > now
+        case _:
+            return False
+
+
+def match_path(path: str) -> tuple[str, Literal["score", "swagger"]] | None:
+    """The service and what is wanted of it (R1); None: answer 404 `Not Found`."""
+    if not path.startswith(_PREFIX):
+        return None
+    name, _, what = path[len(_PREFIX) :].partition("/")
+    if name and what == "score":
+        return name, "score"
+    if name and what == "swagger.json":
+        return name, "swagger"
+    return None
+
+
+def refusal_text(reason: Reason, service: str) -> str:
+    """The plain text of an answer that the router makes itself."""
+    return _TEXTS[reason].format(service=service)
+
+
+def router_headers(date: str, length: int, request_id: str) -> dict[str, str]:
+    """Headers of an answer that the router makes itself, in the recorded order (R14; MLN#450: no content type).
+
+    Args:
+        date: an HTTP date.
+        length: of the body, bytes.
+        request_id: a GUID.
+    """
+    return {
+        "server": "Cowboy",
+        "date": date,
+        "content-length": str(length),
+        "cache-control": "max-age=0, private, must-revalidate",
+        "x-ms-request-id": request_id,
+    }
+
+
+def passed_headers(headers: Mapping[str, str], request_id: str) -> dict[str, str]:
+    """Headers of a replica's reply as the client gets them: its own, with a request id if it gave none (R14)."""
+    passed = dict(headers)
+    if not any(name.lower() == "x-ms-request-id" for name in passed):
+        passed["x-ms-request-id"] = request_id
+    return passed

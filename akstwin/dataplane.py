@@ -1,0 +1,131 @@
+"""The port between a control plane and whatever carries requests (design §5).
+
+The control plane, simulated or Kubernetes, tells a `DataPlane` what the router learns and what becomes of containers; the
+plane tells a `PlaneListener` what the control plane has to act on. One plane serves one service.
+
+A plane may be behind: it must look as if it had advanced to the present whenever it is called or read.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from akstwin.clock import Micros
+from akstwin.domain.deployment import ProbeSettings, RouteSettings
+from akstwin.domain.profile import ModelProfile
+from akstwin.domain.service import Split
+from akstwin.domain.usage import Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    """What one container is like.
+
+    Attributes:
+        version: whose it is.
+        model: run times, workers.
+        stretch: run times are multiplied by numerator / denominator: less CPU than the workers want.
+        liveness: the probe that can kill it.
+        readiness: the probe that makes it ready; None: ready as soon as `init()` has returned.
+    """
+
+    version: str
+    model: ModelProfile
+    stretch: tuple[int, int]
+    liveness: ProbeSettings
+    readiness: ProbeSettings | None
+
+
+class PlaneListener(Protocol):
+    """What a plane reports."""
+
+    def container_exited(self, replica: int) -> None:
+        """The container has ended: it finished what it held, ran out of grace, or crashed."""
+        ...
+
+    def liveness_failed(self, replica: int) -> None:
+        """The liveness probe has failed as often as it may."""
+        ...
+
+    def readiness_changed(self, replica: int, ready: bool) -> None:
+        """The readiness probe has come to another verdict."""
+        ...
+
+
+class DataPlane(Protocol):
+    """Router and containers of one service."""
+
+    # What the router learns, at the moment it learns it.
+    def configure(self, version: str, settings: RouteSettings) -> None:
+        """A version is there, or has changed."""
+        ...
+
+    def set_split(self, split: Split | None) -> None:
+        """The traffic split; None: no such service."""
+        ...
+
+    def admit(self, version: str, replica: int) -> None:
+        """The replica is seen ready."""
+        ...
+
+    def suspend(self, version: str, replica: int) -> None:
+        """The replica is seen unready or dead."""
+        ...
+
+    def withdraw(self, version: str, replica: int) -> None:
+        """We are ending the replica: nothing more is sent to it."""
+        ...
+
+    def forget(self, version: str, replica: int) -> None:
+        """The replica is gone."""
+        ...
+
+    # What becomes of containers.
+    def start_container(self, replica: int, spec: ContainerSpec) -> None:
+        """It starts: connections are taken, `init()` runs."""
+        ...
+
+    def container_initialised(self, replica: int) -> None:
+        """`init()` has returned: it works."""
+        ...
+
+    def stop_container(self, replica: int, grace: Micros) -> None:
+        """SIGTERM, and SIGKILL after the grace; `container_exited` follows."""
+        ...
+
+    def kill_container(self, replica: int) -> None:
+        """It is dead at once; `container_exited` follows."""
+        ...
+
+    # What is broken on purpose.
+    def silence(self, replica: int) -> None:
+        """Its node is lost: nothing comes back from it, what it did is lost."""
+        ...
+
+    def restore(self, replica: int) -> None:
+        """Its node is back."""
+        ...
+
+    def hang(self, replica: int) -> None:
+        """It stops answering."""
+        ...
+
+    def resume(self, replica: int) -> None:
+        """It goes on where it stopped."""
+        ...
+
+    def slow_down(self, replica: int, factor: float) -> None:
+        """Requests that start on it take this many times as long; 1: as ever."""
+        ...
+
+    def crash_on_request(self, version: str, request: int, *, every: bool, times: int) -> None:
+        """A container dies as it starts the version's `request`-th request from now."""
+        ...
+
+    # What can be read.
+    def usage(self, version: str) -> Usage:
+        """How busy the version has been, and is."""
+        ...
+
+    def in_flight(self, version: str, replica: int) -> int:
+        """Slots taken on one replica."""
+        ...

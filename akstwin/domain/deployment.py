@@ -1,0 +1,271 @@
+"""What one version of a service is deployed with: wide at the rim, narrow inside.
+
+`DeployArguments` takes the keyword arguments of the SDK's `deploy_configuration` and `create_version`, with their names,
+units and defaults (the class reference; semantics §6.9). `settings()` turns them into one frozen value in which two
+settings cannot contradict each other.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from akstwin.clock import MILLISECOND, SECOND, Micros
+from akstwin.domain.resources import Resources
+from akstwin.domain.spec import Spec
+from akstwin.domain.units import megabytes, millicores
+from akstwin.errors import InvalidSetting
+
+_T = TypeVar("_T")
+
+SCORING_TIMEOUT_MS_MAX: Final = 300_000
+"""The service refuses more (semantics §1.3, reported in MLN#1624)."""
+
+NAME_FORM: Final = "3 to 32 lower-case letters, digits and dashes, first a letter, last a letter or digit"
+_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
+_NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{,61}[a-z0-9])?\Z")
+
+
+def check_name(setting: str, name: str) -> None:
+    """Refuse what is no name for a service or a version (semantics §2.1).
+
+    Raises:
+        InvalidSetting: naming `setting`.
+    """
+    if not 3 <= len(name) <= 32 or not _NAME.match(name):
+        raise InvalidSetting(setting, name, NAME_FORM)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A number of replicas that nobody changes but the user."""
+
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class Autoscaled:
+    """Replicas that follow utilisation.
+
+    Attributes:
+        minimum: fewest replicas.
+        maximum: most replicas.
+        refresh: between two looks.
+        target_percent: busy share of the replicas that is aimed at.
+    """
+
+    minimum: int = 1
+    maximum: int = 10
+    refresh: Micros = SECOND
+    target_percent: int = 70
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSettings:
+    """When a container is probed, and how many answers decide."""
+
+    initial_delay: Micros
+    period: Micros
+    timeout: Micros
+    success_threshold: int
+    failure_threshold: int
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSettings:
+    """What the router needs to know of one version.
+
+    Attributes:
+        slots: requests that the router sends to one replica at once.
+        max_wait: longest time in the queue.
+        scoring_timeout: longest time from dispatch to answer.
+    """
+
+    slots: int
+    max_wait: Micros
+    scoring_timeout: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSettings:
+    """Everything that one version is deployed with."""
+
+    scaling: Fixed | Autoscaled
+    route: RouteSettings
+    request: Resources
+    cpu_limit: int | None
+    memory_limit: int | None
+    liveness: ProbeSettings
+
+    @property
+    def initial_replicas(self) -> int:
+        """Replicas before the autoscaler has looked."""
+        return self.scaling.replicas if isinstance(self.scaling, Fixed) else self.scaling.minimum
+
+    @property
+    def template(self) -> tuple[object, ...]:
+        """What stands in the pod template: a change of it rolls the pods (semantics §6.6)."""
+        return (self.request, self.cpu_limit, self.memory_limit, self.liveness)
+
+
+class DeployArguments(Spec):
+    """The SDK's keyword arguments for one version; None means "the service's default"."""
+
+    autoscale_enabled: bool | None = None
+    autoscale_min_replicas: int | None = None
+    autoscale_max_replicas: int | None = None
+    autoscale_refresh_seconds: int | None = None
+    autoscale_target_utilization: int | None = None
+    collect_model_data: bool | None = None
+    auth_enabled: bool | None = None
+    cpu_cores: float | None = None
+    memory_gb: float | None = None
+    enable_app_insights: bool | None = None
+    scoring_timeout_ms: int | None = None
+    replica_max_concurrent_requests: int | None = None
+    max_request_wait_time: int | None = None
+    num_replicas: int | None = None
+    primary_key: str | None = None
+    secondary_key: str | None = None
+    tags: dict[str, str] | None = None
+    properties: dict[str, str] | None = None
+    description: str | None = None
+    gpu_cores: int | None = None
+    period_seconds: int | None = None
+    initial_delay_seconds: int | None = None
+    timeout_seconds: int | None = None
+    success_threshold: int | None = None
+    failure_threshold: int | None = None
+    namespace: str | None = None
+    token_auth_enabled: bool | None = None
+    traffic_percentile: float | None = None
+    is_default: bool | None = None
+    is_control_version_type: bool | None = None
+    cpu_cores_limit: float | None = None
+    memory_gb_limit: float | None = None
+
+    def settings(self) -> VersionSettings:
+        """These arguments with the service's defaults filled in.
+
+        Raises:
+            InvalidSetting: a value, or a pair of values, that the SDK or the service refuses (semantics §2.1).
+        """
+        self._check_each()
+        self._check_together()
+        return VersionSettings(
+            scaling=self._scaling(),
+            route=RouteSettings(
+                slots=_or(self.replica_max_concurrent_requests, 1),
+                max_wait=Micros(_or(self.max_request_wait_time, 500) * MILLISECOND),
+                scoring_timeout=Micros(_or(self.scoring_timeout_ms, 60_000) * MILLISECOND),
+            ),
+            request=Resources(
+                millicores(_or(self.cpu_cores, 0.1)), megabytes(_or(self.memory_gb, 0.5)), _or(self.gpu_cores, 0)
+            ),
+            cpu_limit=None if self.cpu_cores_limit is None else millicores(self.cpu_cores_limit),
+            memory_limit=None if self.memory_gb_limit is None else megabytes(self.memory_gb_limit),
+            liveness=ProbeSettings(
+                initial_delay=Micros(_or(self.initial_delay_seconds, 310) * SECOND),
+                period=Micros(_or(self.period_seconds, 10) * SECOND),
+                timeout=Micros(_or(self.timeout_seconds, 2) * SECOND),
+                # Kubernetes insists on 1 for liveness; another value is stored and applied as 1 (semantics §6.6).
+                success_threshold=1,
+                failure_threshold=_or(self.failure_threshold, 3),
+            ),
+        )
+
+    def warnings(self) -> list[str]:
+        """What is taken but does not act as written."""
+        if self.success_threshold not in (None, 1):
+            return [f"success_threshold: {self.success_threshold} is applied as 1, as Kubernetes insists for liveness"]
+        return []
+
+    def updated(self, changes: "DeployArguments") -> "DeployArguments":
+        """These arguments after an update: what `changes` leaves as None stays as it is."""
+        given: dict[str, Any] = changes.model_dump(exclude_none=True)
+        kept: dict[str, Any] = self.model_dump(exclude_none=True)
+        if changes.autoscale_enabled:
+            kept.pop("num_replicas", None)
+        elif changes.autoscale_enabled is False:
+            for name in _AUTOSCALE_ONLY:
+                kept.pop(name, None)
+        return DeployArguments(**{**kept, **given})
+
+    def _scaling(self) -> Fixed | Autoscaled:
+        if self.num_replicas is not None and not self.autoscale_enabled:
+            return Fixed(self.num_replicas)
+        return Autoscaled(
+            minimum=_or(self.autoscale_min_replicas, 1),
+            maximum=_or(self.autoscale_max_replicas, 10),
+            refresh=Micros(_or(self.autoscale_refresh_seconds, 1) * SECOND),
+            target_percent=_or(self.autoscale_target_utilization, 70),
+        )
+
+    def _check_each(self) -> None:
+        for name in _POSITIVE:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InvalidSetting(name, value, "greater than 0")
+        for name in ("cpu_cores_limit", "memory_gb_limit"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InvalidSetting(name, value, "greater than 0")
+        if self.gpu_cores is not None and self.gpu_cores < 0:
+            raise InvalidSetting("gpu_cores", self.gpu_cores, "0 or more")
+        if self.traffic_percentile is not None and not 0 <= self.traffic_percentile <= 100:
+            raise InvalidSetting("traffic_percentile", self.traffic_percentile, "a percentage from 0 to 100")
+        if self.autoscale_target_utilization is not None and self.autoscale_target_utilization > 100:
+            raise InvalidSetting("autoscale_target_utilization", self.autoscale_target_utilization, "at most 100")
+        if self.scoring_timeout_ms is not None and self.scoring_timeout_ms > SCORING_TIMEOUT_MS_MAX:
+            raise InvalidSetting("scoring_timeout_ms", self.scoring_timeout_ms, f"at most {SCORING_TIMEOUT_MS_MAX}")
+        if self.namespace is not None and not _NAMESPACE.match(self.namespace):
+            raise InvalidSetting("namespace", self.namespace, "1 to 63 lower-case letters, digits and inner dashes")
+
+    def _check_together(self) -> None:
+        for limit, request in (("cpu_cores_limit", "cpu_cores"), ("memory_gb_limit", "memory_gb")):
+            most, asked = getattr(self, limit), getattr(self, request)
+            if most is not None and asked is not None and most < asked:
+                raise InvalidSetting(limit, most, f"at least {request}, {asked}")
+        if self.auth_enabled and self.token_auth_enabled:
+            raise InvalidSetting("token_auth_enabled", True, "right together with auth_enabled: one or the other")
+        if self.autoscale_enabled and self.num_replicas is not None:
+            raise InvalidSetting("num_replicas", self.num_replicas, "right with autoscale_enabled: one or the other")
+        if self.autoscale_enabled is False and self.num_replicas is None:
+            raise InvalidSetting("num_replicas", None, "right with autoscale_enabled off: a number is needed")
+        if not self.autoscale_enabled:
+            self._check_autoscale_is_meant()
+        low, high = _or(self.autoscale_min_replicas, 1), _or(self.autoscale_max_replicas, 10)
+        if low > high:
+            name = "autoscale_min_replicas" if self.autoscale_min_replicas is not None else "autoscale_max_replicas"
+            raise InvalidSetting(name, getattr(self, name), f"right: the minimum {low} is over the maximum {high}")
+
+    def _check_autoscale_is_meant(self) -> None:
+        """Autoscaler settings beside a fixed number of replicas would be ignored: refused."""
+        for name in _AUTOSCALE_ONLY:
+            if getattr(self, name) is not None and (self.autoscale_enabled is False or self.num_replicas is not None):
+                raise InvalidSetting(name, getattr(self, name), "right with the autoscaler off")
+
+
+_AUTOSCALE_ONLY: Final = (
+    "autoscale_min_replicas",
+    "autoscale_max_replicas",
+    "autoscale_refresh_seconds",
+    "autoscale_target_utilization",
+)
+_POSITIVE: Final = (
+    "cpu_cores",
+    "memory_gb",
+    "period_seconds",
+    "initial_delay_seconds",
+    "timeout_seconds",
+    "success_threshold",
+    "failure_threshold",
+    "scoring_timeout_ms",
+    "replica_max_concurrent_requests",
+    "max_request_wait_time",
+    "num_replicas",
+    *_AUTOSCALE_ONLY,
+)
+
+
+def _or(value: _T | None, default: _T) -> _T:
+    return default if value is None else value

@@ -1,0 +1,83 @@
+"""A bounded histogram of durations: memory does not grow with what is counted."""
+
+from collections.abc import Iterable
+from math import ceil
+from typing import Final, Self
+
+_BITS: Final = 11
+"""Values below 2**11 µs have a bucket each; above, a bucket is at most 1/1024 of its value wide."""
+
+
+class Histogram:
+    """Counts whole microseconds in buckets of at most 0.1 % width; each bucket also keeps its sum.
+
+    A quantile is the mean of the bucket that the nearest rank falls into, so it is exact where all values of a bucket
+    are equal, and within 0.1 % otherwise. Sum, count and extremes are exact.
+    """
+
+    __slots__ = ("_buckets", "count", "largest", "total")
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, list[int]] = {}
+        self.count = 0
+        self.total = 0
+        self.largest = 0
+
+    def add(self, value: int) -> None:
+        """Count one value of 0 µs or more."""
+        shift = value.bit_length() - _BITS
+        key = value if shift <= 0 else (shift << _BITS) + (value >> shift)
+        bucket = self._buckets.get(key)
+        if bucket is None:
+            self._buckets[key] = [1, value]
+        else:
+            bucket[0] += 1
+            bucket[1] += value
+        self.count += 1
+        self.total += value
+        self.largest = max(self.largest, value)
+
+    def merge(self, other: Self) -> None:
+        """Count everything that `other` has counted."""
+        for key, (count, total) in other._buckets.items():
+            bucket = self._buckets.setdefault(key, [0, 0])
+            bucket[0] += count
+            bucket[1] += total
+        self.count += other.count
+        self.total += other.total
+        self.largest = max(self.largest, other.largest)
+
+    @property
+    def mean(self) -> float | None:
+        """Mean in microseconds; None of nothing."""
+        return self.total / self.count if self.count else None
+
+    def quantile(self, share: float) -> float | None:
+        """The value that `share` of all values do not exceed (nearest rank), in microseconds; None of nothing."""
+        found = self.quantiles([share])
+        return found[0] if found else None
+
+    def quantiles(self, shares: Iterable[float]) -> list[float]:
+        """Several quantiles in one pass, in the order asked; nothing of nothing."""
+        wanted = list(shares)
+        if not self.count:
+            return []
+        ranks = sorted({self._rank(share) for share in wanted})
+        values: dict[int, float] = {}
+        seen = 0
+        at = iter(ranks)
+        rank = next(at)
+        for key in sorted(self._buckets):
+            count, total = self._buckets[key]
+            seen += count
+            while seen >= rank:
+                values[rank] = total / count
+                following = next(at, None)
+                if following is None:
+                    return [values[self._rank(share)] for share in wanted]
+                rank = following
+        raise AssertionError("ranks end at the count")
+
+    def _rank(self, share: float) -> int:
+        # 0.95 * 20 is 19.000000000000004 in floats on some shares: a rank is a count, not a float
+        return max(1, ceil(round(share * self.count, 6)))

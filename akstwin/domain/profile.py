@@ -1,0 +1,104 @@
+"""What a model costs: how long its requests take, how it starts, what it needs.
+
+A profile is the user's own knowledge of their model; it is never assumed for them beyond the defaults here.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PositiveInt
+
+from akstwin.clock import MILLISECOND, SECOND, Micros
+from akstwin.domain.spec import Spec
+from akstwin.domain.units import DURATION_FORM, Duration, parse_duration
+
+
+class Constant(Spec):
+    """Always the same."""
+
+    distribution: Literal["constant"] = "constant"
+    mean: Duration
+
+
+class Uniform(Spec):
+    """Every value between mean·(1 - √3·cv) and mean·(1 + √3·cv) alike."""
+
+    distribution: Literal["uniform"]
+    mean: Duration
+    cv: Annotated[float, Field(ge=0, le=0.57735)]
+
+
+class Exponential(Spec):
+    """Exponential: the coefficient of variation is 1."""
+
+    distribution: Literal["exponential"]
+    mean: Duration
+
+
+class Lognormal(Spec):
+    """Lognormal, by mean and coefficient of variation."""
+
+    distribution: Literal["lognormal"]
+    mean: Duration
+    cv: Annotated[float, Field(ge=0, le=100)]
+
+
+class Gamma(Spec):
+    """Gamma, by mean and coefficient of variation."""
+
+    distribution: Literal["gamma"]
+    mean: Duration
+    cv: Annotated[float, Field(gt=0, le=100)]
+
+
+class Weibull(Spec):
+    """Weibull, by mean and coefficient of variation."""
+
+    distribution: Literal["weibull"]
+    mean: Duration
+    cv: Annotated[float, Field(gt=0.01, le=20)]
+
+
+class Empirical(Spec):
+    """Drawn with replacement from measured values: a CSV file whose first column holds durations."""
+
+    distribution: Literal["empirical"]
+    file: str
+    values: tuple[Micros, ...] = Field(default=(), exclude=True, json_schema_extra={"hidden": True})
+    """The file's values, filled in by whoever reads the file."""
+
+
+Distribution = Constant | Uniform | Exponential | Lognormal | Gamma | Weibull | Empirical
+
+
+def _plain_is_constant(value: Any) -> Any:
+    """A plain duration is a constant; `init_time: 8s` needs no mapping."""
+    if isinstance(value, str | int | float):
+        try:
+            return {"distribution": "constant", "mean": parse_duration(value) / SECOND}
+        except ValueError:
+            raise ValueError(f"{DURATION_FORM}, or a mapping with `distribution:`") from None
+    return value
+
+
+Durations = Annotated[
+    Annotated[Distribution, Field(discriminator="distribution")],
+    BeforeValidator(_plain_is_constant, json_schema_input_type=str | float | Distribution),
+]
+
+
+class ModelProfile(Spec):
+    """One version's model.
+
+    Attributes:
+        service_time: run time of one request in a worker.
+        init_time: from the container's start to the end of `init()`.
+        workers: processes that score at once in one replica.
+        cpu: cores that one busy worker wants; None: `service_time` was measured under the limits in force.
+        failure_rate: share of requests whose `run()` raises.
+    """
+
+    service_time: Durations = Constant(mean=Micros(50 * MILLISECOND) / SECOND)  # type: ignore[arg-type]
+    init_time: Durations = Constant(mean=5)  # type: ignore[arg-type]
+    workers: PositiveInt = 1
+    cpu: Annotated[float, Field(gt=0)] | None = None
+    failure_rate: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -1,0 +1,102 @@
+"""Durations and sizes as people write them, to and from whole numbers."""
+
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+from akstwin.clock import HOUR, MILLISECOND, MINUTE, SECOND, Micros
+
+_DURATION_UNITS: Final = {"us": 1, "ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
+_SIZE_UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_QUANTITY: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)\s*\Z")
+DURATION_FORM: Final = 'a duration such as "250ms", "10s", "5m", "24h", or a number of seconds'
+SIZE_FORM: Final = 'a size such as "100MB", or a number of bytes'
+
+
+def _quantity(value: object, units: dict[str, int], bare: int, form: str) -> int:
+    """`value` in the smallest unit, rounded half to even."""
+    if isinstance(value, bool):
+        raise ValueError(form)  # noqa: TRY004 - pydantic turns ValueError into a message with the setting's path
+    if isinstance(value, int | float):
+        number, unit = Decimal(str(value)), bare
+    elif isinstance(value, str) and (match := _QUANTITY.match(value)):
+        number = Decimal(match[1])
+        if match[2] == "":
+            unit = bare
+        elif match[2] in units:
+            unit = units[match[2]]
+        else:
+            raise ValueError(form)
+    else:
+        raise ValueError(form)
+    try:
+        scaled = number * unit
+        if not scaled.is_finite() or scaled < 0 or scaled >= 1 << 62:
+            raise ValueError(form)
+        return int(scaled.to_integral_value(rounding="ROUND_HALF_EVEN"))
+    except InvalidOperation as error:
+        raise ValueError(form) from error
+
+
+def parse_duration(value: object) -> Micros:
+    """A duration in whole microseconds.
+
+    Args:
+        value: `"250ms"`, `"10s"`, `"5m"`, `"24h"` (also `us` and `d`), or a number of seconds.
+
+    Raises:
+        ValueError: anything else, and whatever is negative or endless. The message says what is expected.
+    """
+    return Micros(_quantity(value, _DURATION_UNITS, SECOND, DURATION_FORM))
+
+
+def parse_size(value: object) -> int:
+    """A size in bytes (decimal units, as Azure's pages use them).
+
+    Raises:
+        ValueError: not a size. The message says what is expected.
+    """
+    return _quantity(value, _SIZE_UNITS, 1, SIZE_FORM)
+
+
+def format_duration(span: int) -> str:
+    """The shortest way to write `span` (microseconds) that `parse_duration` reads back."""
+    for unit in ("h", "m", "s", "ms"):
+        if span % _DURATION_UNITS[unit] == 0 and span:
+            return f"{span // _DURATION_UNITS[unit]}{unit}"
+    return f"{span}us" if span else "0s"
+
+
+def format_size(size: int) -> str:
+    """The shortest way to write `size` (bytes) that `parse_size` reads back."""
+    for unit in ("GB", "MB", "kB"):
+        if size % _SIZE_UNITS[unit] == 0 and size:
+            return f"{size // _SIZE_UNITS[unit]}{unit}"
+    return f"{size}B"
+
+
+_duration_schema = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "number", "minimum": 0}], "description": DURATION_FORM}
+)
+Duration = Annotated[Micros, BeforeValidator(parse_duration), PlainSerializer(format_duration), _duration_schema]
+"""A pydantic field that holds microseconds and reads what people write."""
+
+Size = Annotated[
+    int,
+    BeforeValidator(parse_size),
+    PlainSerializer(format_size),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}], "description": SIZE_FORM}),
+]
+"""A pydantic field that holds bytes and reads what people write."""
+
+
+def millicores(cores: float) -> int:
+    """CPU cores as whole thousandths."""
+    return round(Decimal(str(cores)) * 1000)
+
+
+def megabytes(gigabytes: float) -> int:
+    """Memory as whole megabytes. A GB counts 1000 MB everywhere: pods and nodes are measured alike."""
+    return round(Decimal(str(gigabytes)) * 1000)

@@ -1,0 +1,1 @@
+"""Questions about capacity: scenario files, runs, plans, reports."""

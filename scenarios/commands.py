@@ -1,0 +1,156 @@
+"""The commands `run`, `plan` and `schema`. They import the simulator only when they are called."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from akstwin.errors import AksError, InvalidSetting
+
+if TYPE_CHECKING:
+    from akstwin.scenarios.load import Prepared
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", help="The scenario file.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the result here; - is standard output.")
+]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a setting, as often as you like.")
+]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Another seed than the file's.")]
+Replications = Annotated[int | None, typer.Option("--replications", min=1, help="Other than the file's.")]
+Gate = Annotated[bool, typer.Option("--gate", help="Exit with 1 if an objective is not met.")]
+
+
+def run(
+    scenario: ScenarioFile,
+    seed: Seed = None,
+    replications: Replications = None,
+    engine: Annotated[str, typer.Option(help="auto, compiled or reference.")] = "auto",
+    changes: Changes = None,
+    json_file: JsonFile = None,
+    report: Annotated[Path | None, typer.Option(metavar="F.html", help="Write an HTML report.")] = None,
+    trace: Annotated[Path | None, typer.Option(metavar="F.parquet", help="Write every request and event.")] = None,
+    gate: Gate = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes at most; the result does not depend on it.")
+    ] = None,
+) -> None:
+    """Answer a scenario's question on the simulator."""
+    from akstwin.scenarios import outputs  # noqa: PLC0415
+    from akstwin.scenarios.load import load  # noqa: PLC0415
+
+    _check_engine(engine)
+    for option, target in (("--json", json_file), ("--report", report), ("--trace", trace)):
+        outputs.check_target(option, target)
+        if option != "--json" and str(target) == outputs.STANDARD_OUTPUT:
+            raise InvalidSetting(option, "-", "a file")
+    prepared = load(scenario, changes or [], seed=seed, replications=replications)
+    result = _with_trace(prepared, trace, jobs)
+    if json_file is not None:
+        outputs.write_json(result, json_file)
+    if report is not None:
+        from akstwin.scenarios.report import write_report  # noqa: PLC0415
+
+        write_report(result, report)
+    if str(json_file) != outputs.STANDARD_OUTPUT:
+        _show(result, report, trace)
+    if gate and any(each["met"] is not True for each in result["objectives"]):
+        raise typer.Exit(1)
+
+
+def plan(
+    scenario: ScenarioFile,
+    over: Annotated[str, typer.Option(metavar="PATH=LOW..HIGH", help="The setting to find, and where to look.")],
+    seed: Seed = None,
+    replications: Replications = None,
+    changes: Changes = None,
+    json_file: JsonFile = None,
+    gate: Gate = False,
+) -> None:
+    """Find the smallest value of a setting that meets all objectives."""
+    from akstwin.scenarios import outputs  # noqa: PLC0415
+    from akstwin.scenarios.load import document_of  # noqa: PLC0415
+    from akstwin.scenarios.plan import parse_over  # noqa: PLC0415
+    from akstwin.scenarios.plan import plan as search  # noqa: PLC0415
+
+    outputs.check_target("--json", json_file)
+    document = document_of(scenario, changes or [], seed=seed, replications=replications)
+    sought = parse_over(over)
+    found = search(document, scenario, sought, progress=_note_tried)
+    if json_file is not None:
+        outputs.write_json(found, json_file)
+    if str(json_file) != outputs.STANDARD_OUTPUT:
+        from akstwin.scenarios.plan_table import render_plan  # noqa: PLC0415
+
+        render_plan(found, _console())
+    if gate and found["value"] is None:
+        raise typer.Exit(1)
+
+
+def schema() -> None:
+    """Print the JSON Schema of the scenario file."""
+    from akstwin.scenarios.schema import scenario_schema  # noqa: PLC0415
+
+    sys.stdout.write(json.dumps(scenario_schema(), indent=1, ensure_ascii=False) + "\n")
+
+
+def _check_engine(engine: str) -> None:
+    if engine == "compiled":
+        raise InvalidSetting("--engine", engine, "in this version: auto and reference are")
+    if engine not in ("auto", "reference"):
+        raise InvalidSetting("--engine", engine, "auto, compiled or reference")
+
+
+def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None) -> dict[str, Any]:
+    """Run it, with a trace if one was asked for: the file appears when all is well."""
+    from akstwin.scenarios.run import run as run_scenario  # noqa: PLC0415
+
+    from akstwin.scenarios.progress import bar  # noqa: PLC0415 # isort: skip
+
+    with bar(prepared.name) as progress:
+        try:
+            if trace is None:
+                return run_scenario(prepared, jobs=jobs, progress=progress)
+            from akstwin.scenarios.outputs import write_whole  # noqa: PLC0415
+            from akstwin.scenarios.trace import TraceWriter  # noqa: PLC0415
+
+            results: list[dict[str, Any]] = []
+
+            def write(path: Path) -> None:
+                writer = TraceWriter(path)
+                try:
+                    results.append(run_scenario(prepared, recorder=writer.recorder, progress=progress))
+                finally:
+                    writer.close()
+
+            write_whole(trace, write)
+            return results[0]
+        except AksError as error:
+            from akstwin.scenarios.load import BadScenario  # noqa: PLC0415
+
+            raise BadScenario(prepared.source, str(error)) from error
+
+
+def _show(result: dict[str, Any], report: Path | None, trace: Path | None) -> None:
+    from akstwin.scenarios.tables import render  # noqa: PLC0415
+
+    console = _console()
+    render(result, console)
+    for label, path in (("report", report), ("trace", trace)):
+        if path is not None:
+            console.print(f"{label}: {path}", soft_wrap=True, highlight=False, markup=False)
+
+
+def _console() -> Any:
+    from rich.console import Console  # noqa: PLC0415
+
+    return Console()
+
+
+def _note_tried(tried: Any) -> None:
+    """A line for each value, where somebody watches."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"tried {tried.value}: {'meets' if tried.meets else 'does not meet'} the objectives\n")

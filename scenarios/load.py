@@ -1,0 +1,317 @@
+"""From a scenario file to a checked `Prepared` scenario; every mistake is answered by its place, value and remedy."""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from akstwin.clock import Micros
+from akstwin.domain.deployment import check_name
+from akstwin.domain.profile import Empirical, ModelProfile
+from akstwin.domain.service import ServiceSpec, VersionSpec, split_of
+from akstwin.domain.units import parse_duration
+from akstwin.domain.workload import Arrivals, TraceArrivals
+from akstwin.errors import AksError, InvalidSetting, UnreadableFile
+from akstwin.scenarios.mistakes import first_mistake
+from akstwin.scenarios.model import Scenario, VersionSection
+from akstwin.sim.controller import default_version
+from akstwin.sim.faults import check_faults
+from akstwin.sim.nodes import check_cluster
+
+
+class BadScenario(AksError):
+    """A scenario file that cannot be run: the file, where in it, what stood there, what was expected."""
+
+    def __init__(self, file: str, message: str) -> None:
+        super().__init__(file, message)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: {self.args[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A scenario that can be run.
+
+    Attributes:
+        name: the file's, without its ending.
+        scenario: what was written, with all files read.
+        service: the service it is about.
+        source: the file.
+    """
+
+    name: str
+    scenario: Scenario
+    service: ServiceSpec
+    source: str
+
+
+def load(
+    path: Path, changes: Iterable[str] = (), *, seed: int | None = None, replications: int | None = None
+) -> Prepared:
+    """Read a scenario file.
+
+    Args:
+        path: the file.
+        changes: `path=value` each, as with `--set`.
+        seed: replaces the file's.
+        replications: likewise.
+
+    Raises:
+        BadScenario: anything in it is wrong. The message is one line.
+    """
+    return prepare(document_of(path, changes, seed=seed, replications=replications), path)
+
+
+def document_of(
+    path: Path, changes: Iterable[str] = (), *, seed: int | None = None, replications: int | None = None
+) -> dict[str, Any]:
+    """The file's content with changes made to it, not checked yet.
+
+    Raises:
+        BadScenario: it cannot be read, or a change leads nowhere.
+    """
+    document = read(path)
+    for change in changes:
+        place, equals, value = change.partition("=")
+        if not equals:
+            raise BadScenario(str(path), f"--set {change}: expected PATH=VALUE")
+        try:
+            set_value(document, place.strip(), YAML(typ="safe", pure=True).load(value))
+        except (InvalidSetting, YAMLError) as error:
+            raise BadScenario(str(path), f"--set {' '.join(str(error).split())}") from error
+    for name, replaced in (("seed", seed), ("replications", replications)):
+        if replaced is not None:
+            document[name] = replaced
+    return document
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The file's content as plain data.
+
+    Raises:
+        BadScenario: it cannot be read, or is no YAML mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a text file"
+        raise BadScenario(str(path), f"cannot be read: {reason}") from error
+    try:
+        document = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problem = " ".join((error.problem or "not YAML").split())
+        raise BadScenario(str(path), f"line {line}: {problem}") from error
+    except YAMLError as error:
+        raise BadScenario(str(path), f"not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict):
+        raise BadScenario(str(path), "expected a mapping of settings, such as `duration: 10m`")
+    return document
+
+
+def prepare(document: Mapping[str, Any], path: Path) -> Prepared:
+    """Check plain data and read the files it names.
+
+    Raises:
+        BadScenario: anything in it is wrong.
+    """
+    try:
+        scenario = Scenario.model_validate(document)
+    except ValidationError as error:
+        raise BadScenario(str(path), first_mistake(error, Scenario)) from error
+    try:
+        scenario = _with_files(scenario, path.parent)
+        service = _service(scenario)
+        _check(scenario, service)
+    except AksError as error:
+        raise BadScenario(str(path), " ".join(str(error).split())) from error
+    return Prepared(path.stem, scenario, service, str(path))
+
+
+def set_value(document: Any, place: str, value: object) -> None:
+    """Put a value where `a.b[0].c` or `endpoint.versions.blue.deploy` points; list items go by number or by name.
+
+    Raises:
+        InvalidSetting: the path leads nowhere.
+    """
+    steps = re.findall(r"[^.\[\]]+", place)
+    if not steps:
+        raise InvalidSetting(place, value, "a path such as cluster.nodes=5")
+    for at, step in enumerate(steps[:-1]):
+        document = _step_into(document, step, place, following=steps[at + 1])
+    last = steps[-1]
+    if isinstance(document, list):
+        document[_index(document, last, place)] = value
+    elif isinstance(document, dict):
+        document[last] = value
+    else:
+        raise InvalidSetting(place, last, "a setting: what stands before it has none")
+
+
+def _step_into(document: Any, step: str, place: str, following: str) -> Any:
+    if isinstance(document, list):
+        return document[_index(document, step, place)]
+    if isinstance(document, dict):
+        if document.get(step) is None:
+            document[step] = {}
+        return document[step]
+    raise InvalidSetting(place, step, f"a setting that holds {following}")
+
+
+def _index(items: list[Any], step: str, place: str) -> int:
+    names = [item.get("name") if isinstance(item, dict) else None for item in items]
+    if step in names:
+        return names.index(step)
+    if step.isdigit() and int(step) < len(items):
+        return int(step)
+    known = ", ".join([str(name) for name in names if name] or [f"0 to {len(items) - 1}"])
+    raise InvalidSetting(place, step, f"an item of the list: there is {known}")
+
+
+# -- files that the scenario names
+
+
+def _with_files(scenario: Scenario, folder: Path) -> Scenario:
+    """The scenario with recorded instants and measured durations read in."""
+    traffic: list[Arrivals] = []
+    for at, entry in enumerate(scenario.traffic):
+        if isinstance(entry, TraceArrivals):
+            instants = _read_column(folder / entry.file, f"traffic[{at}].file", going_back=False)
+            traffic.append(entry.model_copy(update={"instants": instants}))
+        else:
+            traffic.append(entry)
+    changed: dict[str, Any] = {"traffic": traffic}
+    if scenario.endpoint is not None:
+        versions = [
+            version.model_copy(update={"model": _model_with_files(version.model, folder, f"{where}.model")})
+            for where, version in scenario.versions()
+        ]
+        changed["endpoint"] = scenario.endpoint.model_copy(update={"versions": versions})
+    elif scenario.webservice is not None:
+        model = _model_with_files(scenario.webservice.model, folder, "webservice.model")
+        changed["webservice"] = scenario.webservice.model_copy(update={"model": model})
+    changed["operations"] = [
+        operation
+        if operation.model is None
+        else operation.model_copy(
+            update={"model": _model_with_files(operation.model, folder, f"operations[{at}].model")}
+        )
+        for at, operation in enumerate(scenario.operations)
+    ]
+    return scenario.model_copy(update=changed)
+
+
+def _model_with_files(model: ModelProfile, folder: Path, where: str) -> ModelProfile:
+    read_in = {}
+    for name in ("service_time", "init_time"):
+        distribution = getattr(model, name)
+        if isinstance(distribution, Empirical):
+            values = _read_column(folder / distribution.file, f"{where}.{name}.file", going_back=True)
+            read_in[name] = distribution.model_copy(update={"values": values})
+    return model.model_copy(update=read_in)
+
+
+def _read_column(path: Path, setting: str, *, going_back: bool) -> tuple[Micros, ...]:
+    """The first column of a CSV file as durations; one line of headings is passed over."""
+    values: list[Micros] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as lines:
+            for number, row in enumerate(csv.reader(lines), start=1):
+                if not row or not row[0].strip():
+                    continue
+                try:
+                    value = parse_duration(row[0])
+                except ValueError:
+                    if number == 1:
+                        continue
+                    raise UnreadableFile(
+                        f"{setting}: {path}", f"line {number}: {row[0]!r} is not a number of seconds"
+                    ) from None
+                if not going_back and values and value < values[-1]:
+                    raise UnreadableFile(f"{setting}: {path}", f"line {number}: {row[0]!r} goes back in time")
+                values.append(value)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a CSV file"
+        raise UnreadableFile(f"{setting}: {path}", f"cannot be read: {reason}") from error
+    if not values:
+        raise UnreadableFile(f"{setting}: {path}", "has no values; expected one a line, in seconds")
+    return tuple(values)
+
+
+# -- what holds between settings
+
+
+def _service(scenario: Scenario) -> ServiceSpec:
+    section = "endpoint" if scenario.endpoint is not None else "webservice"
+    check_name(f"{section}.name", scenario.service_name)
+    versions = []
+    for where, version in scenario.versions():
+        if section == "endpoint":
+            check_name(f"{where}.name", version.name)
+        versions.append(_version(where, version))
+    names = [version.name for version in versions]
+    for at, name in enumerate(names):
+        if name in names[:at]:
+            raise InvalidSetting(f"endpoint.versions[{at}].name", name, "a name of its own: another version has it")
+    most = scenario.assumptions.versions_per_endpoint
+    if len(versions) > most:
+        raise InvalidSetting("endpoint.versions", f"{len(versions)} versions", f"at most {most} versions")
+    return ServiceSpec(scenario.service_name, tuple(versions))
+
+
+def _version(where: str, version: VersionSection) -> VersionSpec:
+    try:
+        return VersionSpec(version.name, version.deploy, version.model)
+    except InvalidSetting as error:
+        raise error.under(f"{where}.deploy") from None
+
+
+def _check(scenario: Scenario, service: ServiceSpec) -> None:
+    check_cluster(scenario.cluster, scenario.assumptions)
+    names = [version.name for version in service.versions]
+    try:
+        default = default_version(service)
+    except InvalidSetting as error:
+        raise error.under("endpoint.versions") from None
+    percentages = {version.name: version.arguments.traffic_percentile for version in service.versions}
+    _check_split("endpoint.versions", percentages, default)
+    check_faults(scenario.faults, names, max(scenario.cluster.nodes, scenario.cluster.max_nodes or 0))
+    for at, operation in enumerate(scenario.operations):
+        _check_operation(at, operation.version or default, operation.deploy, service)
+    for at, policy in enumerate(scenario.policies):
+        where = f"policies[{at}]"
+        if policy.version not in names:
+            raise InvalidSetting(f"{where}.version", policy.version, f"a version: there are {', '.join(names)}")
+        if policy.version == default:
+            raise InvalidSetting(
+                f"{where}.version", default, "another than the default version, which gets what the others leave"
+            )
+        _check_split(f"{where}.steps", {**percentages, policy.version: max(policy.steps)}, default)
+
+
+def _check_split(setting: str, percentages: Mapping[str, float | None], default: str) -> None:
+    try:
+        split_of(dict(percentages), default)
+    except ValueError as error:
+        given = ", ".join(f"{name} {share:g}" for name, share in percentages.items() if share is not None)
+        raise InvalidSetting(f"{setting}: traffic_percentile", given, str(error)) from None
+
+
+def _check_operation(at: int, version: str, deploy: Any, service: ServiceSpec) -> None:
+    where = f"operations[{at}]"
+    try:
+        before = service.version(version)
+    except KeyError:
+        known = ", ".join(each.name for each in service.versions)
+        raise InvalidSetting(f"{where}.version", version, f"a version: there are {known}") from None
+    try:
+        VersionSpec(version, before.arguments.updated(deploy), before.model)
+    except InvalidSetting as error:
+        raise error.under(f"{where}.deploy") from None

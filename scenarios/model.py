@@ -1,0 +1,141 @@
+"""The scenario file (design §7.3), typed: what the schema is generated from and every error refers to."""
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, PositiveInt, field_validator, model_validator
+
+from akstwin.clock import Micros
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.cluster import ClusterSpec
+from akstwin.domain.deployment import DeployArguments
+from akstwin.domain.faults import Fault
+from akstwin.domain.operations import PlannedOperation
+from akstwin.domain.profile import ModelProfile
+from akstwin.domain.spec import Spec
+from akstwin.domain.units import Duration
+from akstwin.domain.workload import Arrivals, Clients
+from akstwin.policies.canary import CanarySpec
+
+_PositiveDuration = Annotated[Duration, Field(gt=0)]
+
+
+class VersionSection(Spec):
+    """One version of an endpoint: its name, the SDK's arguments, what its model costs."""
+
+    name: str
+    deploy: DeployArguments = DeployArguments()
+    model: ModelProfile = ModelProfile()
+
+
+class EndpointSection(Spec):
+    """An AksEndpoint; versions in the order of their creation."""
+
+    name: str
+    versions: Annotated[list[VersionSection], Field(min_length=1)]
+
+
+class WebserviceSection(Spec):
+    """An AksWebservice."""
+
+    name: str
+    deploy: DeployArguments = DeployArguments()
+    model: ModelProfile = ModelProfile()
+
+
+class Objectives(Spec):
+    """What must hold; latencies are of requests answered 200.
+
+    Attributes:
+        success_rate: least share of attempts answered 200.
+        cost: most that the window may cost in all.
+    """
+
+    mean: _PositiveDuration | None = None
+    p50: _PositiveDuration | None = None
+    p90: _PositiveDuration | None = None
+    p95: _PositiveDuration | None = None
+    p99: _PositiveDuration | None = None
+    p999: _PositiveDuration | None = None
+    max: _PositiveDuration | None = None
+    success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    cost: Annotated[float, Field(gt=0)] | None = None
+
+    def given(self) -> Iterator[tuple[str, float]]:
+        """Names with targets (latencies in µs), in the order of the class."""
+        for name in type(self).model_fields:
+            target = getattr(self, name)
+            if target is not None:
+                yield name, target
+
+
+class Scenario(Spec):
+    """One question, with all that its answer depends on.
+
+    Attributes:
+        question: what is asked.
+        seed: of all chance.
+        replications: how often it is run with other chance.
+        duration: of the traffic that is looked at.
+        warm_up: traffic at the start that is not counted.
+        start: healthy: t = 0 is the start of traffic on a Healthy service; cold: of its deployment.
+        cluster: what it runs on.
+        endpoint: several versions behind one URL; or
+        webservice: one.
+        traffic: arrivals, added up.
+        clients: what callers do with a refusal.
+        faults: what breaks.
+        operations: what is changed while it runs.
+        policies: what drives a rollout.
+        objectives: what must hold.
+        assumptions: what is assumed differently.
+    """
+
+    question: str = ""
+    seed: Annotated[int, Field(ge=0)] = 0
+    replications: PositiveInt = 1
+    duration: _PositiveDuration
+    warm_up: Duration = Micros(0)
+    start: Literal["healthy", "cold"] = "healthy"
+    cluster: ClusterSpec = ClusterSpec()
+    endpoint: EndpointSection | None = None
+    webservice: WebserviceSection | None = None
+    traffic: list[Arrivals] = []
+    clients: Clients = Clients()
+    faults: list[Fault] = []
+    operations: list[Annotated[PlannedOperation, Field()]] = []
+    policies: list[CanarySpec] = []
+    objectives: Objectives = Objectives()
+    assumptions: Assumptions = Assumptions()
+
+    @field_validator("traffic", mode="before")
+    @classmethod
+    def _one_entry_is_a_list(cls, value: object) -> object:
+        return [value] if isinstance(value, dict) else value
+
+    @model_validator(mode="after")
+    def _one_service(self) -> Self:
+        if (self.endpoint is None) == (self.webservice is None):
+            raise ValueError("a scenario with either `endpoint:` or `webservice:`")
+        return self
+
+    @model_validator(mode="after")
+    def _counts_something(self) -> Self:
+        if self.warm_up >= self.duration:
+            raise ValueError("a scenario whose warm_up is shorter than its duration")
+        return self
+
+    def versions(self) -> list[tuple[str, VersionSection]]:
+        """The versions with where they stand in the file."""
+        if self.endpoint is not None:
+            return [(f"endpoint.versions[{at}]", version) for at, version in enumerate(self.endpoint.versions)]
+        assert self.webservice is not None  # noqa: S101 - _one_service
+        section = self.webservice
+        return [("webservice", VersionSection(name=section.name, deploy=section.deploy, model=section.model))]
+
+    @property
+    def service_name(self) -> str:
+        """Of the endpoint or web service."""
+        section = self.endpoint or self.webservice
+        assert section is not None  # noqa: S101 - _one_service
+        return section.name

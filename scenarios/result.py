@@ -1,0 +1,299 @@
+"""The answer as plain data (design §7.4), from the measurements of all replications."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from scipy.special import stdtrit
+
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.histogram import Histogram
+from akstwin.scenarios.load import Prepared
+from akstwin.scenarios.measure import Measurement, Tally
+from akstwin.sim.pods import full_load
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+ALWAYS_SHOWN = (200, 502, 503, 504)
+VERSION = "0.1.0"
+
+Figures = dict[str, float | None]
+
+
+def result_of(
+    prepared: Prepared, measurements: Sequence[Measurement], engine: str, wall_seconds: float
+) -> dict[str, Any]:
+    """The result of a run.
+
+    Args:
+        prepared: the scenario.
+        measurements: one a replication, in their order.
+        engine: which data plane ran.
+        wall_seconds: how long it took.
+    """
+    scenario = prepared.scenario
+    first = measurements[0]
+    latency = _pooled([m.all.latency for m in measurements])
+    cost = _cost(prepared, measurements)
+    objectives = _objectives(prepared, measurements, latency, cost)
+    return {
+        "scenario": prepared.name,
+        "question": scenario.question,
+        "seed": scenario.seed,
+        "replications": scenario.replications,
+        "engine": engine,
+        "version": VERSION,
+        "duration_seconds": scenario.duration / 1e6,
+        "warm_up_seconds": scenario.warm_up / 1e6,
+        "simulated_seconds": scenario.duration / 1e6,
+        "wall_seconds": round(wall_seconds, 3),
+        **_counts([m.all for m in measurements]),
+        "latency_ms": latency,
+        "queue_wait_ms": _pooled([m.all.queue_wait for m in measurements]),
+        "replicas": _replicas(measurements),
+        "nodes": _nodes(measurements),
+        "cost": cost,
+        "versions": {name: _version(prepared, measurements, name) for name in first.by_version},
+        "service": {"name": prepared.service.name, "state": first.state, "shares": first.shares},
+        "operations": first.operations,
+        "objectives": objectives,
+        "intervals": _intervals(prepared, measurements),
+        "notes": _notes(prepared, measurements, cost),
+        "assumptions": _changed(scenario.assumptions),
+        "events": [
+            {"at": event.at / 1e6, "kind": event.kind, "subject": event.subject, "detail": event.detail}
+            for event in first.events
+        ],
+        "event_counts": dict(sorted(first.counts.items())),
+        "timeline": _timeline(measurements),
+    }
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _whole(value: float) -> float | int:
+    """A count stays a whole number where it is one."""
+    return int(value) if value == int(value) else round(value, 6)
+
+
+def _counts(tallies: Sequence[Tally]) -> dict[str, Any]:
+    statuses = sorted({*ALWAYS_SHOWN, *(status for tally in tallies for status in tally.statuses)})
+    reasons = sorted({reason for tally in tallies for reason in tally.reasons})
+    return {
+        "requests": _whole(_mean([tally.requests for tally in tallies])),
+        "retries": _whole(_mean([tally.retries for tally in tallies])),
+        "status": {
+            str(status): _whole(_mean([tally.statuses.get(status, 0) for tally in tallies])) for status in statuses
+        },
+        "reasons": {reason: _whole(_mean([tally.reasons.get(reason, 0) for tally in tallies])) for reason in reasons},
+    }
+
+
+def _milliseconds(histogram: Histogram) -> Figures:
+    """Mean, quantiles and largest, in ms."""
+    quantiles: Sequence[float | None] = histogram.quantiles(QUANTILES.values()) or [None] * len(QUANTILES)
+    in_us: Figures = {
+        "mean": histogram.mean,
+        **dict(zip(QUANTILES, quantiles, strict=True)),
+        "max": histogram.largest if histogram.count else None,
+    }
+    return {name: None if value is None else round(value / 1000, 6) for name, value in in_us.items()}
+
+
+def _pooled(histograms: Sequence[Histogram]) -> Figures:
+    pool = Histogram()
+    for histogram in histograms:
+        pool.merge(histogram)
+    return _milliseconds(pool)
+
+
+def _seconds(measurement: Measurement) -> float:
+    return (measurement.window[1] - measurement.window[0]) / 1e6
+
+
+def _replicas(measurements: Sequence[Measurement], version: str | None = None) -> dict[str, Any]:
+    ready = [m.ready_in_all if version is None else m.ready[version] for m in measurements]
+    desired = [m.desired_in_all if version is None else m.desired[version] for m in measurements]
+    areas = [each.area / 1e6 for each in ready]
+    return {
+        "mean": round(_mean([area / _seconds(m) for area, m in zip(areas, measurements, strict=True)]), 6),
+        "min": min(each.smallest or 0 for each in ready),
+        "max": max(each.largest for each in ready),
+        "replica_seconds": round(_mean(areas), 6),
+        "desired_max": max(each.largest for each in desired),
+    }
+
+
+def _nodes(measurements: Sequence[Measurement]) -> dict[str, Any]:
+    hours = [m.nodes.area / 3.6e9 for m in measurements]
+    return {
+        "mean": round(_mean([m.nodes.area / 1e6 / _seconds(m) for m in measurements]), 6),
+        "max": max(m.nodes.largest for m in measurements),
+        "node_hours": round(_mean(hours), 6),
+        "oversubscribed": max(m.oversubscribed.largest for m in measurements),
+    }
+
+
+def _cost(prepared: Prepared, measurements: Sequence[Measurement]) -> Figures:
+    totals = [_cost_of(prepared, m) for m in measurements]
+    if any(total is None for total in totals):
+        return {"total": None, "per_1000_requests": None}
+    total = _mean([total for total in totals if total is not None])
+    requests = _mean([m.all.requests for m in measurements])
+    return {
+        "total": round(total, 6),
+        "per_1000_requests": round(1000 * total / requests, 6) if requests else None,
+    }
+
+
+def _cost_of(prepared: Prepared, measurement: Measurement) -> float | None:
+    price = prepared.scenario.cluster.vm_size.hourly_price
+    return None if price is None else measurement.nodes.area / 3.6e9 * price
+
+
+def _version(prepared: Prepared, measurements: Sequence[Measurement], name: str) -> dict[str, Any]:
+    tallies = [m.by_version[name] for m in measurements]
+    slots = prepared.service.version(name).settings.route.slots
+    busy, ready = sum(m.busy_slots[name] for m in measurements), sum(m.ready[name].area for m in measurements)
+    return {
+        **_counts(tallies),
+        "latency_ms": _pooled([tally.latency for tally in tallies]),
+        "queue_wait_ms": _pooled([tally.queue_wait for tally in tallies]),
+        "replicas": _replicas(measurements, name),
+        "utilisation": round(busy / (ready * slots), 6) if ready else None,
+    }
+
+
+# -- objectives
+
+
+def _success_rate(measurement: Measurement) -> float | None:
+    tally = measurement.all
+    return tally.statuses.get(200, 0) / tally.requests if tally.requests else None
+
+
+def _objectives(
+    prepared: Prepared, measurements: Sequence[Measurement], latency: Figures, cost: Figures
+) -> list[dict[str, Any]]:
+    oversubscribed = any(m.oversubscribed.largest for m in measurements)
+    found: list[dict[str, Any]] = []
+    for name, given in prepared.scenario.objectives.given():
+        target, value = float(given), None
+        if name == "success_rate":
+            answered = sum(m.all.requests for m in measurements)
+            right = sum(m.all.statuses.get(200, 0) for m in measurements)
+            value = right / answered if answered else None
+            met = value is not None and value >= target
+        elif name == "cost":
+            value = cost["total"]
+            met = value is not None and value <= target
+        else:
+            target, value = target / 1000, latency[name]
+            met = value is not None and value <= target
+        verdict: bool | str = "unproven" if met and oversubscribed else met
+        found.append({"name": name, "target": target, "value": value, "met": verdict})
+    return found
+
+
+# -- intervals
+
+
+def _intervals(prepared: Prepared, measurements: Sequence[Measurement]) -> dict[str, list[float]]:
+    """Student t at 95 per cent over replications; nothing from one alone."""
+    if len(measurements) < 2:
+        return {}
+    figures = [_milliseconds(m.all.latency) for m in measurements]
+    waits = [_milliseconds(m.all.queue_wait) for m in measurements]
+    found: dict[str, list[float]] = {}
+
+    def note(name: str, values: Sequence[float | None]) -> None:
+        known = [value for value in values if value is not None]
+        if len(known) == len(measurements):
+            found[name] = _student(known)
+
+    for name in ("mean", *QUANTILES, "max"):
+        note(f"latency_ms.{name}", [each[name] for each in figures])
+        note(f"queue_wait_ms.{name}", [each[name] for each in waits])
+    for status in sorted({*ALWAYS_SHOWN, *(status for m in measurements for status in m.all.statuses)}):
+        note(
+            f"status.{status}",
+            [m.all.statuses.get(status, 0) / m.all.requests if m.all.requests else None for m in measurements],
+        )
+    note("requests", [float(m.all.requests) for m in measurements])
+    note("replicas.mean", [m.ready_in_all.area / 1e6 / _seconds(m) for m in measurements])
+    note("nodes.node_hours", [m.nodes.area / 3.6e9 for m in measurements])
+    note("cost.total", [_cost_of(prepared, m) for m in measurements])
+    note("objectives.success_rate", [_success_rate(m) for m in measurements])
+    return found
+
+
+def _student(values: Sequence[float]) -> list[float]:
+    count, mean = len(values), _mean(values)
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
+    half = float(stdtrit(count - 1, 0.975)) * spread / math.sqrt(count)
+    return [round(mean - half, 6), round(mean + half, 6)]
+
+
+# -- the rest
+
+
+def _timeline(measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
+    """Means over the replications; p99 of all together. Rate and answers are of the stretch that begins at `at`."""
+    first = measurements[0]
+    points = []
+    for number in range(len(first.points)):
+        at = number * first.step
+        span = min(first.step, first.window[1] - at)
+        each = [m.points[number] for m in measurements]
+        statuses = sorted({status for point in each for status in point.statuses})
+        points.append(
+            {
+                "at": at / 1e6,
+                "rate": round(_mean([point.arrivals for point in each]) / (span / 1e6), 6),
+                "replicas": round(_mean([point.ready_area / span for point in each]), 4),
+                "desired": round(_mean([point.desired_area / span for point in each]), 4),
+                "queued": round(_mean([point.queued_area / span for point in each]), 4),
+                "status": {
+                    str(status): _whole(_mean([point.statuses.get(status, 0) for point in each])) for status in statuses
+                },
+                "p99": _pooled([point.latency for point in each])["p99"],
+            }
+        )
+    return points
+
+
+def _changed(assumptions: Assumptions) -> dict[str, Any]:
+    default = Assumptions().model_dump(mode="json")
+    return {key: value for key, value in assumptions.model_dump(mode="json").items() if value != default[key]}
+
+
+def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figures) -> list[str]:
+    """What a reader must know before believing the figures."""
+    scenario = prepared.scenario
+    notes: list[str] = []
+    if len(measurements) == 1:
+        notes.append("One replication: no intervals. Ask for several with --replications.")
+    untold = [version.name for version in prepared.service.versions if full_load(version) is None]
+    if untold:
+        notes.append(
+            f"model.cpu is not given for {', '.join(untold)}: service times count as measured under the limits in "
+            "force, and nodes are not checked for too little CPU."
+        )
+    for version in prepared.service.versions:
+        notes += [f"{version.name}: {warning}" for warning in version.arguments.warnings()]
+    if any(m.oversubscribed.largest for m in measurements):
+        notes.append(
+            "With all workers busy, containers on some nodes want more CPU than those nodes have: objectives that look "
+            "met are unproven."
+        )
+    if cost["total"] is None:
+        notes.append("The price of this virtual machine is not known: give vm_size as a mapping with hourly_price.")
+    if scenario.clients.retry == "urllib3":
+        notes.append("urllib3's defaults repeat no POST that was answered, so no retries come of them.")
+    refused = [event for event in measurements[0].events if event.kind == "operation_refused"]
+    notes += [f"At {event.at / 1e6:g} s the update of {event.subject} was refused: {event.detail}" for event in refused]
+    left_out = measurements[0].events_left_out
+    if left_out:
+        notes.append(f"{left_out} further events are not listed.")
+    return notes

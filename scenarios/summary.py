@@ -1,0 +1,384 @@
+"""The answer as headline, facts and small tables of text, for whoever shows them: the terminal and the report."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from akstwin.scenarios.wording import (
+    MEANINGS,
+    NOTHING,
+    STATUS_OF,
+    between,
+    count,
+    is_floor,
+    milliseconds,
+    money,
+    one_line,
+    sayer,
+    share,
+    span,
+)
+
+Result = dict[str, Any]
+Cells = tuple[str, ...]
+
+_QUANTILES = {"mean": "mean", "p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": "longest"}
+_STATUSES = {
+    "200": "answered by the model",
+    "401": "refused",
+    "404": "refused",
+    "413": "refused",
+    "499": "not answered",
+    "500": "the model server failed",
+    "502": "the replica failed",
+    "503": "refused for lack of room",
+    "504": "timed out",
+}
+
+
+class Verdict(StrEnum):
+    """Whether an objective holds."""
+
+    MET = "met"
+    NOT_MET = "not met"
+    UNPROVEN = "unproven"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One objective, in words.
+
+    Attributes:
+        name: as the scenario names it.
+        value: what came out.
+        target: "at most" or "at least" so much.
+        interval: 95 per cent of the value; nothing with one replication.
+        verdict: whether it holds.
+        close: the interval holds values on both sides of the target.
+    """
+
+    name: str
+    value: str
+    target: str
+    interval: str
+    verdict: Verdict
+    close: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column's heading, and whether it holds figures."""
+
+    title: str
+    number: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Text in rows and columns.
+
+    Attributes:
+        title: what it is about.
+        columns: the first names the rows.
+        rows: as many cells as columns; a first cell that begins with blanks is a part of the row above.
+        remark: what has to be known with it; may be nothing.
+    """
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Cells, ...]
+    remark: str = ""
+
+
+def _table(title: str, columns: Sequence[Column], rows: Iterable[Cells], remark: str = "") -> Table:
+    """A table without the columns that nobody filled, such as intervals of a single replication."""
+    kept = list(rows)
+    filled = [at for at in range(len(columns)) if any(row[at] for row in kept)]
+    return Table(
+        title, tuple(columns[at] for at in filled), tuple(tuple(row[at] for at in filled) for row in kept), remark
+    )
+
+
+# -- what comes before the tables
+
+
+def objectives(result: Result) -> list[Objective]:
+    """The objectives in the scenario's order."""
+    return [_objective(entry, result["intervals"]) for entry in result["objectives"]]
+
+
+def _objective(entry: dict[str, Any], intervals: dict[str, list[float]]) -> Objective:
+    name, target = entry["name"], float(entry["target"])
+    say = sayer(name)
+    places = (f"objectives.{name}", f"latency_ms.{name}", f"{name}.total")
+    ends = next((intervals[place] for place in places if place in intervals), [])
+    value, goal = _told_apart(entry["value"], target, say)
+    return Objective(
+        name=one_line(name),
+        value=value,
+        target=f"at {'least' if is_floor(name) else 'most'} {goal}",
+        interval=between(ends, say),
+        verdict=Verdict.UNPROVEN if entry["met"] == "unproven" else Verdict.MET if entry["met"] else Verdict.NOT_MET,
+        close=len(ends) == 2 and ends[0] < target < ends[1],
+    )
+
+
+def _told_apart(value: float | None, target: float, say: Callable[[float | None], str]) -> tuple[str, str]:
+    """Both in words; in full where rounding would hide that they differ, as if 300.04 ms were 300.0 ms."""
+    if value is None or value == target or say(value) != say(target):
+        return say(value), say(target)
+    return f"{value:.9g}", f"{target:.9g}"
+
+
+def headline(result: Result) -> tuple[Verdict | None, str]:
+    """The answer in one sentence, and its verdict; None without objectives."""
+    found = objectives(result)
+    missed = [each.name for each in found if each.verdict is Verdict.NOT_MET]
+    if not found:
+        return None, "No objectives were set, so nothing is judged."
+    if missed:
+        few = len(found) > 1
+        text = f"{len(missed)} of {len(found)} objectives" if few else "The objective"
+        return Verdict.NOT_MET, f"{text} {'are' if len(missed) > 1 else 'is'} not met: {', '.join(missed)}."
+    subject = "All objectives are" if len(found) > 1 else "The objective is"
+    if any(each.verdict is Verdict.UNPROVEN for each in found):
+        return Verdict.UNPROVEN, f"{subject} met in the simulation, but that is unproven: CPU is oversubscribed."
+    return Verdict.MET, f"{subject} met."
+
+
+def made_of(result: Result) -> str:
+    """What was run, in one line."""
+    runs = result["replications"]
+    warm_up = f" ({span(result['warm_up_seconds'])} of warm-up not counted)" if result["warm_up_seconds"] else ""
+    return (
+        f"{one_line(result['scenario'])}: {span(result['duration_seconds'])}{warm_up}, "
+        f"{runs} replication{'' if runs == 1 else 's'}, seed {result['seed']}."
+    )
+
+
+def service_line(result: Result) -> str:
+    """What the service is like in the end."""
+    service = result["service"]
+    shares = ", ".join(f"{one_line(name)} {percent:g} %" for name, percent in service["shares"].items())
+    split = f"; traffic: {shares}" if len(service["shares"]) > 1 else ""
+    return f"Service {one_line(service['name'])} is {one_line(service['state'])} in the end{split}."
+
+
+def requests_line(result: Result) -> str:
+    """How many requests the figures are about."""
+    retries = f", of which {count(result['retries'])} were retries" if result["retries"] else ""
+    a_run = " a replication, on average" if result["replications"] > 1 else ""
+    return f"{count(result['requests'])} requests{retries}{a_run}."
+
+
+def changed_assumptions(result: Result) -> list[tuple[str, str]]:
+    """What is assumed differently, by key."""
+    return [(one_line(key), one_line(value)) for key, value in result["assumptions"].items()]
+
+
+# -- tables
+
+
+def objectives_table(result: Result) -> Table | None:
+    """What was asked for, and what came out; None without objectives."""
+    found = objectives(result)
+    if not found:
+        return None
+    remarks = []
+    if any(each.verdict is Verdict.UNPROVEN for each in found):
+        remarks.append("Unproven: met, but on some nodes busy containers want more CPU than there is.")
+    close = [each.name for each in found if each.close]
+    if close:
+        remarks.append(f"The interval of {' and '.join(close)} reaches past the target: more replications would tell.")
+    columns = [Column("objective", number=False), Column("verdict", number=False), Column("value")]
+    return _table(
+        "Objectives",
+        [*columns, Column("target"), Column("95 % interval")],
+        [(each.name, each.verdict.value, each.value, each.target, each.interval) for each in found],
+        " ".join(remarks),
+    )
+
+
+def latency_table(result: Result) -> Table:
+    """Latency and wait in the queue, side by side."""
+    latency, wait, intervals = result["latency_ms"], result["queue_wait_ms"], result["intervals"]
+    rows = [
+        (
+            title,
+            milliseconds(latency.get(name)),
+            between(intervals.get(f"latency_ms.{name}"), milliseconds),
+            milliseconds(wait.get(name)),
+            between(intervals.get(f"queue_wait_ms.{name}"), milliseconds),
+        )
+        for name, title in _QUANTILES.items()
+    ]
+    return _table(
+        "Latency of answers with 200, and wait in the router's queue",
+        [
+            Column("ms", number=False),
+            Column("latency"),
+            Column("95 % interval"),
+            Column("queue wait"),
+            Column("95 % interval"),
+        ],
+        rows,
+        "" if latency.get("mean") is not None else "No request was answered with 200: there is no latency.",
+    )
+
+
+def status_table(result: Result) -> Table:
+    """Answers by status, and under each the reasons."""
+    requests = result["requests"]
+    reasons = _reasons_by_status(result)
+    rows: list[Cells] = []
+    for status in sorted({*result["status"], *reasons}, key=lambda code: (not code.isdigit(), code)):
+        number = result["status"].get(status, 0)
+        ends = between(result["intervals"].get(f"status.{status}"), share)
+        rows.append((status, _part(number, requests), ends, count(number), _STATUSES.get(status, "")))
+        for reason, times in reasons.get(status, []):
+            words = MEANINGS.get(reason, "")
+            rows.append((f"  {one_line(reason)}", _part(times, requests), "", count(times), words))
+    return _table(
+        "Answers",
+        [
+            Column("status, reason", number=False),
+            Column("share"),
+            Column("95 % interval"),
+            Column("answers"),
+            Column("meaning", number=False),
+        ],
+        rows,
+    )
+
+
+def _part(number: float, whole: float) -> str:
+    return share(number / whole if whole else None)
+
+
+def _reasons_by_status(result: Result) -> dict[str, list[tuple[str, float]]]:
+    """Reasons, the most frequent first, under the status that each is answered with."""
+    moved = {"run_failed": str(result["assumptions"].get("run_failure_status", STATUS_OF["run_failed"]))}
+    found: dict[str, list[tuple[str, float]]] = {}
+    for reason, times in sorted(result["reasons"].items(), key=lambda item: (-item[1], item[0])):
+        found.setdefault((STATUS_OF | moved).get(reason, "other"), []).append((reason, times))
+    return found
+
+
+def capacity_table(result: Result) -> Table:
+    """Replicas and nodes."""
+    replicas, nodes, intervals = result["replicas"], result["nodes"], result["intervals"]
+    rows = [
+        (
+            "ready replicas",
+            f"{replicas['mean']:,.1f}",
+            between(intervals.get("replicas.mean"), lambda value: f"{value:,.1f}"),
+            count(replicas["min"]),
+            count(replicas["max"]),
+            count(replicas.get("desired_max")),
+        ),
+        ("nodes", f"{nodes['mean']:,.1f}", "", "", count(nodes["max"]), ""),
+    ]
+    over = nodes["oversubscribed"]
+    columns = [Column("", number=False), Column("mean"), Column("95 % interval"), Column("fewest"), Column("most")]
+    return _table(
+        "Capacity",
+        [*columns, Column("most asked for")],
+        rows,
+        f"Oversubscribed nodes: {count(over)}"
+        + (", whose containers, all busy, want more CPU than the node has." if over else "."),
+    )
+
+
+def cost_table(result: Result) -> Table:
+    """What the nodes cost."""
+    cost, intervals = result["cost"], result["intervals"]
+    hours = result["nodes"]["node_hours"]
+    return _table(
+        "Cost",
+        [Column("", number=False), Column("amount"), Column("95 % interval")],
+        [
+            ("node-hours", f"{hours:,.2f}", between(intervals.get("nodes.node_hours"), lambda value: f"{value:,.2f}")),
+            ("cost", money(cost["total"]), between(intervals.get("cost.total"), money)),
+            ("cost of 1,000 requests", money(cost["per_1000_requests"]), ""),
+        ],
+        "In the currency of hourly_price." if cost["total"] is not None else "The price of these nodes is not known.",
+    )
+
+
+def version_tables(result: Result) -> Iterator[Table]:
+    """Versions side by side, then why each refused; nothing of a single version."""
+    versions = result["versions"]
+    if len(versions) < 2:
+        return
+    titles = ("traffic", "requests", "200", "p99, ms", "queue p99", "replicas", "busy")
+    yield _table(
+        "Versions",
+        [Column("version", number=False), *map(Column, titles)],
+        [_version_row(result, name, each) for name, each in versions.items()],
+        "Traffic: the share in the end. Busy: the part of the replicas' time spent on requests.",
+    )
+    rows = [
+        (one_line(name), one_line(reason), _part(times, each["requests"]), count(times), MEANINGS.get(reason, ""))
+        for name, each in versions.items()
+        for reason, times in each.get("reasons", {}).items()
+    ]
+    if rows:
+        words = [Column("version", number=False), Column("reason", number=False)]
+        yield _table(
+            "What versions refused or lost",
+            [*words, Column("share"), Column("answers"), Column("meaning", number=False)],
+            rows,
+            "Shares are of the version's own requests.",
+        )
+
+
+def _version_row(result: Result, name: str, version: dict[str, Any]) -> Cells:
+    percent = result["service"]["shares"].get(name)
+    replicas = version.get("replicas", {}).get("mean")
+    busy = version.get("utilisation")
+    return (
+        one_line(name),
+        "" if percent is None else f"{percent:g} %",
+        count(version["requests"]),
+        _part(version.get("status", {}).get("200", 0), version["requests"]),
+        milliseconds(version.get("latency_ms", {}).get("p99")),
+        milliseconds(version.get("queue_wait_ms", {}).get("p99")),
+        "" if replicas is None else f"{replicas:,.1f}",
+        NOTHING if busy is None else f"{100 * busy:.1f} %",
+    )
+
+
+def operations_table(result: Result) -> Table | None:
+    """What the management plane did; None if it did nothing."""
+    if not result["operations"]:
+        return None
+    rows = [
+        (
+            one_line(each["kind"]),
+            one_line(each["state"]),
+            span(each["started"]),
+            "running" if each["ended"] is None else span(each["ended"]),
+            one_line(each["error"] or ""),
+        )
+        for each in result["operations"]
+    ]
+    words = [Column("operation", number=False), Column("state", number=False)]
+    return _table("Operations", [*words, Column("started"), Column("ended"), Column("error", number=False)], rows)
+
+
+def events_table(result: Result) -> Table | None:
+    """What happened in the first replication, but for routine; None if nothing did."""
+    if not result["events"]:
+        return None
+    rows = [
+        (
+            span(each["at"]),
+            one_line(each["kind"]).replace("_", " "),
+            one_line(each["subject"]),
+            one_line(each["detail"]),
+        )
+        for each in result["events"]
+    ]
+    words = [Column(title, number=False) for title in ("event", "subject", "detail")]
+    return _table("Events of the first replication", [Column("at"), *words], rows)

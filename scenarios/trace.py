@@ -1,0 +1,81 @@
+"""A trace of what happened, as Parquet: one row an attempt, one row an event, in the order in which they ended."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from akstwin.sim.requests import Request
+
+SCHEMA = pa.schema(
+    [
+        pa.field("replication", pa.int32(), nullable=False),
+        pa.field("at_us", pa.int64(), nullable=False, metadata={"is": "answer of a request, or instant of an event"}),
+        pa.field("kind", pa.string(), nullable=False, metadata={"is": "request, or what happened"}),
+        pa.field("subject", pa.string(), metadata={"is": "version of a request, or what an event happened to"}),
+        pa.field("detail", pa.string()),
+        pa.field("entry", pa.int32(), metadata={"is": "traffic entry, from 0"}),
+        pa.field("number", pa.int64(), metadata={"is": "of the request within its entry, from 0"}),
+        pa.field("attempt", pa.int32(), metadata={"is": "0 for the first"}),
+        pa.field("counted", pa.bool_(), metadata={"is": "arrived within the result's window"}),
+        pa.field("replica", pa.int32()),
+        pa.field("arrived_us", pa.int64()),
+        pa.field("dispatched_us", pa.int64()),
+        pa.field("started_us", pa.int64()),
+        pa.field("status", pa.int16()),
+        pa.field("reason", pa.string()),
+    ]
+)
+_BATCH = 50_000
+
+
+class TraceWriter:
+    """Writes traces of all replications into one Parquet file; memory does not grow with them."""
+
+    def __init__(self, path: Path) -> None:
+        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
+        self._rows: list[tuple[Any, ...]] = []
+
+    def recorder(self, replication: int) -> "ReplicationTrace":
+        """What hears one replication."""
+        return ReplicationTrace(self, replication)
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        """One more row, in the order of the schema."""
+        self._rows.append(row)
+        if len(self._rows) == _BATCH:
+            self._flush()
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        if self._rows:
+            by_column = zip(*self._rows, strict=True)
+            columns = [pa.array(column, field.type) for column, field in zip(by_column, SCHEMA, strict=True)]
+            self._writer.write_table(pa.Table.from_arrays(columns, schema=SCHEMA))
+            self._rows.clear()
+
+
+class ReplicationTrace:
+    """Hears one replication."""
+
+    def __init__(self, writer: TraceWriter, replication: int) -> None:
+        self._writer = writer
+        self._replication = replication
+
+    def answered(self, request: Request) -> None:
+        """A row for an attempt."""
+        self._writer.add(
+            (self._replication, request.answered, "request", request.version, None, request.entry, request.number,
+             request.attempt, request.counted, request.replica, request.arrived, request.dispatched, request.started,
+             request.status, request.reason)
+        )  # fmt: skip
+
+    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
+        """A row for an event."""
+        nothing = (None,) * 10
+        self._writer.add((self._replication, at, kind, subject, detail or None, *nothing))

@@ -1,0 +1,100 @@
+"""Faults by their cause, planned on the calendar."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from akstwin.domain.faults import (
+    CrashOnRequest,
+    Fault,
+    ImagePullSlow,
+    InitFailure,
+    NodeLoss,
+    ReplicaHang,
+    ReplicaKill,
+    SlowReplica,
+)
+from akstwin.errors import InvalidSetting
+from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.controller import ServiceController
+from akstwin.sim.pods import Pod, Pods
+from akstwin.sim.requests import Recorders
+
+
+def check_faults(faults: Sequence[Fault], versions: Sequence[str], nodes: int) -> None:
+    """Refuse faults on what is not there.
+
+    Raises:
+        InvalidSetting: a node or a version that does not exist.
+    """
+    for at, fault in enumerate(faults):
+        if isinstance(fault, NodeLoss) and fault.node > nodes:
+            raise InvalidSetting(f"faults[{at}].node", fault.node, f"a node of the cluster: they are 1 to {nodes}")
+        version = getattr(fault, "version", None)
+        if version is not None and version not in versions:
+            raise InvalidSetting(f"faults[{at}].version", version, f"a version: there are {', '.join(versions)}")
+
+
+class Faults:
+    """Plans faults and their ends.
+
+    Args:
+        calendar: tells the time.
+        pods: what breaks.
+        recorders: hear of it.
+    """
+
+    def __init__(self, calendar: Calendar, pods: Pods, recorders: Recorders) -> None:
+        self._calendar = calendar
+        self._pods = pods
+        self._recorders = recorders
+
+    def plan(self, fault: Fault, service: ServiceController) -> None:
+        """Put the fault on the calendar."""
+        self._calendar.at(fault.at, Order.FAULT, lambda: self._strike(fault, service))
+
+    def _strike(self, fault: Fault, service: ServiceController) -> None:  # noqa: C901 - one case a kind
+        version = getattr(fault, "version", None) or service.default
+        lasts = getattr(fault, "lasts", None)
+        match fault:
+            case NodeLoss(node=node):
+                self._note(fault.kind, f"node {node}")
+                self._pods.lose_node(node)
+                self._ends(lasts, lambda: self._pods.restore_node(node))
+            case ReplicaKill():
+                for pod in self._victims(fault, service, version):
+                    service.plane.kill_container(pod.number)
+            case ReplicaHang():
+                for pod in self._victims(fault, service, version):
+                    service.plane.hang(pod.number)
+                    self._ends(lasts, partial(service.plane.resume, pod.number))
+            case SlowReplica(factor=factor):
+                for pod in self._victims(fault, service, version):
+                    service.plane.slow_down(pod.number, factor)
+                    self._ends(lasts, partial(service.plane.slow_down, pod.number, 1.0))
+            case InitFailure():
+                self._note(fault.kind, version)
+                self._pods.fail_init(version, failing=True)
+                self._ends(lasts, lambda: self._pods.fail_init(version, failing=False))
+            case ImagePullSlow(factor=factor):
+                self._note(fault.kind, f"times {factor:g}")
+                self._pods.slow_pulls(factor)
+                self._ends(lasts, lambda: self._pods.normal_pulls(factor))
+            case CrashOnRequest():
+                self._note(fault.kind, version)
+                service.plane.crash_on_request(version, fault.request, every=fault.every, times=fault.times)
+
+    def _victims(
+        self, fault: ReplicaKill | ReplicaHang | SlowReplica, service: ServiceController, version: str
+    ) -> list[Pod]:
+        """The oldest ready replicas."""
+        victims = [pod for pod in service.pods_of(version) if pod.ready][: fault.count]
+        names = ", ".join(pod.name for pod in victims)
+        self._note(fault.kind, version, names or "no ready replica: nothing to break")
+        return victims
+
+    def _ends(self, lasts: int | None, action: Callable[[], None]) -> None:
+        if lasts is not None:
+            self._calendar.after(lasts, Order.FAULT, action)
+
+    def _note(self, kind: str, subject: str, detail: str = "") -> None:
+        self._recorders.happened(self._calendar.now, f"fault_{kind}", subject, detail)

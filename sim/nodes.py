@@ -1,0 +1,260 @@
+"""The simulated cluster's nodes: room, images, loss and return, and the cluster autoscaler's driver."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from akstwin.clock import SECOND, Micros
+from akstwin.cores.scheduling import NodeAutoscaler, NodeView, place, place_routers, pods_that_fit
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.cluster import ClusterSpec, VmSize, capacity, reserved
+from akstwin.domain.resources import Resources
+from akstwin.domain.units import megabytes, millicores
+from akstwin.errors import InvalidSetting
+from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.requests import Recorders
+
+_PROVISION_RETRY = Micros(180 * SECOND)
+"""How long the cluster autoscaler waits after a node that did not come (source K5)."""
+
+
+@dataclass(slots=True)
+class Node:
+    """One node.
+
+    Attributes:
+        number: 1, 2, …
+        room: what pods may request on it.
+        routers: router pods on it.
+        taken: requested by all pods on it, router pods included.
+        pods: what each other pod on it requests, by pod number.
+        images: image to the instant at which it is there.
+        wants: CPU that each pod's containers want at full load, by pod number, thousandths of a core.
+        lost: it is silent.
+        noticed: Kubernetes knows that it is.
+        draining: the cluster autoscaler is removing it.
+    """
+
+    number: int
+    room: Resources
+    routers: int = 0
+    taken: Resources = field(default_factory=Resources)
+    pods: dict[int, Resources] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    wants: dict[int, int] = field(default_factory=dict)
+    lost: bool = False
+    noticed: bool = False
+    draining: bool = False
+
+    @property
+    def oversubscribed(self) -> bool:
+        """Whether its containers, all busy, want more CPU than it has beside AKS, the daemons and the routers."""
+        routers = self.taken.cpu - sum(request.cpu for request in self.pods.values())
+        return sum(self.wants.values()) > self.room.cpu - routers
+
+    def view(self) -> NodeView:
+        """The node as the scheduler sees it."""
+        return NodeView(
+            self.number, self.room, self.taken, len(self.pods) + self.routers, not (self.noticed or self.draining)
+        )
+
+
+def check_cluster(spec: ClusterSpec, assumptions: Assumptions) -> None:
+    """Refuse a cluster that the service does not attach (semantics §2.2).
+
+    Raises:
+        InvalidSetting: a FastProd cluster with too few nodes or cores.
+    """
+    if spec.purpose != "FastProd":
+        return
+    if spec.nodes < assumptions.cluster_minimum_nodes:
+        raise InvalidSetting(
+            "cluster.nodes", spec.nodes,
+            f"at least {assumptions.cluster_minimum_nodes} for a FastProd cluster (purpose: DevTest takes one)",
+        )  # fmt: skip
+    cores = spec.nodes * spec.vm_size.cpu_cores
+    if cores < assumptions.cluster_minimum_cores:
+        raise InvalidSetting(
+            "cluster.nodes", spec.nodes,
+            f"enough: nodes times cores is {cores:g}, a FastProd cluster needs {assumptions.cluster_minimum_cores}",
+        )  # fmt: skip
+
+
+class Nodes:
+    """All nodes of the cluster.
+
+    Args:
+        spec: what the cluster is.
+        assumptions: what is assumed of it.
+        calendar: tells the time.
+        recorders: hear what happens.
+    """
+
+    def __init__(self, spec: ClusterSpec, assumptions: Assumptions, calendar: Calendar, recorders: Recorders) -> None:
+        check_cluster(spec, assumptions)
+        self._spec = spec
+        self._assumptions = assumptions
+        self._calendar = calendar
+        self._recorders = recorders
+        self._all: dict[int, Node] = {}
+        self._latest = 0
+        self._coming = 0
+        self._retry_at = 0
+        self._autoscaler: NodeAutoscaler | None = None
+        self.on_count: Callable[[int], None] = lambda _: None
+        """Called with the number of nodes whenever it changes."""
+        self.on_oversubscribed: Callable[[int], None] = lambda _: None
+        """Called with the number of nodes whose containers want more CPU than there is, whenever one comes or goes."""
+        for _ in range(spec.nodes):
+            self._add()
+        self._place_routers()
+
+    @property
+    def size(self) -> VmSize:
+        """What each node is."""
+        return self._spec.vm_size
+
+    @property
+    def all(self) -> list[Node]:
+        """The nodes there are, by number."""
+        return list(self._all.values())
+
+    def get(self, number: int) -> Node | None:
+        """The node of that number."""
+        return self._all.get(number)
+
+    def views(self) -> list[NodeView]:
+        """The nodes as the scheduler sees them."""
+        return [node.view() for node in self._all.values()]
+
+    def place(self, pod: int, request: Resources, full_load: int | None) -> Node | None:
+        """Find a node for the pod and take the room; None: there is none.
+
+        Args:
+            pod: its number.
+            request: what the scheduler counts.
+            full_load: CPU that its containers want with all workers busy, thousandths of a core; None: not told.
+        """
+        number = place(request, self.views(), self._assumptions.max_pods_per_node)
+        if number is None:
+            return None
+        node = self._all[number]
+        node.pods[pod] = request
+        node.taken += request
+        if full_load is not None:
+            node.wants[pod] = full_load
+            self._count_oversubscribed()
+        return node
+
+    def leave(self, pod: int, node: Node) -> None:
+        """The pod has left the node."""
+        node.taken -= node.pods.pop(pod)
+        if node.wants.pop(pod, None) is not None:
+            self._count_oversubscribed()
+        if node.draining and not node.pods:
+            self._remove(node)
+
+    def _count_oversubscribed(self) -> None:
+        self.on_oversubscribed(sum(node.oversubscribed for node in self._all.values()))
+
+    def room_for(self, request: Resources) -> int:
+        """How many more pods of this request fit."""
+        return pods_that_fit(request, self.views(), self._assumptions.max_pods_per_node)
+
+    def empty_room(self) -> Resources:
+        """Room of a node without pods."""
+        size, kept = self._spec.vm_size, self._assumptions
+        daemons = Resources(millicores(kept.node_daemons_cpu), megabytes(kept.node_daemons_memory_gb))
+        return capacity(size) - reserved(size, kept.max_pods_per_node) - daemons
+
+    # -- the cluster autoscaler
+
+    def autoscale(
+        self, pending: Callable[[], list[Resources]], drain: Callable[[Node], None], joined: Callable[[], None]
+    ) -> None:
+        """Switch the cluster autoscaler on, if the cluster has one.
+
+        Args:
+            pending: requests of the pods that fit nowhere.
+            drain: ends the pods of a node.
+            joined: called when a node has come.
+        """
+        if self._spec.max_nodes is None:
+            return
+        self._autoscaler = NodeAutoscaler(
+            self._spec.nodes, self._spec.max_nodes,
+            self._assumptions.node_autoscaler_unneeded, self._assumptions.node_autoscaler_after_add,
+        )  # fmt: skip
+        self._scan(pending, drain, joined)
+
+    def _scan(
+        self, pending: Callable[[], list[Resources]], drain: Callable[[Node], None], joined: Callable[[], None]
+    ) -> None:
+        assert self._autoscaler is not None  # noqa: S101
+        now = self._calendar.now
+        if now >= self._retry_at:
+            fixed = {node.number: node.taken for node in self.all if node.routers}
+            decision = self._autoscaler.look(
+                pending(), self.views(), fixed, self._coming, self.empty_room(),
+                self._assumptions.max_pods_per_node, now,
+            )  # fmt: skip
+            for _ in range(decision.add):
+                self._ask(joined)
+            for number in decision.remove:
+                node = self._all[number]
+                node.draining = True
+                self._recorders.happened(now, "node_draining", f"node {number}")
+                drain(node)
+                if not node.pods:
+                    self._remove(node)
+        self._calendar.after(
+            self._assumptions.node_autoscaler_scan, Order.CLUSTER, lambda: self._scan(pending, drain, joined)
+        )
+
+    def _ask(self, joined: Callable[[], None]) -> None:
+        self._coming += 1
+        self._recorders.happened(self._calendar.now, "node_requested", "cluster")
+        cap = self._assumptions.node_autoscaler_provision_cap
+        if self._assumptions.node_provision <= cap:
+            self._calendar.after(self._assumptions.node_provision, Order.CLUSTER, lambda: self._joins(joined))
+        else:
+            self._calendar.after(cap, Order.CLUSTER, self._given_up)
+
+    def _joins(self, joined: Callable[[], None]) -> None:
+        self._coming -= 1
+        node = self._add()
+        if self._autoscaler is not None:
+            self._autoscaler.added(self._calendar.now)
+        self._recorders.happened(self._calendar.now, "node_joined", f"node {node.number}")
+        joined()
+
+    def _given_up(self) -> None:
+        self._coming -= 1
+        self._retry_at = self._calendar.now + _PROVISION_RETRY
+        self._recorders.happened(self._calendar.now, "node_given_up", "cluster")
+
+    # -- coming and going
+
+    def _add(self) -> Node:
+        self._latest += 1
+        node = self._all[self._latest] = Node(self._latest, self.empty_room())
+        self.on_count(len(self._all))
+        return node
+
+    def _remove(self, node: Node) -> None:
+        del self._all[node.number]
+        self._recorders.happened(self._calendar.now, "node_removed", f"node {node.number}")
+        self.on_count(len(self._all))
+
+    def _place_routers(self) -> None:
+        kept = self._assumptions
+        request = Resources(millicores(kept.router_cpu), megabytes(kept.router_memory_gb))
+        count: int = getattr(kept.router_pods, self._spec.purpose)
+        placed = place_routers(count, request, self.views())
+        if count and not placed:
+            raise InvalidSetting(
+                "cluster.vm_size", self.size.cpu_cores, "large enough for a router pod beside the daemons"
+            )
+        for number in placed:
+            node = self._all[number]
+            node.routers += 1
+            node.taken += request

@@ -1,0 +1,466 @@
+"""Pods of the simulated cluster: from wanted to gone, along `domain.lifecycles.POD` (semantics §6.3).
+
+A pod's number is its replica's number in the data plane. What a pod tells the router arrives `router_lag` late; our own
+decision to end it is known at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from akstwin.clock import Micros
+from akstwin.dataplane import ContainerSpec, DataPlane
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.deployment import ProbeSettings
+from akstwin.domain.lifecycles import POD, PodEvent, PodState
+from akstwin.domain.resources import Resources
+from akstwin.domain.service import VersionSpec
+from akstwin.domain.units import megabytes, millicores
+from akstwin.sim.calendar import Calendar, Order, Timer
+from akstwin.sim.models import ModelDraws
+from akstwin.sim.nodes import Node, Nodes
+from akstwin.sim.requests import Recorders
+
+
+class PodOwner(Protocol):
+    """Who created a pod, and hears what becomes of it."""
+
+    plane: DataPlane
+
+    def pod_changed(self, pod: "Pod") -> None:
+        """The pod is in another state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PodTemplate:
+    """What pods are made from.
+
+    Attributes:
+        version: whose they are, with settings and model.
+        revision: grows with every change of the template.
+        image: what is pulled.
+    """
+
+    version: VersionSpec
+    revision: int
+    image: str
+
+
+class Pod:
+    """One pod."""
+
+    __slots__ = (
+        "container_since",
+        "created",
+        "draws",
+        "eviction",
+        "node",
+        "number",
+        "owner",
+        "restarts",
+        "restarts_in_row",
+        "state",
+        "template",
+        "timer",
+        "unschedulable_since",
+    )  # fmt: skip
+
+    def __init__(self, number: int, template: PodTemplate, owner: PodOwner, draws: ModelDraws, now: Micros) -> None:
+        self.number = number
+        self.template = template
+        self.owner = owner
+        self.draws = draws
+        self.created = now
+        self.state = POD.initial
+        self.node: Node | None = None
+        self.unschedulable_since: Micros | None = None
+        self.container_since: Micros | None = None
+        self.restarts = 0
+        self.restarts_in_row = 0
+        self.timer: Timer | None = None
+        self.eviction: Timer | None = None
+
+    def __repr__(self) -> str:
+        return f"<Pod {self.name} {self.state}>"
+
+    @property
+    def version(self) -> str:
+        """The version it serves."""
+        return self.template.version.name
+
+    @property
+    def name(self) -> str:
+        """What it is called in traces."""
+        return f"{self.version}-{self.number}"
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is available."""
+        return self.state is PodState.READY
+
+    @property
+    def staying(self) -> bool:
+        """Whether it is not on its way out."""
+        return self.state not in (PodState.TERMINATING, PodState.GONE)
+
+
+class Pods:
+    """All pods of the cluster.
+
+    Args:
+        nodes: where they run.
+        assumptions: what is assumed of them.
+        calendar: tells the time.
+        recorders: hear what happens.
+    """
+
+    def __init__(self, nodes: Nodes, assumptions: Assumptions, calendar: Calendar, recorders: Recorders) -> None:
+        self._nodes = nodes
+        self._assumptions = assumptions
+        self._calendar = calendar
+        self._recorders = recorders
+        self._pods: dict[int, Pod] = {}
+        self._latest = 0
+        self._pull_factors: list[float] = []
+        self._failing_init: dict[str, int] = {}
+        self.extra = Resources(millicores(assumptions.sidecar_cpu), megabytes(assumptions.sidecar_memory_gb))
+        """What the side-car adds to every pod's request."""
+        nodes.autoscale(self._unplaced, self._drain, self._place_pending)
+
+    def get(self, number: int) -> Pod | None:
+        """The pod of that number, if it is not gone."""
+        return self._pods.get(number)
+
+    @property
+    def all(self) -> list[Pod]:
+        """The pods that are not gone, the oldest first."""
+        return list(self._pods.values())
+
+    def request_of(self, version: VersionSpec) -> Resources:
+        """What a pod of the version requests, side-car included."""
+        return version.settings.request + self.extra
+
+    def create(self, template: PodTemplate, owner: PodOwner, draws: ModelDraws) -> Pod:
+        """A new pod; it looks for a node at once."""
+        pod = self._new(template, owner, draws)
+        self._recorders.happened(self._calendar.now, "pod_created", pod.name)
+        if not self._place(pod):
+            pod.unschedulable_since = self._calendar.now
+            self._recorders.happened(self._calendar.now, "pod_unschedulable", pod.name)
+        return pod
+
+    def create_ready(self, template: PodTemplate, owner: PodOwner, draws: ModelDraws) -> Pod | None:
+        """A pod whose start lies in the past: its container counts from now. None: it fits nowhere."""
+        pod = self._new(template, owner, draws)
+        pod.node = self._find_node(pod)
+        if pod.node is None:
+            del self._pods[pod.number]
+            return None
+        pod.node.images[template.image] = self._calendar.now
+        pod.container_since = self._calendar.now
+        for event in (PodEvent.SCHEDULED, PodEvent.PULLED, PodEvent.PASSED):
+            pod.state = POD.step(pod.state, event)
+        owner.plane.start_container(pod.number, self._container(pod))
+        owner.plane.container_initialised(pod.number)
+        owner.plane.admit(pod.version, pod.number)
+        return pod
+
+    def delete(self, pod: Pod) -> None:
+        """End the pod: no requests from now on, what it holds may finish within the grace."""
+        pod.owner.plane.withdraw(pod.version, pod.number)
+        runs = POD.step(pod.state, PodEvent.DELETED) is PodState.TERMINATING
+        self._step(pod, PodEvent.DELETED)
+        self._cancel(pod)
+        if not runs:
+            self._gone(pod)
+        elif pod.node is not None and not pod.node.lost:
+            pod.owner.plane.stop_container(pod.number, self._assumptions.termination_grace)
+
+    # -- what the data plane reports
+
+    def container_exited(self, number: int) -> None:
+        """The pod's container has ended."""
+        pod = self._pods.get(number)
+        if pod is None:
+            return
+        if pod.state is PodState.TERMINATING:
+            self._step(pod, PodEvent.STOPPED)
+            self._gone(pod)
+        else:
+            self._exited(pod)
+
+    def liveness_failed(self, number: int) -> None:
+        """The container is stopped; the pod counts as ready until it has exited, as in Kubernetes."""
+        pod = self._pods.get(number)
+        if pod is not None:
+            self._recorders.happened(self._calendar.now, "liveness_failed", pod.name)
+            pod.owner.plane.stop_container(number, self._assumptions.termination_grace)
+
+    def readiness_changed(self, number: int, ready: bool) -> None:
+        """The readiness probe has come to another verdict."""
+        pod = self._pods.get(number)
+        if pod is None:
+            return
+        event = PodEvent.PASSED if ready else PodEvent.LAPSED
+        if POD.allows(pod.state, event):
+            self._step(pod, event)
+            self._tell_router(pod)
+
+    # -- faults
+
+    def lose_node(self, number: int) -> None:
+        """The node falls silent."""
+        node = self._nodes.get(number)
+        if node is None or node.lost:
+            return
+        node.lost = True
+        self._recorders.happened(self._calendar.now, "node_lost", f"node {number}")
+        node.images = {image: at for image, at in node.images.items() if at <= self._calendar.now}
+        for pod in self._on(node):
+            self._cancel(pod)
+            if pod.state in _WITH_CONTAINER:
+                pod.owner.plane.silence(pod.number)
+        self._calendar.after(self._assumptions.node_failure_detected, Order.CLUSTER, lambda: self._node_noticed(node))
+
+    def restore_node(self, number: int) -> None:
+        """The node is back, with the pods that have not been replaced."""
+        node = self._nodes.get(number)
+        if node is None or not node.lost:
+            return
+        node.lost = node.noticed = False
+        self._recorders.happened(self._calendar.now, "node_back", f"node {number}")
+        for pod in self._on(node):
+            if pod.eviction is not None:
+                pod.eviction.cancel()
+                pod.eviction = None
+            if pod.state in _WITH_CONTAINER:
+                pod.owner.plane.restore(pod.number)
+            match pod.state:
+                case PodState.NOT_READY if self._assumptions.readiness == "immediate":
+                    self._step(pod, PodEvent.PASSED)
+                    self._tell_router(pod)
+                case PodState.PULLING:
+                    self._pull(pod, node)
+                case PodState.STARTING:
+                    self._init(pod)
+                case PodState.BACKING_OFF:
+                    self._restart(pod)
+                case PodState.TERMINATING:
+                    pod.owner.plane.stop_container(pod.number, self._assumptions.termination_grace)
+                case _:
+                    pass
+        self._place_pending()
+
+    def slow_pulls(self, factor: float) -> None:
+        """Pulls that begin from now on take this many times as long."""
+        self._pull_factors.append(factor)
+
+    def normal_pulls(self, factor: float) -> None:
+        """The end of `slow_pulls` with that factor."""
+        self._pull_factors.remove(factor)
+
+    def fail_init(self, version: str, *, failing: bool) -> None:
+        """`init()` of the version's containers raises, or does so no more."""
+        self._failing_init[version] = self._failing_init.get(version, 0) + (1 if failing else -1)
+
+    # -- a pod's way
+
+    def _new(self, template: PodTemplate, owner: PodOwner, draws: ModelDraws) -> Pod:
+        self._latest += 1
+        pod = self._pods[self._latest] = Pod(self._latest, template, owner, draws, self._calendar.now)
+        return pod
+
+    def _step(self, pod: Pod, event: PodEvent) -> None:
+        pod.state = POD.step(pod.state, event)
+
+    def _changed(self, pod: Pod) -> None:
+        pod.owner.pod_changed(pod)
+
+    def _cancel(self, pod: Pod) -> None:
+        if pod.timer is not None:
+            pod.timer.cancel()
+            pod.timer = None
+
+    def _after(self, pod: Pod, span: int, action: Callable[[], None]) -> None:
+        pod.timer = self._calendar.after(span, Order.CLUSTER, action)
+
+    def _find_node(self, pod: Pod) -> Node | None:
+        version = pod.template.version
+        return self._nodes.place(pod.number, self.request_of(version), self._full_load(version))
+
+    def _full_load(self, version: VersionSpec) -> int | None:
+        """CPU that a pod of the version wants with all workers busy: never more than its limit, and the side-car."""
+        wanted, limit = full_load(version), version.settings.cpu_limit
+        if wanted is None:
+            return None
+        return (wanted if limit is None else min(wanted, limit)) + self.extra.cpu
+
+    def _place(self, pod: Pod) -> bool:
+        node = self._find_node(pod)
+        if node is None:
+            return False
+        pod.node = node
+        pod.unschedulable_since = None
+        self._step(pod, PodEvent.SCHEDULED)
+        self._recorders.happened(self._calendar.now, "pod_scheduled", pod.name, f"node {node.number}")
+        if not node.lost:  # nobody has noticed yet: the pod waits for the node, or to be replaced
+            self._pull(pod, node)
+        return True
+
+    def _place_pending(self) -> None:
+        """Room has come free: those that wait longest first."""
+        for pod in self.all:
+            if pod.state is PodState.PENDING and self._place(pod):
+                self._changed(pod)
+
+    def _pull(self, pod: Pod, node: Node) -> None:
+        now = self._calendar.now
+        there = node.images.get(pod.template.image)
+        if there is None:
+            span = self._assumptions.image_pull
+            for factor in self._pull_factors:
+                span = Micros(round(span * factor))
+            node.images[pod.template.image] = now + span
+        elif there > now:  # another pod's pull of the same image is under way
+            span = Micros(there - now)
+        else:
+            span = self._assumptions.image_pull_cached
+        self._after(pod, span, lambda: self._pulled(pod))
+
+    def _pulled(self, pod: Pod) -> None:
+        self._step(pod, PodEvent.PULLED)
+        self._start(pod)
+
+    def _start(self, pod: Pod) -> None:
+        pod.container_since = self._calendar.now
+        pod.owner.plane.start_container(pod.number, self._container(pod))
+        self._recorders.happened(self._calendar.now, "container_started", pod.name)
+        self._init(pod)
+        self._changed(pod)
+
+    def _init(self, pod: Pod) -> None:
+        self._after(pod, pod.draws.init_time(pod.number, pod.restarts), lambda: self._initialised(pod))
+
+    def _initialised(self, pod: Pod) -> None:
+        pod.timer = None
+        if self._failing_init.get(pod.version, 0) > 0:
+            self._recorders.happened(self._calendar.now, "init_failed", pod.name)
+            pod.owner.plane.kill_container(pod.number)
+            return
+        pod.owner.plane.container_initialised(pod.number)
+        if self._assumptions.readiness == "immediate" and pod.state is PodState.STARTING:
+            self._step(pod, PodEvent.PASSED)
+            self._recorders.happened(self._calendar.now, "pod_ready", pod.name)
+            self._tell_router(pod)
+
+    def _exited(self, pod: Pod) -> None:
+        """The container is gone: it is started again, the first time at once, then later and later."""
+        now = self._calendar.now
+        was_ready = pod.ready
+        self._cancel(pod)
+        self._step(pod, PodEvent.EXITED)
+        if pod.container_since is not None and now - pod.container_since >= self._assumptions.restart_backoff_reset:
+            pod.restarts_in_row = 0
+        self._recorders.happened(now, "container_exited", pod.name)
+        if was_ready:
+            self._tell_router(pod)
+        backoff = 0
+        if pod.restarts_in_row:
+            doubled = self._assumptions.restart_backoff * 2 ** min(pod.restarts_in_row - 1, 40)
+            backoff = min(doubled, self._assumptions.restart_backoff_cap)
+        if pod.node is not None and not pod.node.lost:
+            self._after(pod, backoff, lambda: self._restart(pod))
+        self._changed(pod)
+
+    def _restart(self, pod: Pod) -> None:
+        pod.restarts += 1
+        pod.restarts_in_row += 1
+        self._step(pod, PodEvent.RESTARTED)
+        self._start(pod)
+
+    def _gone(self, pod: Pod) -> None:
+        pod.owner.plane.forget(pod.version, pod.number)
+        if pod.eviction is not None:
+            pod.eviction.cancel()
+        del self._pods[pod.number]
+        if pod.node is not None:
+            self._nodes.leave(pod.number, pod.node)
+        self._recorders.happened(self._calendar.now, "pod_gone", pod.name)
+        self._changed(pod)
+        self._place_pending()
+
+    def _tell_router(self, pod: Pod) -> None:
+        """News of a change reaches the router late, in the order in which it happened."""
+        ready = pod.ready
+
+        def tell() -> None:
+            if pod.state is PodState.GONE:
+                return
+            if ready:
+                pod.owner.plane.admit(pod.version, pod.number)
+            else:
+                pod.owner.plane.suspend(pod.version, pod.number)
+
+        self._calendar.after(self._assumptions.router_lag, Order.CLUSTER, tell)
+        self._changed(pod)
+
+    # -- nodes
+
+    def _on(self, node: Node) -> list[Pod]:
+        return [self._pods[number] for number in node.pods]
+
+    def _node_noticed(self, node: Node) -> None:
+        if not node.lost or node.noticed:
+            return
+        node.noticed = True
+        self._recorders.happened(self._calendar.now, "node_not_ready", f"node {node.number}")
+        for pod in self._on(node):
+            if pod.ready:
+                self._step(pod, PodEvent.LAPSED)
+                self._tell_router(pod)
+            pod.eviction = self._calendar.after(
+                self._assumptions.node_eviction, Order.CLUSTER, partial(self._evict, pod)
+            )
+
+    def _evict(self, pod: Pod) -> None:
+        self._recorders.happened(self._calendar.now, "pod_evicted", pod.name)
+        pod.owner.plane.withdraw(pod.version, pod.number)
+        self._step(pod, PodEvent.EVICTED)
+        self._gone(pod)
+
+    def _unplaced(self) -> list[Resources]:
+        return [self.request_of(pod.template.version) for pod in self.all if pod.state is PodState.PENDING]
+
+    def _drain(self, node: Node) -> None:
+        for pod in self._on(node):
+            if pod.staying:
+                self.delete(pod)
+
+    def _container(self, pod: Pod) -> ContainerSpec:
+        version = pod.template.version
+        assumed = self._assumptions
+        readiness = None
+        if assumed.readiness == "probe":
+            readiness = ProbeSettings(
+                Micros(0), assumed.readiness_period, assumed.readiness_timeout, 1, assumed.readiness_failures
+            )
+        return ContainerSpec(version.name, version.model, stretch(version), version.settings.liveness, readiness)
+
+
+_WITH_CONTAINER = (PodState.STARTING, PodState.READY, PodState.NOT_READY, PodState.TERMINATING)
+
+
+def full_load(version: VersionSpec) -> int | None:
+    """Thousandths of a core that a container of the version wants with all workers busy; None: not told."""
+    cpu = version.model.cpu
+    return None if cpu is None else millicores(cpu) * version.model.workers
+
+
+def stretch(version: VersionSpec) -> tuple[int, int]:
+    """How much longer requests take under the container's CPU limit, taken at full load (semantics §6.7)."""
+    wanted, limit = full_load(version), version.settings.cpu_limit
+    if wanted is None or limit is None or limit >= wanted:
+        return (1, 1)
+    return (wanted, limit)

@@ -1,0 +1,495 @@
+"""The reference data plane: `cores.routing` and `cores.container` driven by the calendar, one event a step.
+
+Readable before fast: what another plane does is right if it does the same.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from akstwin.clock import NEVER, Micros
+from akstwin.cores.container import Container, Effect, Exited, Reached, Refused, Start
+from akstwin.cores.liveness import Probe
+from akstwin.cores.routing import Action, Dispatch, Router, RouterRules
+from akstwin.dataplane import ContainerSpec, PlaneListener
+from akstwin.domain.deployment import RouteSettings
+from akstwin.domain.service import Split
+from akstwin.domain.usage import Usage
+from akstwin.sim.calendar import Calendar, Order, Timer
+from akstwin.sim.models import ModelDraws
+from akstwin.sim.requests import Recorders, Request
+
+
+@dataclass(slots=True)
+class _Probing:
+    """One probe of one container, with what is under way."""
+
+    machine: Probe
+    healthy: Callable[[], None]
+    failed: Callable[[], None]
+    number: int = -1
+    timer: Timer | None = None
+
+
+@dataclass(slots=True)
+class _Run:
+    """A worker busy with a request: until when (or for how long, while the container hangs), and how it ends."""
+
+    ends: int
+    aborted: bool
+    failed: bool
+    timer: Timer | None = None
+
+
+@dataclass(slots=True)
+class _Hosted:
+    """One container and the work in it."""
+
+    replica: int
+    spec: ContainerSpec
+    draws: ModelDraws
+    container: Container
+    started: Micros
+    held: dict[int, Request] = field(default_factory=dict)
+    runs: dict[int, "_Run"] = field(default_factory=dict)
+    probes: list[_Probing] = field(default_factory=list)
+    grace: Timer | None = None
+    factor: float = 1.0
+    silent: bool = False
+
+
+@dataclass(slots=True)
+class _Crash:
+    """A container dies at a version's n-th start."""
+
+    period: int
+    every: bool
+    times: int
+    count: int = 0
+    done: int = 0
+
+    def strikes(self) -> bool:
+        if self.done and (not self.every or (self.times and self.done >= self.times)):
+            return False
+        self.count += 1
+        if self.count % self.period:
+            return False
+        self.done += 1
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneSettings:
+    """What a plane assumes beside the router's rules.
+
+    Attributes:
+        overhead: added to the latency of every forwarded answer.
+        worker_timeout: after which the server ends a worker.
+    """
+
+    overhead: Micros
+    worker_timeout: Micros
+
+
+class ReferencePlane:
+    """The data plane of one simulated service.
+
+    Args:
+        service: its name.
+        rules: of the router.
+        settings: the rest of what is assumed.
+        calendar: tells the time.
+        draws: gives run times to a version under a profile.
+        recorders: hear of every answer.
+        listener: the control plane.
+        on_answer: hears of every answer too, to try again.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        rules: RouterRules,
+        settings: PlaneSettings,
+        calendar: Calendar,
+        draws: Callable[[ContainerSpec], ModelDraws],
+        recorders: Recorders,
+        listener: PlaneListener,
+        on_answer: Callable[[Request], None],
+    ) -> None:
+        self.router = Router(service, rules)
+        self._settings = settings
+        self._calendar = calendar
+        self._draws = draws
+        self._recorders = recorders
+        self._listener = listener
+        self._on_answer = on_answer
+        self._hosted: dict[int, _Hosted] = {}
+        self._requests: dict[int, Request] = {}
+        self._arrivals = 0
+        self._probes = 0
+        self._waiting_probes: dict[int, tuple[_Hosted, _Probing]] = {}
+        self._crashes: dict[str, list[_Crash]] = {}
+        self._timeout_armed: int = NEVER
+        self._deadline_armed: int = NEVER
+        self.pending_counted = 0
+        """Requests of the result's window that have no answer yet."""
+        self._population_area = 0
+        self._population_since = 0
+
+    # -- requests
+
+    def arrive(self, request: Request, wanted: str | None = None) -> None:
+        """A request comes in now."""
+        now = self._calendar.now
+        self._count_population(now)
+        request.id = self._arrivals
+        self._arrivals += 1
+        self._requests[request.id] = request
+        if request.counted:
+            self.pending_counted += 1
+        self._perform(self.router.arrive(request.id, now, request.draw, wanted=wanted))
+
+    @property
+    def population(self) -> int:
+        """Attempts that have come in and have no answer."""
+        return len(self._requests)
+
+    def population_area(self) -> int:
+        """Attempts without an answer, summed over time so far (Little's law is checked with it)."""
+        self._count_population(self._calendar.now)
+        return self._population_area
+
+    def _count_population(self, now: int) -> None:
+        self._population_area += len(self._requests) * (now - self._population_since)
+        self._population_since = now
+
+    def _perform(self, actions: list[Action]) -> None:
+        """Carry out what the router decided, and what follows from it."""
+        now = self._calendar.now
+        for action in actions:  # grows while it is read
+            request = self._requests.get(action.request)
+            if type(action) is Dispatch:
+                assert request is not None  # noqa: S101
+                request.version, request.replica, request.dispatched = action.version, action.replica, now
+                actions += self._send(action)
+                continue
+            assert request is not None, "answered twice"  # noqa: S101
+            self._count_population(now)
+            del self._requests[action.request]
+            request.version, request.status, request.reason = action.version, action.status, action.reason  # type: ignore[union-attr]
+            request.answered = now + self._settings.overhead if action.forwarded else now  # type: ignore[union-attr]
+            if request.counted:
+                self.pending_counted -= 1
+            self._recorders.answered(request)
+            self._on_answer(request)
+        self._arm()
+
+    def _send(self, dispatch: Dispatch) -> list[Action]:
+        hosted = self._hosted.get(dispatch.replica)
+        if hosted is None:
+            return self.router.broken(dispatch.request, self._calendar.now)
+        if hosted.silent:
+            return []  # hangs until its time-out
+        hosted.held[dispatch.request] = self._requests[dispatch.request]
+        return self._effects(hosted, hosted.container.accept(dispatch.request))
+
+    def _effects(self, hosted: _Hosted, effects: Iterable[Effect]) -> list[Action]:
+        """Carry out what a container decided; what the router says to it comes back."""
+        actions: list[Action] = []
+        for effect in effects:
+            match effect:
+                case Start(request) if hosted.container.alive:
+                    actions += self._start(hosted, request)
+                case Start():
+                    pass  # it died at an earlier start of this very instant; `_end` has answered all it held
+                case Refused(request):
+                    del hosted.held[request]
+                    actions += self.router.broken(request, self._calendar.now)
+                case Reached(probe):
+                    self._probe_reached(probe)
+                case Exited():
+                    actions += self._end(hosted)
+        return actions
+
+    def _start(self, hosted: _Hosted, number: int) -> list[Action]:
+        """A worker begins. The request may have been answered already: its time-out does not stop the worker."""
+        request = hosted.held[number]
+        if request.answered is None:
+            request.started = self._calendar.now
+        crashes = self._crashes.get(hosted.spec.version)
+        if crashes and True in [crash.strikes() for crash in crashes]:
+            return self._end(hosted)
+        span = hosted.draws.service_time(request)
+        numerator, denominator = hosted.spec.stretch
+        if numerator != denominator:
+            span = _round_ratio(span * numerator, denominator)
+        if hosted.factor != 1.0:
+            span = max(1, round(span * hosted.factor))
+        if span > self._settings.worker_timeout:
+            run = _Run(self._calendar.now + self._settings.worker_timeout, aborted=True, failed=False)
+        else:
+            run = _Run(self._calendar.now + span, aborted=False, failed=hosted.draws.fails(request))
+        hosted.runs[number] = run
+        self._schedule(hosted, number, run)
+        return []
+
+    def _schedule(self, hosted: _Hosted, number: int, run: _Run) -> None:
+        run.timer = self._calendar.at(run.ends, Order.COMPLETION, lambda: self._done(hosted, number))
+
+    def _done(self, hosted: _Hosted, number: int) -> None:
+        now = self._calendar.now
+        run = hosted.runs.pop(number)
+        request = hosted.held.pop(number)
+        if run.aborted:
+            effects = hosted.container.lose_worker(number)
+            away = hosted.draws.worker_init_time(request)
+            self._calendar.after(away, Order.CLUSTER, lambda: self._worker_back(hosted))
+            actions = self.router.complete(number, now, 500)
+        else:
+            effects = hosted.container.finish(number)
+            status = 500 if run.failed else 200
+            actions = self.router.complete(number, now, status, run_failed=run.failed)
+        if effects:
+            actions += self._effects(hosted, effects)
+        self._perform(actions)
+
+    def _worker_back(self, hosted: _Hosted) -> None:
+        if hosted.container.alive:
+            self._perform(self._effects(hosted, hosted.container.regain_worker()))
+
+    def _end(self, hosted: _Hosted) -> list[Action]:
+        """The container is dead: what it held is lost, and the control plane hears of it."""
+        now = self._calendar.now
+        lost = hosted.container.kill()
+        for run in hosted.runs.values():
+            if run.timer is not None:
+                run.timer.cancel()
+        hosted.runs.clear()
+        hosted.held.clear()
+        self._stop_probes(hosted)
+        if hosted.grace is not None:
+            hosted.grace.cancel()
+        self._hosted.pop(hosted.replica, None)
+        actions: list[Action] = []
+        for request in lost:
+            actions += self.router.broken(request, now)
+        # Not in the middle of a decision: the listener may end or start other containers.
+        self._calendar.at(now, Order.CLUSTER, lambda: self._listener.container_exited(hosted.replica))
+        return actions
+
+    # -- alarms
+
+    def _arm(self) -> None:
+        if self.router.next_timeout < self._timeout_armed:
+            self._timeout_armed = self.router.next_timeout
+            self._calendar.at(self._timeout_armed, Order.SCORING_TIMEOUT, self._timeouts)
+        if self.router.next_deadline < self._deadline_armed:
+            self._deadline_armed = self.router.next_deadline
+            self._calendar.at(self._deadline_armed, Order.QUEUE_DEADLINE, self._deadlines)
+
+    def _timeouts(self) -> None:
+        if self._calendar.now >= self._timeout_armed:
+            self._timeout_armed = NEVER
+        self._perform(self.router.expire_timeouts(self._calendar.now))
+
+    def _deadlines(self) -> None:
+        if self._calendar.now >= self._deadline_armed:
+            self._deadline_armed = NEVER
+        self._perform(self.router.expire_queue(self._calendar.now))
+
+    # -- DataPlane: what the router learns
+
+    def configure(self, version: str, settings: RouteSettings) -> None:
+        """A version is there, or has changed."""
+        self._perform(self.router.configure(version, settings, self._calendar.now))
+
+    def set_split(self, split: Split | None) -> None:
+        """The traffic split; None: no such service."""
+        self.router.set_split(split)
+
+    def admit(self, version: str, replica: int) -> None:
+        """The replica is seen ready."""
+        self._perform(self.router.seen_ready(version, replica, self._calendar.now))
+
+    def suspend(self, version: str, replica: int) -> None:
+        """The replica is seen unready or dead."""
+        self._perform(self.router.seen_unready(version, replica, self._calendar.now))
+
+    def withdraw(self, version: str, replica: int) -> None:
+        """Nothing more is sent to the replica."""
+        self._perform(self.router.withdraw(version, replica, self._calendar.now))
+
+    def forget(self, version: str, replica: int) -> None:
+        """The replica is gone."""
+        hosted = self._hosted.pop(replica, None)
+        if hosted is not None:  # lost with its node: nobody hears of what it held
+            self._stop_probes(hosted)
+        self._perform(self.router.forget(version, replica, self._calendar.now))
+
+    # -- DataPlane: what becomes of containers
+
+    def start_container(self, replica: int, spec: ContainerSpec) -> None:
+        """It starts: connections are taken, `init()` runs."""
+        now = self._calendar.now
+        hosted = _Hosted(replica, spec, self._draws(spec), Container(spec.model.workers), now)
+        self._hosted[replica] = hosted
+        self._add_probes(hosted)
+
+    def container_initialised(self, replica: int) -> None:
+        """`init()` has returned: it works."""
+        hosted = self._hosted[replica]
+        self._perform(self._effects(hosted, hosted.container.initialise()))
+
+    def stop_container(self, replica: int, grace: Micros) -> None:
+        """SIGTERM, and SIGKILL after the grace."""
+        hosted = self._hosted.get(replica)
+        if hosted is None:  # it has just ended by itself; the listener is about to hear of it
+            return
+        self._stop_probes(hosted)
+        hosted.grace = self._calendar.after(grace, Order.CLUSTER, lambda: self.kill_container(replica))
+        self._perform(self._effects(hosted, hosted.container.stop()))
+
+    def kill_container(self, replica: int) -> None:
+        """It is dead at once."""
+        hosted = self._hosted.get(replica)
+        if hosted is not None:
+            self._perform(self._end(hosted))
+
+    # -- DataPlane: what is broken on purpose
+
+    def silence(self, replica: int) -> None:
+        """Its node is lost: nothing comes back from it, what it did is lost."""
+        hosted = self._hosted.get(replica)
+        if hosted is None:
+            return
+        hosted.silent = True
+        for run in hosted.runs.values():
+            if run.timer is not None:
+                run.timer.cancel()
+        hosted.runs.clear()
+        hosted.held.clear()
+        hosted.container.drop_all()
+        self._stop_probes(hosted)
+        if hosted.grace is not None:
+            hosted.grace.cancel()
+
+    def restore(self, replica: int) -> None:
+        """Its node is back."""
+        hosted = self._hosted.get(replica)
+        if hosted is None:
+            return
+        hosted.silent = False
+        self._add_probes(hosted)
+        self._perform(self.router.release_answered(hosted.spec.version, replica, self._calendar.now))
+
+    def hang(self, replica: int) -> None:
+        """It stops answering."""
+        hosted = self._hosted.get(replica)
+        if hosted is None or hosted.container.hung:
+            return
+        hosted.container.hang()
+        for run in hosted.runs.values():
+            if run.timer is not None:
+                run.timer.cancel()
+                run.timer = None
+                run.ends -= self._calendar.now  # what is left
+
+    def resume(self, replica: int) -> None:
+        """It goes on where it stopped."""
+        hosted = self._hosted.get(replica)
+        if hosted is None or not hosted.container.hung:
+            return
+        for number, run in hosted.runs.items():
+            run.ends += self._calendar.now
+            self._schedule(hosted, number, run)
+        self._perform(self._effects(hosted, hosted.container.resume()))
+
+    def slow_down(self, replica: int, factor: float) -> None:
+        """Requests that start on it take this many times as long; 1: as ever."""
+        if replica in self._hosted:
+            self._hosted[replica].factor = factor
+
+    def crash_on_request(self, version: str, request: int, *, every: bool, times: int) -> None:
+        """A container dies as it starts the version's `request`-th request from now."""
+        self._crashes.setdefault(version, []).append(_Crash(request, every, times))
+
+    # -- DataPlane: what can be read
+
+    def usage(self, version: str) -> Usage:
+        """How busy the version has been, and is."""
+        return self.router.usage(version, self._calendar.now)
+
+    def in_flight(self, version: str, replica: int) -> int:
+        """Slots taken on one replica."""
+        return self.router.in_flight(version, replica)
+
+    # -- probes
+
+    def _add_probes(self, hosted: _Hosted) -> None:
+        replica = hosted.replica
+
+        def add(machine: Probe, healthy: Callable[[], None], failed: Callable[[], None]) -> None:
+            machine.skip_to(self._calendar.now)
+            probing = _Probing(machine, healthy, failed)
+            hosted.probes.append(probing)
+            self._arm_probe(hosted, probing)
+
+        add(Probe(hosted.spec.liveness, hosted.started), _nothing, lambda: self._listener.liveness_failed(replica))
+        if hosted.spec.readiness is not None:
+            add(
+                Probe(hosted.spec.readiness, hosted.started),
+                lambda: self._listener.readiness_changed(replica, True),
+                lambda: self._listener.readiness_changed(replica, False),
+            )
+
+    def _stop_probes(self, hosted: _Hosted) -> None:
+        for probing in hosted.probes:
+            if probing.timer is not None:
+                probing.timer.cancel()
+            self._waiting_probes.pop(probing.number, None)
+        hosted.probes.clear()
+
+    def _arm_probe(self, hosted: _Hosted, probing: _Probing) -> None:
+        assert probing.machine.next_at is not None  # noqa: S101
+        probing.timer = self._calendar.at(
+            probing.machine.next_at, Order.CLUSTER, lambda: self._send_probe(hosted, probing)
+        )
+
+    def _send_probe(self, hosted: _Hosted, probing: _Probing) -> None:
+        now = self._calendar.now
+        probing.number = self._probes
+        self._probes += 1
+        deadline = probing.machine.send(now)
+        self._waiting_probes[probing.number] = (hosted, probing)
+        probing.timer = self._calendar.at(deadline, Order.CLUSTER, lambda: self._probe_missed(hosted, probing))
+        self._perform(self._effects(hosted, hosted.container.probe(probing.number)))
+
+    def _probe_reached(self, number: int) -> None:
+        found = self._waiting_probes.pop(number, None)
+        if found is None:
+            return
+        hosted, probing = found
+        if probing.timer is not None:
+            probing.timer.cancel()
+        verdict = probing.machine.answered(self._calendar.now)
+        self._arm_probe(hosted, probing)
+        if verdict is not None:
+            probing.healthy()
+
+    def _probe_missed(self, hosted: _Hosted, probing: _Probing) -> None:
+        del self._waiting_probes[probing.number]
+        hosted.container.drop_probe(probing.number)
+        verdict = probing.machine.missed(self._calendar.now)
+        self._arm_probe(hosted, probing)
+        if verdict is not None:
+            probing.failed()
+
+
+def _nothing() -> None:
+    """A liveness probe that succeeds changes nothing."""
+
+
+def _round_ratio(numerator: int, denominator: int) -> int:
+    """The ratio rounded half to even, at least 1."""
+    whole, rest = divmod(numerator, denominator)
+    twice = 2 * rest
+    return max(1, whole + (twice > denominator or (twice == denominator and whole % 2 == 1)))

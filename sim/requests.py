@@ -1,0 +1,73 @@
+"""One attempt of one request, and what becomes of it."""
+
+from typing import Protocol
+
+from akstwin.domain.reasons import Reason
+
+
+class Request:
+    """An attempt: request `number` of traffic entry `entry`, tried for the `attempt`-th time (0: the first).
+
+    Attributes:
+        id: unlike any other in the run.
+        arrived: when it came in, µs; likewise below.
+        draw: what decides the traffic split.
+        counted: whether it belongs to the result's window.
+        version: who it was meant for; None: refused before that.
+        replica: who it was sent to.
+        dispatched: when it was sent.
+        started: when a worker began with it.
+        answered: when the client had its answer.
+        status: of the answer; 0 while there is none.
+        reason: why it was not the model's answer.
+    """
+
+    __slots__ = (
+        "answered", "arrived", "attempt", "counted", "dispatched", "draw", "entry", "id", "number", "reason", "replica",
+        "started", "status", "version",
+    )  # fmt: skip
+
+    def __init__(self, number: int, entry: int, attempt: int, arrived: int, draw: int, *, counted: bool) -> None:
+        self.id = -1
+        self.entry = entry
+        self.number = number
+        self.attempt = attempt
+        self.arrived = arrived
+        self.draw = draw
+        self.counted = counted
+        self.version: str | None = None
+        self.replica: int | None = None
+        self.dispatched: int | None = None
+        self.started: int | None = None
+        self.answered: int | None = None
+        self.status = 0
+        self.reason: Reason | None = None
+
+
+class Recorder(Protocol):
+    """Who wants to know what happened. Told in the order in which it happens."""
+
+    def answered(self, request: Request) -> None:
+        """An attempt has its answer."""
+        ...
+
+    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
+        """Something happened to the cluster or the service."""
+        ...
+
+
+class Recorders:
+    """Several recorders told as one."""
+
+    def __init__(self) -> None:
+        self.all: list[Recorder] = []
+
+    def answered(self, request: Request) -> None:
+        """Tell all."""
+        for each in self.all:
+            each.answered(request)
+
+    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
+        """Tell all."""
+        for each in self.all:
+            each.happened(at, kind, subject, detail)

@@ -1,0 +1,92 @@
+"""Who sends: arrivals, and the retries that answers cause."""
+
+from collections.abc import Sequence
+
+from akstwin.domain.service import Split
+from akstwin.domain.workload import AZUREML_CORE_503_BASES, Arrivals, Clients
+from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.reference import ReferencePlane
+from akstwin.sim.requests import Request
+from akstwin.sim.streams import Draws, whole_below
+from akstwin.sim.workload import Arrival, merged
+
+
+class Source:
+    """The traffic of one service.
+
+    Args:
+        traffic: its entries.
+        clients: what callers do with a refusal.
+        plane: where requests go.
+        calendar: tells the time.
+        seed: of the run.
+        replication: 1, 2, …
+        window: requests that arrive from its first up to its second instant belong to the result.
+    """
+
+    def __init__(
+        self,
+        traffic: Sequence[Arrivals],
+        clients: Clients,
+        plane: ReferencePlane,
+        calendar: Calendar,
+        seed: int,
+        replication: int,
+        window: tuple[int, int],
+    ) -> None:
+        self._clients = clients
+        self._plane = plane
+        self._calendar = calendar
+        self._of = (seed, replication)
+        self._window = window
+        self._arrivals = merged(traffic, seed, replication)
+        self._split: dict[tuple[int, int], Draws] = {}
+        self._bases: dict[int, Draws] = {}
+        self._next: Arrival | None = None
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._plan_next()
+
+    def answered(self, request: Request) -> None:
+        """A client has its answer, and may come again."""
+        if request.status == 200 or request.answered is None:
+            return
+        base = self._base_503(request) if self._clients.draws_503_base else 0
+        wait = self._clients.wait_before_retry(request.status, request.attempt + 1, base)
+        if wait is not None:
+            again = request.answered + wait
+            self._calendar.at(
+                again, Order.ARRIVAL, lambda: self._send(request.entry, request.number, request.attempt + 1)
+            )
+
+    def _plan_next(self) -> None:
+        self._next = next(self._arrivals, None)
+        if self._next is not None:
+            self._calendar.at(self._next[0], Order.ARRIVAL, self._arrive)
+
+    def _arrive(self) -> None:
+        assert self._next is not None  # noqa: S101
+        _, entry, number = self._next
+        self._plan_next()
+        self._send(entry, number, 0)
+
+    def _send(self, entry: int, number: int, attempt: int) -> None:
+        now = self._calendar.now
+        counted = self._window[0] <= now < self._window[1]
+        draws = self._split.get((entry, attempt))
+        if draws is None:
+            draws = self._split[entry, attempt] = Draws(
+                *self._of, "split", f"{entry}/{attempt}", whole_below(Split.WHOLE)
+            )
+        self._plane.arrive(Request(number, entry, attempt, now, draws.at(number), counted=counted))
+
+    def _base_503(self, request: Request) -> int:
+        """The client's own base in whole seconds: every request comes from a process of its own."""
+        low, high = AZUREML_CORE_503_BASES
+        draws = self._bases.get(request.entry)
+        if draws is None:
+            draws = self._bases[request.entry] = Draws(
+                *self._of, "client-503", str(request.entry), whole_below(high - low + 1)
+            )
+        return low + draws.at(request.number)

@@ -1,0 +1,65 @@
+"""Chance, by name: every cause and entity has a stream of its own (design §3).
+
+A stream is a Philox generator keyed by (seed, replication, cause, entity) and read in blocks of 1024 numbers that can be
+reached in any order: the number at an index depends on nothing but the key and the index.
+"""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+BLOCK: Final = 1024
+_KEPT: Final = 8
+
+Generator = np.random.Generator
+Sampler = Callable[[Generator, int], npt.NDArray[np.int64]]
+
+
+def generator(seed: int, replication: int, cause: str, entity: str = "", block: int = 0) -> Generator:
+    """The stream's generator at the start of a block."""
+    name = "\x1f".join((str(seed), str(replication), cause, entity))
+    key = int.from_bytes(blake2b(name.encode(), digest_size=16).digest(), "little")
+    return np.random.Generator(np.random.Philox(key=key, counter=block << 128))
+
+
+class Draws:
+    """Whole numbers by index from one stream.
+
+    Args:
+        seed: of the run.
+        replication: 1, 2, …
+        cause: what the numbers decide.
+        entity: whose they are.
+        sampler: makes a block of them.
+    """
+
+    def __init__(self, seed: int, replication: int, cause: str, entity: str, sampler: Sampler) -> None:
+        self._name = (seed, replication, cause, entity)
+        self._sampler = sampler
+        self._blocks: dict[int, list[int]] = {}
+        self._number = -1
+        self._block: list[int] = []
+
+    def at(self, index: int) -> int:
+        """The number at an index of 0 or more."""
+        number = index >> 10
+        if number != self._number:
+            self._block = self._load(number)
+            self._number = number
+        return self._block[index & 1023]
+
+    def _load(self, number: int) -> list[int]:
+        block = self._blocks.get(number)
+        if block is None:
+            if len(self._blocks) == _KEPT:
+                del self._blocks[next(iter(self._blocks))]
+            block = self._blocks[number] = self._sampler(generator(*self._name, block=number), BLOCK).tolist()
+        return block
+
+
+def whole_below(bound: int) -> Sampler:
+    """Every whole number from 0 up to `bound` alike."""
+    return lambda rng, count: np.floor(rng.random(count) * bound).astype(np.int64)

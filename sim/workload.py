@@ -1,0 +1,69 @@
+"""Arrivals: each traffic entry's instants by number, and all entries merged by (instant, entry)."""
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+
+from akstwin.clock import SECOND
+from akstwin.domain.workload import Arrivals, ConstantArrivals, PoissonArrivals, StepArrivals, TraceArrivals
+from akstwin.sim.streams import BLOCK, generator
+
+Arrival = tuple[int, int, int]
+"""Instant, traffic entry, number within the entry."""
+
+
+def instants(arrivals: Arrivals, seed: int, replication: int, entry: int) -> Iterator[int]:
+    """The entry's instants in whole microseconds, without end where the shape has none.
+
+    A gap is drawn by the arrival's number, rounded half to even, then summed.
+    """
+    match arrivals:
+        case ConstantArrivals(rate=rate):
+            gap = round(SECOND / rate)
+            now = 0
+            while True:
+                now += gap
+                yield now
+        case PoissonArrivals(rate=rate):
+            yield from _steps([rate], [0], seed, replication, entry)
+        case StepArrivals(rate=rates, at=at):
+            yield from _steps(rates, list(at), seed, replication, entry)
+        case TraceArrivals(instants=recorded):
+            yield from recorded
+
+
+def _unit_gaps(seed: int, replication: int, entry: int) -> Iterator[float]:
+    block = 0
+    while True:
+        yield from generator(seed, replication, "arrivals", str(entry), block).standard_exponential(BLOCK).tolist()
+        block += 1
+
+
+def _steps(rates: Sequence[float], at: Sequence[int], seed: int, replication: int, entry: int) -> Iterator[int]:
+    """Poisson arrivals at rates that change in steps: a gap that reaches over a step goes on at the new rate."""
+    gaps = _unit_gaps(seed, replication, entry)
+    now, step = at[0], 0
+    ends = [*at[1:], None]
+    for unit in gaps:
+        left = unit  # of the gap, in units of mean gaps
+        while True:
+            rate, end = rates[step] / SECOND, ends[step]
+            span = round(left / rate) if rate else None
+            if end is not None and (span is None or now + span >= end):
+                left = max(0.0, left - (end - now) * rate)
+                now, step = end, step + 1
+                continue
+            if span is None:
+                return
+            now += span
+            break
+        yield now
+
+
+def merged(traffic: Sequence[Arrivals], seed: int, replication: int) -> Iterator[Arrival]:
+    """All arrivals in the order in which they come in."""
+
+    def one(entry: int) -> Iterator[Arrival]:
+        for number, instant in enumerate(instants(traffic[entry], seed, replication, entry)):
+            yield instant, entry, number
+
+    return one(0) if len(traffic) == 1 else merge(*(one(entry) for entry in range(len(traffic))))

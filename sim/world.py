@@ -1,0 +1,193 @@
+"""A simulated cluster with its services: what a scenario, and later the SDK's simulated workspace, drives."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from akstwin.clock import Micros
+from akstwin.cores.routing import RouterRules
+from akstwin.dataplane import ContainerSpec
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.cluster import ClusterSpec
+from akstwin.domain.faults import Fault
+from akstwin.domain.operations import PlannedOperation
+from akstwin.domain.profile import ModelProfile
+from akstwin.domain.service import ServiceSpec, VersionSpec
+from akstwin.domain.workload import Arrivals, Clients
+from akstwin.errors import AksError
+from akstwin.policies.observation import Observation, Policy, VersionObservation
+from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.controller import CapacityObserver, Change, ServiceController
+from akstwin.sim.faults import Faults
+from akstwin.sim.models import ModelDraws
+from akstwin.sim.nodes import Nodes
+from akstwin.sim.pods import Pods
+from akstwin.sim.reference import PlaneSettings, ReferencePlane
+from akstwin.sim.requests import Recorder, Recorders, Request
+from akstwin.sim.source import Source
+
+
+class World:
+    """One cluster, its services, their traffic, in virtual time.
+
+    Args:
+        cluster: what it runs on.
+        assumptions: what is assumed.
+        seed: of all chance.
+        replication: 1, 2, …: the same world with other chance.
+
+    Raises:
+        InvalidSetting: a cluster that the service would not attach.
+    """
+
+    def __init__(self, cluster: ClusterSpec, assumptions: Assumptions, seed: int, replication: int = 1) -> None:
+        self.assumptions = assumptions
+        self.calendar = Calendar()
+        self.recorders = Recorders()
+        self.nodes = Nodes(cluster, assumptions, self.calendar, self.recorders)
+        self.pods = Pods(self.nodes, assumptions, self.calendar, self.recorders)
+        self._faults = Faults(self.calendar, self.pods, self.recorders)
+        self._of = (seed, replication)
+        self.services: dict[str, SimulatedService] = {}
+
+    def record(self, recorder: Recorder) -> None:
+        """Let `recorder` hear all that happens from now on."""
+        self.recorders.all.append(recorder)
+
+    def deploy(
+        self, spec: ServiceSpec, start: Literal["healthy", "cold"], observer: CapacityObserver
+    ) -> "SimulatedService":
+        """Put a service on the cluster.
+
+        Args:
+            spec: the service.
+            start: `healthy`: its deployment lies in the past; `cold`: it begins now.
+            observer: hears how many replicas there are.
+
+        Raises:
+            InvalidSetting: what is asked for cannot be started so.
+        """
+        service = SimulatedService(self, spec, observer, self._of)
+        self.services[spec.name] = service
+        if start == "healthy":
+            service.controller.start_healthy()
+        else:
+            service.controller.start_cold()
+        return service
+
+    def plan_fault(self, fault: Fault, service: "SimulatedService") -> None:
+        """Break something at its time."""
+        self._faults.plan(fault, service.controller)
+
+    def run_until(self, instant: Micros) -> None:
+        """Let everything happen up to `instant`, that instant included."""
+        self.calendar.run_until(instant)
+
+    def run_to_the_last_answer(self) -> None:
+        """Go on until every request of the result's window has its answer; traffic goes on meanwhile."""
+        planes = [service.plane for service in self.services.values()]
+        while any(plane.pending_counted for plane in planes):
+            self.calendar.step()
+
+
+class SimulatedService:
+    """One service in a world: its control plane, its data plane, its traffic."""
+
+    def __init__(self, world: World, spec: ServiceSpec, observer: CapacityObserver, of: tuple[int, int]) -> None:
+        self._world = world
+        self._of = of
+        self._models: dict[tuple[str, ModelProfile], ModelDraws] = {}
+        self._sources: list[Source] = []
+        assumed = world.assumptions
+        rules = RouterRules(
+            assumed.max_queue_length,
+            assumed.when_no_replica_ready,
+            assumed.slot_released_on_timeout,
+            assumed.run_failure_status,
+            assumed.max_payload,
+        )
+        self.plane = ReferencePlane(
+            spec.name, rules, PlaneSettings(assumed.router_overhead, assumed.worker_timeout), world.calendar,
+            self._draws_of_container, world.recorders, world.pods, self._answered,
+        )  # fmt: skip
+        self.controller = ServiceController(
+            spec, self.plane, world.pods, world.nodes, assumed, world.calendar, world.recorders,
+            self._draws_of_version, observer,
+        )  # fmt: skip
+
+    def send(self, traffic: Sequence[Arrivals], clients: Clients, window: tuple[int, int]) -> None:
+        """Let clients call, from now on.
+
+        Args:
+            traffic: arrivals, added up.
+            clients: what they do with a refusal.
+            window: requests that arrive within it count.
+        """
+        source = Source(traffic, clients, self.plane, self._world.calendar, *self._of, window)
+        self._sources.append(source)
+        source.start()
+
+    def plan(self, operation: PlannedOperation, at: Micros) -> None:
+        """Update the service at `at`. A refusal is recorded, as the caller would have met it."""
+        self._world.calendar.at(at, Order.OPERATION, lambda: self._operate(operation))
+
+    def run_policy(self, policy: Policy) -> None:
+        """Let a policy drive the endpoint, from now on."""
+        _PolicyRun(self._world, self.controller, policy).look()
+
+    def _operate(self, operation: PlannedOperation) -> None:
+        version = operation.version or self.controller.default
+        try:
+            self.controller.update(Change(version, operation.deploy, operation.model))
+        except AksError as refusal:
+            self._world.recorders.happened(
+                self._world.calendar.now, "operation_refused", version, f"{refusal.status_hint}: {refusal}"
+            )
+
+    def _answered(self, request: Request) -> None:
+        for source in self._sources:
+            source.answered(request)
+
+    def _draws_of_container(self, spec: ContainerSpec) -> ModelDraws:
+        return self._draws(spec.version, spec.model)
+
+    def _draws_of_version(self, version: VersionSpec) -> ModelDraws:
+        return self._draws(version.name, version.model)
+
+    def _draws(self, version: str, model: ModelProfile) -> ModelDraws:
+        draws = self._models.get((version, model))
+        if draws is None:
+            draws = self._models[version, model] = ModelDraws(*self._of, version, model)
+        return draws
+
+
+class _PolicyRun:
+    """Calls one policy at its interval, with what users saw meanwhile."""
+
+    def __init__(self, world: World, service: ServiceController, policy: Policy) -> None:
+        self._world = world
+        self._service = service
+        self._policy = policy
+        self._seen: dict[str, dict[int, int]] = {}
+        world.record(self)
+
+    def answered(self, request: Request) -> None:
+        """Count an answer."""
+        if request.version is not None:
+            counts = self._seen.setdefault(request.version, {})
+            counts[request.status] = counts.get(request.status, 0) + 1
+
+    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
+        """Policies look at answers only."""
+
+    def update_version(self, version_name: str, *, traffic_percentile: float) -> None:
+        """Change the version's share of the traffic."""
+        self._service.set_traffic({version_name: traffic_percentile})
+
+    def look(self) -> None:
+        """Call the policy, and again after its interval."""
+        observation = Observation({name: VersionObservation(dict(seen)) for name, seen in self._seen.items()})
+        self._seen.clear()
+        done = self._policy.step(self, observation)
+        if done is not None:
+            self._world.recorders.happened(self._world.calendar.now, "policy", type(self._policy).__name__, done)
+        self._world.calendar.after(self._policy.interval, Order.POLICY, self.look)
