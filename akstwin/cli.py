@@ -26,11 +26,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """The command of that name, imported now."""
         for point in entry_points(group="akstwin.commands", name=cmd_name):
-            import typer.main  # noqa: PLC0415 - help does without
-
-            app = typer.Typer(add_completion=False)
-            app.command(cmd_name)(point.load())
-            return typer.main.get_command(app)  # type: ignore[return-value]
+            command: click.Command = point.load()
+            return command
         return None
 
     def resolve_command(
@@ -38,7 +35,7 @@ class Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """A command that is not there is answered with the nearest one."""
         if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
-            from akstwin.domain.cluster import nearest  # noqa: PLC0415 - only on the way to an error
+            from akstwin.domain.words import nearest  # noqa: PLC0415 - only on the way to an error
 
             known = self.list_commands(ctx)
             hint = nearest(args[0], known) or f"; there are {', '.join(known)}"
@@ -67,7 +64,8 @@ def app() -> None:
 def main() -> None:
     """Run the command; bad input ends with one line on standard error and exit status 2."""
     try:
-        sys.exit(app.main(standalone_mode=False) or 0)
+        status = app.main(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except click.ClickException as error:

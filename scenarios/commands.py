@@ -3,40 +3,57 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
 from akstwin.errors import AksError, InvalidSetting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from akstwin.scenarios.load import Prepared
 
-ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO.yaml", help="The scenario file.")]
-JsonFile = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write the result here; - is standard output.")
-]
-Changes = Annotated[
-    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change a setting, as often as you like.")
-]
-Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Another seed than the file's.")]
-Replications = Annotated[int | None, typer.Option("--replications", min=1, help="Other than the file's.")]
-Gate = Annotated[bool, typer.Option("--gate", help="Exit with 1 if an objective is not met.")]
+_FILE = click.Path(path_type=Path)
 
 
+def _common(command: "Callable[..., None]") -> "Callable[..., None]":
+    """What `run` and `plan` share."""
+    for option in (
+        click.option("--gate", is_flag=True, help="Exit with 1 if an objective is not met."),
+        click.option(
+            "--json", "json_file", type=_FILE, metavar="FILE", help="Write the result here; - is standard output."
+        ),
+        click.option(
+            "--set", "changes", multiple=True, metavar="PATH=VALUE", help="Change a setting, as often as you like."
+        ),
+        click.option("--replications", type=click.IntRange(min=1), metavar="N", help="Other than the file's."),
+        click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Another seed than the file's."),
+        click.argument("scenario", type=_FILE, metavar="SCENARIO.yaml"),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@_common
+@click.option("--engine", default="auto", metavar="NAME", help="auto (default), compiled or reference.")
+@click.option("--report", type=_FILE, metavar="F.html", help="Write an HTML report.")
+@click.option("--trace", type=_FILE, metavar="F.parquet", help="Write every request and event.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes at most; the result does not depend on it."
+)
 def run(
-    scenario: ScenarioFile,
-    seed: Seed = None,
-    replications: Replications = None,
-    engine: Annotated[str, typer.Option(help="auto, compiled or reference.")] = "auto",
-    changes: Changes = None,
-    json_file: JsonFile = None,
-    report: Annotated[Path | None, typer.Option(metavar="F.html", help="Write an HTML report.")] = None,
-    trace: Annotated[Path | None, typer.Option(metavar="F.parquet", help="Write every request and event.")] = None,
-    gate: Gate = False,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes at most; the result does not depend on it.")
-    ] = None,
+    scenario: Path,
+    seed: int | None,
+    replications: int | None,
+    engine: str,
+    changes: tuple[str, ...],
+    json_file: Path | None,
+    report: Path | None,
+    trace: Path | None,
+    gate: bool,
+    jobs: int | None,
 ) -> None:
     """Answer a scenario's question on the simulator."""
     from akstwin.scenarios import outputs  # noqa: PLC0415
@@ -47,7 +64,7 @@ def run(
         outputs.check_target(option, target)
         if option != "--json" and str(target) == outputs.STANDARD_OUTPUT:
             raise InvalidSetting(option, "-", "a file")
-    prepared = load(scenario, changes or [], seed=seed, replications=replications)
+    prepared = load(scenario, changes, seed=seed, replications=replications)
     result = _with_trace(prepared, trace, jobs)
     if json_file is not None:
         outputs.write_json(result, json_file)
@@ -58,17 +75,20 @@ def run(
     if str(json_file) != outputs.STANDARD_OUTPUT:
         _show(result, report, trace)
     if gate and any(each["met"] is not True for each in result["objectives"]):
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
+@click.command()
+@_common
+@click.option("--over", required=True, metavar="PATH=LOW..HIGH", help="The setting to find, and where to look.")
 def plan(
-    scenario: ScenarioFile,
-    over: Annotated[str, typer.Option(metavar="PATH=LOW..HIGH", help="The setting to find, and where to look.")],
-    seed: Seed = None,
-    replications: Replications = None,
-    changes: Changes = None,
-    json_file: JsonFile = None,
-    gate: Gate = False,
+    scenario: Path,
+    over: str,
+    seed: int | None,
+    replications: int | None,
+    changes: tuple[str, ...],
+    json_file: Path | None,
+    gate: bool,
 ) -> None:
     """Find the smallest value of a setting that meets all objectives."""
     from akstwin.scenarios import outputs  # noqa: PLC0415
@@ -77,7 +97,7 @@ def plan(
     from akstwin.scenarios.plan import plan as search  # noqa: PLC0415
 
     outputs.check_target("--json", json_file)
-    document = document_of(scenario, changes or [], seed=seed, replications=replications)
+    document = document_of(scenario, changes, seed=seed, replications=replications)
     sought = parse_over(over)
     found = search(document, scenario, sought, progress=_note_tried)
     if json_file is not None:
@@ -87,9 +107,10 @@ def plan(
 
         render_plan(found, _console())
     if gate and found["value"] is None:
-        raise typer.Exit(1)
+        raise click.exceptions.Exit(1)
 
 
+@click.command()
 def schema() -> None:
     """Print the JSON Schema of the scenario file."""
     from akstwin.scenarios.schema import scenario_schema  # noqa: PLC0415

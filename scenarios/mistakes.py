@@ -5,7 +5,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from akstwin.domain.cluster import nearest
+from akstwin.domain.words import nearest
 
 
 def first_mistake(error: ValidationError, root: type[BaseModel]) -> str:

@@ -16,6 +16,7 @@ from pydantic import (
 from akstwin.domain.resources import Resources
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import megabytes, millicores
+from akstwin.domain.words import nearest
 
 
 class VmSize(Spec):
@@ -100,14 +101,6 @@ def _known_size(value: Any) -> Any:
             )
         return VM_SIZES[value]
     return value
-
-
-def nearest(word: str, known: Any) -> str:
-    """`; did you mean X?` where something known is close to `word`, else nothing."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only ever needed on the way to an error
-
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 class ClusterSpec(Spec):
