@@ -2,8 +2,9 @@
 
 import csv
 import re
+import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +45,25 @@ class Prepared:
         scenario: what was written, with all files read.
         service: the service it is about.
         source: the file.
+        changes: made to it by `--set`.
     """
 
     name: str
     scenario: Scenario
     service: ServiceSpec
     source: str
+    changes: tuple[str, ...] = ()
+
+    @property
+    def replay(self) -> str:
+        """The command that gives the same result, from the file's folder."""
+        scenario = self.scenario
+        words = ["akstwin", "run", Path(self.source).name, "--seed", str(scenario.seed)]
+        if scenario.replications > 1:
+            words += ["--replications", str(scenario.replications)]
+        for change in self.changes:
+            words += ["--set", change]
+        return shlex.join(words)
 
 
 def load(
@@ -66,7 +80,9 @@ def load(
     Raises:
         BadScenario: anything in it is wrong. The message is one line.
     """
-    return prepare(document_of(path, changes, seed=seed, replications=replications), path)
+    made = tuple(changes)
+    prepared = prepare(document_of(path, made, seed=seed, replications=replications), path)
+    return replace(prepared, changes=made)
 
 
 def document_of(

@@ -1,6 +1,8 @@
 """What one replication measures: counted as it happens, in memory that does not grow with the requests."""
 
+from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from akstwin.clock import SECOND
 from akstwin.domain.histogram import Histogram
@@ -56,8 +58,8 @@ class Tally:
 
     requests: int = 0
     retries: int = 0
-    statuses: dict[int, int] = field(default_factory=dict)
-    reasons: dict[str, int] = field(default_factory=dict)
+    statuses: Counter[int] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
     latency: Histogram = field(default_factory=Histogram)
     queue_wait: Histogram = field(default_factory=Histogram)
 
@@ -65,13 +67,22 @@ class Tally:
         """Count one attempt."""
         self.requests += 1
         self.retries += request.attempt > 0
-        self.statuses[request.status] = self.statuses.get(request.status, 0) + 1
+        self.statuses[request.status] += 1
         if request.reason is not None:
-            self.reasons[request.reason] = self.reasons.get(request.reason, 0) + 1
+            self.reasons[request.reason] += 1
         if request.status == 200 and request.answered is not None:
             self.latency.add(request.answered - request.arrived)
         if request.dispatched is not None:
             self.queue_wait.add(request.dispatched - request.arrived)
+
+    def merge(self, other: "Tally") -> None:
+        """Count all that `other` has counted."""
+        self.requests += other.requests
+        self.retries += other.retries
+        self.statuses.update(other.statuses)
+        self.reasons.update(other.reasons)
+        self.latency.merge(other.latency)
+        self.queue_wait.merge(other.queue_wait)
 
 
 @dataclass(slots=True)
@@ -79,7 +90,7 @@ class Point:
     """One stretch of the timeline."""
 
     arrivals: int = 0
-    statuses: dict[int, int] = field(default_factory=dict)
+    statuses: Counter[int] = field(default_factory=Counter)
     latency: Histogram = field(default_factory=Histogram)
     ready_area: int = 0
     desired_area: int = 0
@@ -107,8 +118,8 @@ class Measurement:
 
     def __init__(self, warm_up: int, duration: int, versions: list[str]) -> None:
         self.window = (warm_up, duration)
-        self.all = Tally()
         self.by_version = {name: Tally() for name in versions}
+        self._nobodys = Tally()  # attempts that were refused before they had a version
         self.ready = {name: StepFunction(self.window) for name in versions}
         self.desired = {name: StepFunction(self.window) for name in versions}
         self.ready_in_all = StepFunction(self.window)
@@ -121,12 +132,20 @@ class Measurement:
         self.points = [Point() for _ in range(-(-duration // self.step))]
         self.events: list[Event] = []
         self.events_left_out = 0
-        self.counts: dict[str, int] = {}
+        self.counts: Counter[str] = Counter()
         self.busy_slots: dict[str, int] = {}
         """Slot-microseconds taken within the window, by version; filled in at its end."""
         self.operations: list[dict[str, object]] = []
         self.state = ""
         self.shares: dict[str, float] = {}
+
+    @cached_property
+    def all(self) -> Tally:
+        """All versions together; to be read when the run is over."""
+        together = Tally()
+        for tally in (self._nobodys, *self.by_version.values()):
+            together.merge(tally)
+        return together
 
     # -- Recorder
 
@@ -135,19 +154,18 @@ class Measurement:
         point = self._point(request.arrived)
         if point is not None:
             point.arrivals += 1
-            point.statuses[request.status] = point.statuses.get(request.status, 0) + 1
+            point.statuses[request.status] += 1
             if request.status == 200 and request.answered is not None:
                 point.latency.add(request.answered - request.arrived)
         if request.counted:
-            self.all.add(request)
-            if request.version is not None:
-                self.by_version[request.version].add(request)
+            tally = self._nobodys if request.version is None else self.by_version[request.version]
+            tally.add(request)
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Keep what is rare, count the rest."""
         if at >= self.window[1]:
             return
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.counts[kind] += 1
         if kind in _ROUTINE:
             return
         if len(self.events) < EVENTS_KEPT:

@@ -41,6 +41,7 @@ def result_of(
         "seed": scenario.seed,
         "replications": scenario.replications,
         "engine": engine,
+        "replay": prepared.replay,
         "version": VERSION,
         "duration_seconds": scenario.duration / 1e6,
         "warm_up_seconds": scenario.warm_up / 1e6,
@@ -207,10 +208,11 @@ def _intervals(prepared: Prepared, measurements: Sequence[Measurement]) -> dict[
     waits = [_milliseconds(m.all.queue_wait) for m in measurements]
     found: dict[str, list[float]] = {}
 
-    def note(name: str, values: Sequence[float | None]) -> None:
+    def note(name: str, values: Sequence[float | None], most: float = math.inf) -> None:
         known = [value for value in values if value is not None]
         if len(known) == len(measurements):
-            found[name] = _student(known)
+            low, high = _student(known)
+            found[name] = [max(0.0, low), min(most, high)]  # nothing here can be negative, and no share over 1
 
     for name in ("mean", *QUANTILES, "max"):
         note(f"latency_ms.{name}", [each[name] for each in figures])
@@ -219,12 +221,13 @@ def _intervals(prepared: Prepared, measurements: Sequence[Measurement]) -> dict[
         note(
             f"status.{status}",
             [m.all.statuses.get(status, 0) / m.all.requests if m.all.requests else None for m in measurements],
+            most=1.0,
         )
     note("requests", [float(m.all.requests) for m in measurements])
     note("replicas.mean", [m.ready_in_all.area / 1e6 / _seconds(m) for m in measurements])
     note("nodes.node_hours", [m.nodes.area / 3.6e9 for m in measurements])
     note("cost.total", [_cost_of(prepared, m) for m in measurements])
-    note("objectives.success_rate", [_success_rate(m) for m in measurements])
+    note("objectives.success_rate", [_success_rate(m) for m in measurements], most=1.0)
     return found
 
 
@@ -232,7 +235,7 @@ def _student(values: Sequence[float]) -> list[float]:
     count, mean = len(values), _mean(values)
     spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
     half = float(stdtrit(count - 1, 0.975)) * spread / math.sqrt(count)
-    return [round(mean - half, 6), round(mean + half, 6)]
+    return [float(f"{mean - half:.9g}"), float(f"{mean + half:.9g}")]
 
 
 # -- the rest
@@ -272,8 +275,6 @@ def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figure
     """What a reader must know before believing the figures."""
     scenario = prepared.scenario
     notes: list[str] = []
-    if len(measurements) == 1:
-        notes.append("One replication: no intervals. Ask for several with --replications.")
     untold = [version.name for version in prepared.service.versions if full_load(version) is None]
     if untold:
         notes.append(

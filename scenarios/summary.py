@@ -1,26 +1,23 @@
-"""The answer as headline, facts and small tables of text, for whoever shows them: the terminal and the report."""
+"""The answer's figures as small tables of text, for whoever shows them: the terminal and the report."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from akstwin.scenarios.answer import Result, Verdict, objectives
 from akstwin.scenarios.wording import (
     MEANINGS,
     NOTHING,
     STATUS_OF,
     between,
     count,
-    is_floor,
     milliseconds,
     money,
     one_line,
-    sayer,
     share,
     span,
 )
 
-Result = dict[str, Any]
 Cells = tuple[str, ...]
 
 _QUANTILES = {"mean": "mean", "p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p999": "p99.9", "max": "longest"}
@@ -31,39 +28,10 @@ _STATUSES = {
     "413": "refused",
     "499": "not answered",
     "500": "the model server failed",
-    "502": "the replica failed",
+    "502": "model or replica failed",
     "503": "refused for lack of room",
     "504": "timed out",
 }
-
-
-class Verdict(StrEnum):
-    """Whether an objective holds."""
-
-    MET = "met"
-    NOT_MET = "not met"
-    UNPROVEN = "unproven"
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """One objective, in words.
-
-    Attributes:
-        name: as the scenario names it.
-        value: what came out.
-        target: "at most" or "at least" so much.
-        interval: 95 per cent of the value; nothing with one replication.
-        verdict: whether it holds.
-        close: the interval holds values on both sides of the target.
-    """
-
-    name: str
-    value: str
-    target: str
-    interval: str
-    verdict: Verdict
-    close: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,86 +66,6 @@ def _table(title: str, columns: Sequence[Column], rows: Iterable[Cells], remark:
     return Table(
         title, tuple(columns[at] for at in filled), tuple(tuple(row[at] for at in filled) for row in kept), remark
     )
-
-
-# -- what comes before the tables
-
-
-def objectives(result: Result) -> list[Objective]:
-    """The objectives in the scenario's order."""
-    return [_objective(entry, result["intervals"]) for entry in result["objectives"]]
-
-
-def _objective(entry: dict[str, Any], intervals: dict[str, list[float]]) -> Objective:
-    name, target = entry["name"], float(entry["target"])
-    say = sayer(name)
-    places = (f"objectives.{name}", f"latency_ms.{name}", f"{name}.total")
-    ends = next((intervals[place] for place in places if place in intervals), [])
-    value, goal = _told_apart(entry["value"], target, say)
-    return Objective(
-        name=one_line(name),
-        value=value,
-        target=f"at {'least' if is_floor(name) else 'most'} {goal}",
-        interval=between(ends, say),
-        verdict=Verdict.UNPROVEN if entry["met"] == "unproven" else Verdict.MET if entry["met"] else Verdict.NOT_MET,
-        close=len(ends) == 2 and ends[0] < target < ends[1],
-    )
-
-
-def _told_apart(value: float | None, target: float, say: Callable[[float | None], str]) -> tuple[str, str]:
-    """Both in words; in full where rounding would hide that they differ, as if 300.04 ms were 300.0 ms."""
-    if value is None or value == target or say(value) != say(target):
-        return say(value), say(target)
-    return f"{value:.9g}", f"{target:.9g}"
-
-
-def headline(result: Result) -> tuple[Verdict | None, str]:
-    """The answer in one sentence, and its verdict; None without objectives."""
-    found = objectives(result)
-    missed = [each.name for each in found if each.verdict is Verdict.NOT_MET]
-    if not found:
-        return None, "No objectives were set, so nothing is judged."
-    if missed:
-        few = len(found) > 1
-        text = f"{len(missed)} of {len(found)} objectives" if few else "The objective"
-        return Verdict.NOT_MET, f"{text} {'are' if len(missed) > 1 else 'is'} not met: {', '.join(missed)}."
-    subject = "All objectives are" if len(found) > 1 else "The objective is"
-    if any(each.verdict is Verdict.UNPROVEN for each in found):
-        return Verdict.UNPROVEN, f"{subject} met in the simulation, but that is unproven: CPU is oversubscribed."
-    return Verdict.MET, f"{subject} met."
-
-
-def made_of(result: Result) -> str:
-    """What was run, in one line."""
-    runs = result["replications"]
-    warm_up = f" ({span(result['warm_up_seconds'])} of warm-up not counted)" if result["warm_up_seconds"] else ""
-    return (
-        f"{one_line(result['scenario'])}: {span(result['duration_seconds'])}{warm_up}, "
-        f"{runs} replication{'' if runs == 1 else 's'}, seed {result['seed']}."
-    )
-
-
-def service_line(result: Result) -> str:
-    """What the service is like in the end."""
-    service = result["service"]
-    shares = ", ".join(f"{one_line(name)} {percent:g} %" for name, percent in service["shares"].items())
-    split = f"; traffic: {shares}" if len(service["shares"]) > 1 else ""
-    return f"Service {one_line(service['name'])} is {one_line(service['state'])} in the end{split}."
-
-
-def requests_line(result: Result) -> str:
-    """How many requests the figures are about."""
-    retries = f", of which {count(result['retries'])} were retries" if result["retries"] else ""
-    a_run = " a replication, on average" if result["replications"] > 1 else ""
-    return f"{count(result['requests'])} requests{retries}{a_run}."
-
-
-def changed_assumptions(result: Result) -> list[tuple[str, str]]:
-    """What is assumed differently, by key."""
-    return [(one_line(key), one_line(value)) for key, value in result["assumptions"].items()]
-
-
-# -- tables
 
 
 def objectives_table(result: Result) -> Table | None:
@@ -261,7 +149,7 @@ def _reasons_by_status(result: Result) -> dict[str, list[tuple[str, float]]]:
     moved = {"run_failed": str(result["assumptions"].get("run_failure_status", STATUS_OF["run_failed"]))}
     found: dict[str, list[tuple[str, float]]] = {}
     for reason, times in sorted(result["reasons"].items(), key=lambda item: (-item[1], item[0])):
-        found.setdefault((STATUS_OF | moved).get(reason, "other"), []).append((reason, times))
+        found.setdefault({**STATUS_OF, **moved}.get(reason, "other"), []).append((reason, times))
     return found
 
 
@@ -316,7 +204,7 @@ def version_tables(result: Result) -> Iterator[Table]:
         "Versions",
         [Column("version", number=False), *map(Column, titles)],
         [_version_row(result, name, each) for name, each in versions.items()],
-        "Traffic: the share in the end. Busy: the part of the replicas' time spent on requests.",
+        "Traffic: the share in the end. Busy: the part of the ready replicas' slots in use, on average.",
     )
     rows = [
         (one_line(name), one_line(reason), _part(times, each["requests"]), count(times), MEANINGS.get(reason, ""))
@@ -339,13 +227,13 @@ def _version_row(result: Result, name: str, version: dict[str, Any]) -> Cells:
     busy = version.get("utilisation")
     return (
         one_line(name),
-        "" if percent is None else f"{percent:g} %",
+        "" if percent is None else f"{percent:.4g} %",
         count(version["requests"]),
         _part(version.get("status", {}).get("200", 0), version["requests"]),
         milliseconds(version.get("latency_ms", {}).get("p99")),
         milliseconds(version.get("queue_wait_ms", {}).get("p99")),
         "" if replicas is None else f"{replicas:,.1f}",
-        NOTHING if busy is None else f"{100 * busy:.1f} %",
+        NOTHING if busy is None else f"{100 * busy:.{0 if busy >= 0.1 else 1}f} %",
     )
 
 

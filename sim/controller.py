@@ -4,13 +4,13 @@ It drives the cores (`rollout`, `autoscaling`, `management`) and performs what t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from akstwin.clock import Micros
 from akstwin.cores import management, rollout, scheduling
 from akstwin.cores.autoscaling import Autoscaler
-from akstwin.cores.management import Facts, ManagementRules, OperationKind, ServiceRecord
+from akstwin.cores.management import Facts, ManagementRules, Operation, OperationKind, ServiceRecord
 from akstwin.dataplane import DataPlane
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.deployment import Autoscaled, DeployArguments, Fixed
@@ -40,6 +40,7 @@ class Deployment:
 
     Attributes:
         spec: what it is deployed with now.
+        made_from: what its pods are made from: `spec`, but for a change whose image is still being built.
         revision: of its pod template.
         image: what its pods run.
         replicas: what it asks for.
@@ -49,6 +50,7 @@ class Deployment:
     """
 
     spec: VersionSpec
+    made_from: VersionSpec
     revision: int
     image: str
     replicas: int
@@ -59,7 +61,7 @@ class Deployment:
     @property
     def template(self) -> PodTemplate:
         """What its pods are made from now."""
-        return PodTemplate(self.spec, self.revision, self.image)
+        return PodTemplate(self.made_from, self.revision, self.image)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,9 @@ class ServiceController:
         )
         self._default = default_version(spec)
         self._deployments = {
-            version.name: Deployment(version, 1, f"{spec.name}/{version.name}:1", version.settings.initial_replicas)
+            version.name: Deployment(
+                version, version, 1, f"{spec.name}/{version.name}:1", version.settings.initial_replicas
+            )
             for version in spec.versions
         }
         self._split = self._split_now()
@@ -171,7 +175,7 @@ class ServiceController:
         self.plane.set_split(self._split)
         for deployment in self._deployments.values():
             for placed in range(deployment.replicas):
-                pod = self._pods.create_ready(deployment.template, self, self._draws(deployment.spec))
+                pod = self._pods.create_ready(deployment.template, self, self._draws(deployment.made_from))
                 if pod is None:
                     raise InvalidSetting(
                         "cluster.nodes", len(self._nodes.all),
@@ -188,6 +192,7 @@ class ServiceController:
             deployment.rolling = True
             self._report(deployment)
         self._calendar.after(self._assumptions.image_build, Order.OPERATION, self._deploy)
+        self._observe()
 
     def _deploy(self) -> None:
         """The image is there: the Deployments come to the cluster, and the router learns of the service."""
@@ -201,6 +206,8 @@ class ServiceController:
         self._observe()
 
     def _tell_router(self) -> None:
+        if not self._deployed:  # the router does not know of the service yet
+            return
         for deployment in self._deployments.values():
             self.plane.configure(deployment.spec.name, deployment.spec.settings.route)
         self.plane.set_split(self._split)
@@ -231,8 +238,14 @@ class ServiceController:
         deployment.spec = after
         if rolls:
             deployment.rolling = True
-            build = self._assumptions.image_build if new_image else 0
-            self._calendar.after(build, Order.OPERATION, lambda: self._roll(deployment, new_image=new_image))
+            if new_image:
+                operation = self.record.running
+                self._calendar.after(
+                    self._assumptions.image_build, Order.OPERATION, lambda: self._built(deployment, operation)
+                )
+                self._observe()
+            else:
+                self._roll(deployment)
         self._after_lag(lambda: self._apply(deployment))
 
     def set_traffic(self, percentages: Mapping[str, float]) -> None:
@@ -260,8 +273,7 @@ class ServiceController:
     def _apply(self, deployment: Deployment) -> None:
         """What acts without new pods: routing, split, number of replicas, autoscaler."""
         settings = deployment.spec.settings
-        if self._deployed:
-            self._tell_router()
+        self._tell_router()
         match settings.scaling:
             case Fixed(replicas):
                 self._stop_autoscaler(deployment)
@@ -272,20 +284,29 @@ class ServiceController:
                 elif deployment.autoscaler.settings != scaling:
                     self._stop_autoscaler(deployment)
                     self._start_autoscaler(deployment)
+                elif deployment.autoscaler.slots != settings.route.slots:
+                    self._restart_window(deployment)
                 self._scale(deployment, min(max(deployment.replicas, scaling.minimum), scaling.maximum))
 
-    def _roll(self, deployment: Deployment, *, new_image: bool) -> None:
+    def _built(self, deployment: Deployment, operation: Operation | None) -> None:
+        """The new image is there; if its operation timed out meanwhile, nothing comes of it."""
+        if self.record.running != operation:
+            deployment.spec = replace(deployment.spec, model=deployment.made_from.model)
+            return
         self.record = management.deploying(self.record)
+        deployment.image = f"{self.name}/{deployment.spec.name}:{deployment.revision + 1}"
+        self._roll(deployment)
+
+    def _roll(self, deployment: Deployment) -> None:
         deployment.revision += 1
-        if new_image:
-            deployment.image = f"{self.name}/{deployment.spec.name}:{deployment.revision}"
+        deployment.made_from = deployment.spec
         self._reconcile(deployment)
         self._observe()
 
     def _begin(self, record: ServiceRecord | None, kind: OperationKind, *, builds: bool) -> None:
         self.record = management.begin(record, self.name, kind, self._calendar.now, builds=builds)
         self._recorders.happened(self._calendar.now, "operation_started", self.name, kind)
-        self._observe()
+        self._recorders.happened(self._calendar.now, "service_state", self.name, self.record.state.value)
 
     # -- the autoscaler
 
@@ -345,8 +366,11 @@ class ServiceController:
         if not self._deployed:
             return
         version = deployment.spec.name
+        # A pod counts once the router has seen it: an old one that went before would leave a gap of the router's lag.
         views = [
-            rollout.PodView(pod.number, pod.template.revision, pod.ready, self.plane.in_flight(version, pod.number))
+            rollout.PodView(
+                pod.number, pod.template.revision, pod.in_service, self.plane.in_flight(version, pod.number)
+            )
             for pod in self.pods_of(version)
             if pod.staying
         ]
@@ -354,12 +378,13 @@ class ServiceController:
             views, deployment.replicas, deployment.revision,
             self._assumptions.max_surge, self._assumptions.max_unavailable,
         )  # fmt: skip
+        # New ones first: a pod that is gone at once has this called again, and would be replaced twice.
+        for _ in range(steps.create):
+            self._pods.create(deployment.template, self, self._draws(deployment.made_from))
         for number in steps.delete:
             pod = self._pods.get(number)
             if pod is not None and pod.staying:
                 self._pods.delete(pod)
-        for _ in range(steps.create):
-            self._pods.create(deployment.template, self, self._draws(deployment.spec))
         if steps.create or steps.delete:
             self._report(deployment)
 

@@ -30,6 +30,7 @@ class Node:
         images: image to the instant at which it is there.
         wants: CPU that each pod's containers want at full load, by pod number, thousandths of a core.
         lost: it is silent.
+        lost_at: since when, the last time.
         noticed: Kubernetes knows that it is.
         draining: the cluster autoscaler is removing it.
     """
@@ -42,6 +43,7 @@ class Node:
     images: dict[str, int] = field(default_factory=dict)
     wants: dict[int, int] = field(default_factory=dict)
     lost: bool = False
+    lost_at: int = -1
     noticed: bool = False
     draining: bool = False
 
@@ -250,10 +252,11 @@ class Nodes:
         request = Resources(millicores(kept.router_cpu), megabytes(kept.router_memory_gb))
         count: int = getattr(kept.router_pods, self._spec.purpose)
         placed = place_routers(count, request, self.views())
-        if count and not placed:
+        if len(placed) < count:
             raise InvalidSetting(
-                "cluster.vm_size", self.size.cpu_cores, "large enough for a router pod beside the daemons"
-            )
+                "cluster.vm_size", self.size.cpu_cores,
+                f"large enough for the {count} router pods beside the daemons: {len(placed)} fit",
+            )  # fmt: skip
         for number in placed:
             node = self._all[number]
             node.routers += 1

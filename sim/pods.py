@@ -61,6 +61,7 @@ class Pod:
         "owner",
         "restarts",
         "restarts_in_row",
+        "seen",
         "state",
         "template",
         "timer",
@@ -79,6 +80,7 @@ class Pod:
         self.container_since: Micros | None = None
         self.restarts = 0
         self.restarts_in_row = 0
+        self.seen = False
         self.timer: Timer | None = None
         self.eviction: Timer | None = None
 
@@ -99,6 +101,11 @@ class Pod:
     def ready(self) -> bool:
         """Whether it is available."""
         return self.state is PodState.READY
+
+    @property
+    def in_service(self) -> bool:
+        """Whether it is available and the router has seen that: from then on it can stand in for another."""
+        return self.ready and self.seen
 
     @property
     def staying(self) -> bool:
@@ -165,6 +172,7 @@ class Pods:
         owner.plane.start_container(pod.number, self._container(pod))
         owner.plane.container_initialised(pod.number)
         owner.plane.admit(pod.version, pod.number)
+        pod.seen = True
         return pod
 
     def delete(self, pod: Pod) -> None:
@@ -216,13 +224,16 @@ class Pods:
         if node is None or node.lost:
             return
         node.lost = True
+        node.lost_at = since = self._calendar.now
         self._recorders.happened(self._calendar.now, "node_lost", f"node {number}")
         node.images = {image: at for image, at in node.images.items() if at <= self._calendar.now}
         for pod in self._on(node):
             self._cancel(pod)
             if pod.state in _WITH_CONTAINER:
                 pod.owner.plane.silence(pod.number)
-        self._calendar.after(self._assumptions.node_failure_detected, Order.CLUSTER, lambda: self._node_noticed(node))
+        self._calendar.after(
+            self._assumptions.node_failure_detected, Order.CLUSTER, lambda: self._node_noticed(node, since)
+        )
 
     def restore_node(self, number: int) -> None:
         """The node is back, with the pods that have not been replaced."""
@@ -398,8 +409,10 @@ class Pods:
         def tell() -> None:
             if pod.state is PodState.GONE:
                 return
+            pod.seen = ready
             if ready:
                 pod.owner.plane.admit(pod.version, pod.number)
+                self._changed(pod)
             else:
                 pod.owner.plane.suspend(pod.version, pod.number)
 
@@ -411,8 +424,8 @@ class Pods:
     def _on(self, node: Node) -> list[Pod]:
         return [self._pods[number] for number in node.pods]
 
-    def _node_noticed(self, node: Node) -> None:
-        if not node.lost or node.noticed:
+    def _node_noticed(self, node: Node, since: int) -> None:
+        if not node.lost or node.lost_at != since:  # it was back meanwhile
             return
         node.noticed = True
         self._recorders.happened(self._calendar.now, "node_not_ready", f"node {node.number}")

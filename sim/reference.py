@@ -349,9 +349,9 @@ class ReferencePlane:
         self._perform(self._effects(hosted, hosted.container.stop()))
 
     def kill_container(self, replica: int) -> None:
-        """It is dead at once."""
+        """It is dead at once. Of a silent one nobody hears, and its work is lost already."""
         hosted = self._hosted.get(replica)
-        if hosted is not None:
+        if hosted is not None and not hosted.silent:
             self._perform(self._end(hosted))
 
     # -- DataPlane: what is broken on purpose
@@ -379,7 +379,7 @@ class ReferencePlane:
             return
         hosted.silent = False
         self._add_probes(hosted)
-        self._perform(self.router.release_answered(hosted.spec.version, replica, self._calendar.now))
+        self._perform(self.router.work_lost(hosted.spec.version, replica, self._calendar.now))
 
     def hang(self, replica: int) -> None:
         """It stops answering."""

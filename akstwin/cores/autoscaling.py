@@ -46,6 +46,11 @@ class Autoscaler:
         """Bounds, period and target in force."""
         return self._settings
 
+    @property
+    def slots(self) -> int:
+        """Requests that one replica takes at once, as counted now."""
+        return self._slots
+
     def restart(self, settings: Autoscaled, slots: int, now: Micros, area: int) -> None:
         """Begin a new window: an update has completed, or a setting changed.
 

@@ -159,8 +159,8 @@ def observe(record: ServiceRecord, facts: Facts, rules: ManagementRules, now: Mi
         return _operation(record, running, facts, rules, now)
     if record.state is ServiceState.HEALTHY and _over(record.unavailable_since, rules.unhealthy_after, now):
         return replace(record, state=SERVICE.step(record.state, ServiceEvent.UNAVAILABLE))
-    if record.state is ServiceState.UNHEALTHY and facts.available:
-        return replace(record, state=SERVICE.step(record.state, ServiceEvent.AVAILABLE))
+    if record.state is ServiceState.UNHEALTHY and _well_again(record, facts):
+        return replace(record, state=SERVICE.step(record.state, ServiceEvent.AVAILABLE), error=None)
     return record
 
 
@@ -179,6 +179,13 @@ def wake_at(record: ServiceRecord, facts: Facts, rules: ManagementRules, now: Mi
         instants.append(record.unavailable_since + rules.unhealthy_after)
     later = [instant for instant in instants if instant > now]
     return Micros(min(later)) if later else None
+
+
+def _well_again(record: ServiceRecord, facts: Facts) -> bool:
+    """One replica is enough, but after a time-out only all that was asked for is: the old ones may have served throughout."""
+    if record.error is None:
+        return facts.available > 0
+    return facts.rolled and record.operations[-1].stage == "DeployService"
 
 
 def _over(since: Micros | None, limit: Micros, now: Micros) -> bool:

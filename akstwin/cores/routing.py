@@ -113,7 +113,7 @@ class RouterRules:
 
 
 class _Replica:
-    __slots__ = ("busy", "gone", "id", "released_at", "stamp", "state")
+    __slots__ = ("busy", "id", "released_at", "stamp", "state")
 
     def __init__(self, number: int) -> None:
         self.id = number
@@ -121,7 +121,6 @@ class _Replica:
         self.busy = 0
         self.released_at = -1
         self.stamp = 0
-        self.gone = False
 
 
 class _Alarms:
@@ -209,9 +208,11 @@ class Router:
         self._auth: KeyAuth | TokenAuth | None = None
         self._split: Split | None = None
         self._versions: dict[str, _Version] = {}
+        self._removed: list[_Version] = []  # with requests that still run
         self._waiting: dict[int, _Version] = {}
         self._flights: dict[int, tuple[_Version, _Replica]] = {}
         self._answered: dict[int, tuple[_Version, _Replica]] = {}  # timed out or aborted, slot still held
+        self._lost: set[int] = set()  # running as far as the router knows; no replica works on them any more
 
     def __repr__(self) -> str:
         versions = ", ".join(
@@ -250,6 +251,7 @@ class Router:
         refused = [request for request in gone.queue if self._waiting.pop(request, None) is gone]
         gone.queued = 0
         gone.queue.clear()
+        self._removed.append(gone)
         return [Answer(request, version, 503, Reason.NO_READY_REPLICA, forwarded=False) for request in refused]
 
     # -- what the router has learned of replicas
@@ -272,17 +274,19 @@ class Router:
         if known is None or replica not in known.replicas:
             return []
         actions = self._learn(version, replica, ReplicaEvent.WITHDRAWN, now)
-        actions += self.release_answered(version, replica, now)
-        known.replicas.pop(replica).gone = True
+        actions += self.work_lost(version, replica, now)
+        del known.replicas[replica]
         return actions
 
-    def release_answered(self, version: str, replica: int, now: int) -> list[Action]:
-        """The replica no longer works on what was answered before: those slots are free."""
+    def work_lost(self, version: str, replica: int, now: int) -> list[Action]:
+        """What the replica worked on is lost, and it will never say so.
+
+        Slots of requests that were answered before are free; the others hang, and their slots with them, until their time-out.
+        """
         actions: list[Action] = []
-        for request in [
-            request for request, (of, on) in self._answered.items() if of.name == version and on.id == replica
-        ]:
+        for request in [r for r, (of, on) in self._answered.items() if of.name == version and on.id == replica]:
             actions += self._end(request, now, 0, None, forwarded=False)
+        self._lost.update(r for r, (of, on) in self._flights.items() if of.name == version and on.id == replica)
         return actions
 
     def _learn(self, version: str, number: int, event: ReplicaEvent, now: int) -> list[Action]:
@@ -382,15 +386,15 @@ class Router:
     def expire_timeouts(self, now: int) -> list[Action]:
         """Answer what has run into its scoring time-out (R11). The worker goes on; the slot follows the rules."""
         actions: list[Action] = []
-        for version in list(self._versions.values()):
+        self._removed = [version for version in self._removed if version.busy]
+        running = [*self._versions.values(), *self._removed]
+        for version in running:
             due = version.timeouts.due
             while due and (due[0][0] <= now or due[0][1] not in self._flights):
                 _, request = due.popleft()
                 if request in self._flights:
                     actions += self._give_up(request, now, 504, Reason.SCORING_TIMEOUT)
-        self.next_timeout = min(
-            (v.timeouts.due[0][0] for v in self._versions.values() if v.timeouts.due), default=NEVER
-        )
+        self.next_timeout = min((v.timeouts.due[0][0] for v in running if v.timeouts.due), default=NEVER)
         return actions
 
     def expire_queue(self, now: int) -> list[Action]:
@@ -474,6 +478,7 @@ class Router:
     def _end(self, request: int, now: int, status: int, reason: Reason | None, *, forwarded: bool) -> list[Action]:
         flight = self._flights.pop(request, None)
         if flight is not None:
+            self._lost.discard(request)
             actions: list[Action] = [Answer(request, flight[0].name, status, reason, forwarded)]
         else:
             flight = self._answered.pop(request, None)
@@ -486,7 +491,8 @@ class Router:
     def _give_up(self, request: int, now: int, status: int, reason: Reason) -> list[Action]:
         version, replica = self._flights.pop(request)
         actions: list[Action] = [Answer(request, version.name, status, reason, forwarded=False)]
-        if self.rules.slot_released_on_timeout == "at_once" or replica.gone:  # the gone never report back
+        if self.rules.slot_released_on_timeout == "at_once" or request in self._lost:
+            self._lost.discard(request)
             self._release(version, replica, now, actions)
         else:
             self._answered[request] = (version, replica)

@@ -49,9 +49,20 @@ def place(request: Resources, nodes: Iterable[NodeView], max_pods: int) -> int |
 
 
 def place_routers(count: int, request: Resources, nodes: Sequence[NodeView]) -> list[int]:
-    """Nodes of the router pods, placed before anything else: on distinct nodes as far as there are nodes."""
-    roomy = [node.number for node in nodes if request.fits_in(node.room)]
-    return [roomy[at % len(roomy)] for at in range(count)] if roomy else []
+    """Nodes of the router pods, placed before anything else: on distinct nodes as far as there are nodes.
+
+    Fewer than `count` if there is no room for more.
+    """
+    free = {node.number: node.room - node.taken for node in nodes}
+    placed: list[int] = []
+    for _ in range(count):
+        roomy = [number for number, room in free.items() if request.fits_in(room)]
+        if not roomy:
+            break
+        chosen = min(roomy, key=lambda number: (placed.count(number), number))
+        placed.append(chosen)
+        free[chosen] -= request
+    return placed
 
 
 def pods_that_fit(request: Resources, nodes: Iterable[NodeView], max_pods: int) -> int:
@@ -83,7 +94,7 @@ def unschedulable_message(request: Resources, nodes: Sequence[NodeView], max_pod
         hits = [name for name, hit in reasons.items() if hit]
         for reason in ["node(s) were not ready"] if not node.ready else hits:
             counts[reason] = counts.get(reason, 0) + 1
-    causes = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+    causes = ", ".join(sorted(f"{count} {reason}" for reason, count in counts.items()))  # Kubernetes sorts so too
     return f"0/{len(nodes)} nodes are available: {causes}."
 
 
@@ -149,13 +160,15 @@ class NodeAutoscaler:
         """
         add = self._nodes_for(pending, empty, max_pods) - coming
         add = min(add, self._maximum - len(nodes) - coming)
+        there = {node.number for node in nodes if node.ready}  # not those that have gone, drain or are lost
+        self._idle_since = {number: since for number, since in self._idle_since.items() if number in there}
         for node in nodes:
             busiest = max(
                 (taken * 1000 // room for taken, room in
                  ((node.taken.cpu, node.room.cpu), (node.taken.memory, node.room.memory)) if room),
                 default=0,
             )  # fmt: skip
-            if busiest < 500 and node.number not in fixed and not pending:
+            if node.ready and busiest < 500 and node.number not in fixed and not pending:
                 self._idle_since.setdefault(node.number, now)
             else:
                 self._idle_since.pop(node.number, None)

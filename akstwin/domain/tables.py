@@ -15,7 +15,7 @@ class IllegalTransition(AssertionError):
         super().__init__(table, state, event)
 
     def __str__(self) -> str:
-        return f"a {self.args[0]} that is {self.args[1]} cannot take {self.args[2]!r}"
+        return f"a {self.args[0]} that is {self.args[1]} cannot take '{self.args[2]}'"
 
 
 class TransitionTable(Generic[State, Happening]):

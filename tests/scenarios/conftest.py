@@ -67,6 +67,7 @@ def sample_result() -> dict[str, Any]:
         "seed": 7,
         "replications": 5,
         "engine": "reference",
+        "replay": "akstwin run rush_hour.yaml --seed 7 --replications 5",
         "version": "0.1.0",
         "duration_seconds": 4200.0,
         "warm_up_seconds": 600.0,

@@ -1,0 +1,5 @@
+"""`python -m akstwin` is the `akstwin` command."""
+
+from akstwin.cli import main
+
+main()
