@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from akstwin.errors import InvalidSetting
-from akstwin.scenarios.load import prepare, set_value
+from akstwin.scenarios.load import Prepared, prepare, set_value
+from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.run import run
+from akstwin.scenarios.simulate import build
 
 OVER_FORM = "PATH=LOW..HIGH with whole numbers, such as webservice.deploy.num_replicas=1..50"
 
@@ -64,8 +66,8 @@ def plan(
 ) -> dict[str, Any]:
     """Look for the smallest value that meets all objectives.
 
-    The search takes it that more is better: it tries both ends, then halves. Every value meets the same traffic and the
-    same service draws. A value that cannot start (its replicas do not fit) does not meet them.
+    The search takes it that more is better, up to what the cluster has room for: it first finds the largest value that
+    can start at all, tries both ends, then halves. Every value meets the same traffic and the same service draws.
 
     Args:
         document: the scenario as plain data.
@@ -74,30 +76,15 @@ def plan(
         progress: hears of each value that was tried.
 
     Returns:
-        `{"scenario", "over", "low", "high", "value", "tried": [...]}`; `value` is None if none meets them.
+        `{"scenario", "over", "low", "high", "value", "tried": [...], "notes": [...]}`; `value` is None if none meets them.
 
     Raises:
         BadScenario: the scenario is wrong whatever the value.
         InvalidSetting: there is nothing to meet.
     """
-    tried: dict[int, Tried] = {}
-
-    def attempt(value: int) -> Tried:
-        if value not in tried:
-            changed = deepcopy(document)
-            set_value(changed, over.place, value)
-            prepared = prepare(changed, path)
-            if not any(True for _ in prepared.scenario.objectives.given()):
-                raise InvalidSetting("objectives", None, "given: a plan needs something to meet")
-            try:
-                tried[value] = Tried(value, run(prepared)["objectives"])
-            except InvalidSetting as error:
-                tried[value] = Tried(value, [], str(error))
-            progress(tried[value])
-        return tried[value]
-
-    found = _smallest(over, attempt)
-    ordered = [tried[value] for value in sorted(tried)]
+    search = _Search(document, path, over, progress)
+    found = search.smallest()
+    ordered = [search.tried[value] for value in sorted(search.tried)]
     return {
         "scenario": path.stem,
         "over": over.place,
@@ -112,25 +99,84 @@ def plan(
     }
 
 
-def _smallest(over: Over, attempt: Callable[[int], Tried]) -> int | None:
-    if attempt(over.low).meets:
-        return over.low
-    if over.low == over.high or not attempt(over.high).meets:
+class _Search:
+    """One search: what was tried, and how to try more."""
+
+    def __init__(self, document: dict[str, Any], path: Path, over: Over, progress: Callable[[Tried], None]) -> None:
+        self._document = document
+        self._path = path
+        self._over = over
+        self._progress = progress
+        self.tried: dict[int, Tried] = {}
+
+    def smallest(self) -> int | None:
+        """Between the two ends, by halves."""
+        over = self._over
+        if self._meets(over.low):
+            return over.low
+        most = self._most_that_start()
+        if most is None or most == over.low or not self._meets(most):
+            return None
+        return _first(over.low, most, self._meets)
+
+    def _most_that_start(self) -> int | None:
+        """The largest value whose replicas fit on the cluster; None: not even the smallest."""
+        over = self._over
+        refusal = self._refusal(over.high)
+        if refusal is None:
+            return over.high
+        self._note(Tried(over.high, [], refusal))
+        if self._refusal(over.low) is not None:
+            return None
+        return _first(over.low, over.high, lambda value: self._refusal(value) is not None) - 1
+
+    def _refusal(self, value: int) -> str | None:
+        """Why a value cannot start; None: it can."""
+        prepared = self._prepared(value)
+        versions = [version.name for version in prepared.service.versions]
+        try:
+            build(prepared, 1, Measurement(prepared.scenario.warm_up, prepared.scenario.duration, versions))
+        except InvalidSetting as error:
+            return str(error)
         return None
-    fails, meets = over.low, over.high
-    while meets - fails > 1:
-        middle = (fails + meets) // 2
-        if attempt(middle).meets:
-            meets = middle
+
+    def _meets(self, value: int) -> bool:
+        if value not in self.tried:
+            prepared = self._prepared(value)
+            if not any(True for _ in prepared.scenario.objectives.given()):
+                raise InvalidSetting("objectives", None, "given: a plan needs something to meet")
+            try:
+                self._note(Tried(value, run(prepared)["objectives"]))
+            except InvalidSetting as error:
+                self._note(Tried(value, [], str(error)))
+        return self.tried[value].meets
+
+    def _prepared(self, value: int) -> Prepared:
+        changed = deepcopy(self._document)
+        set_value(changed, self._over.place, value)
+        return prepare(changed, self._path)
+
+    def _note(self, tried: Tried) -> None:
+        self.tried[tried.value] = tried
+        self._progress(tried)
+
+
+def _first(fails: int, holds: int, test: Callable[[int], bool]) -> int:
+    """The smallest value that holds, between one that fails and one that holds."""
+    while holds - fails > 1:
+        middle = (fails + holds) // 2
+        if test(middle):
+            holds = middle
         else:
             fails = middle
-    return meets
+    return holds
 
 
 def _notes(ordered: list[Tried], found: int | None) -> list[str]:
+    notes = [f"{each.value} cannot start: {each.refused}" for each in ordered if each.refused][:1]
     if found is not None:
-        return []
-    notes = ["No value was found: the largest does not meet all objectives."]
+        return notes
+    notes.append("No value was found: the largest that can start does not meet all objectives.")
     if any(each["met"] == "unproven" for tried in ordered for each in tried.objectives):
         notes.append("An objective that is met while nodes are short of CPU is unproven, and does not count as met.")
     return notes

@@ -23,10 +23,12 @@ def render_plan(found: dict[str, Any], console: Console) -> None:
     table.add_column("all met")
     for each, figures in zip(found["tried"], told, strict=True):
         cells = [_figure(objective) for objective in figures] or [""] * len(headings)
-        table.add_row(str(each["value"]), *cells, "yes" if each["meets"] else one_line(each["refused"] or "no"))
+        table.add_row(
+            str(each["value"]), *cells, "yes" if each["meets"] else "cannot start" if each["refused"] else "no"
+        )
     console.print(table)
     for note in found["notes"]:
-        console.print(one_line(note), highlight=False, markup=False)
+        console.print(f"- {one_line(note)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _figure(objective: Objective) -> str:
