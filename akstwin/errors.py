@@ -41,7 +41,11 @@ class InvalidSetting(AksError):
         return str(self.args[2])
 
     def __str__(self) -> str:
-        return f"{self.args[0]}: {self.args[1]!r} is not {self.args[2]}"
+        setting, value, expected = self.args
+        if value is None:
+            return f"{setting}: is missing; expected {expected}"
+        shown = str(value).lower() if isinstance(value, bool) else repr(value)  # as it stands in a file
+        return f"{setting}: {shown} is not {expected}"
 
     def under(self, prefix: str) -> "InvalidSetting":
         """The same error, one level further out."""

@@ -60,10 +60,7 @@ def run(
     from akstwin.scenarios.load import load  # noqa: PLC0415
 
     _check_engine(engine)
-    for option, target in (("--json", json_file), ("--report", report), ("--trace", trace)):
-        outputs.check_target(option, target)
-        if option != "--json" and str(target) == outputs.STANDARD_OUTPUT:
-            raise InvalidSetting(option, "-", "a file")
+    outputs.check_targets({"--json": json_file, "--report": report, "--trace": trace}, scenario)
     prepared = load(scenario, changes, seed=seed, replications=replications)
     result = _with_trace(prepared, trace, jobs)
     if json_file is not None:
@@ -96,7 +93,7 @@ def plan(
     from akstwin.scenarios.plan import parse_over  # noqa: PLC0415
     from akstwin.scenarios.plan import plan as search  # noqa: PLC0415
 
-    outputs.check_target("--json", json_file)
+    outputs.check_targets({"--json": json_file}, scenario)
     document = document_of(scenario, changes, seed=seed, replications=replications)
     sought = parse_over(over)
     found = search(document, scenario, sought, progress=_note_tried)

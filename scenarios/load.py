@@ -11,18 +11,21 @@ from typing import Any
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 from akstwin.clock import Micros
 from akstwin.domain.deployment import check_name
 from akstwin.domain.profile import Empirical, ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec, split_of
 from akstwin.domain.units import parse_duration
+from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals, TraceArrivals
 from akstwin.errors import AksError, InvalidSetting, UnreadableFile
 from akstwin.scenarios.mistakes import first_mistake
 from akstwin.scenarios.model import Scenario, VersionSection
+from akstwin.scenarios.wording import one_line
 from akstwin.sim.controller import default_version
-from akstwin.sim.faults import check_faults
+from akstwin.sim.faults import a_version, check_faults
 from akstwin.sim.nodes import check_cluster
 
 
@@ -33,7 +36,7 @@ class BadScenario(AksError):
         super().__init__(file, message)
 
     def __str__(self) -> str:
-        return f"{self.args[0]}: {self.args[1]}"
+        return one_line(f"{self.args[0]}: {self.args[1]}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,11 @@ def document_of(
         if not equals:
             raise BadScenario(str(path), f"--set {change}: expected PATH=VALUE")
         try:
-            set_value(document, place.strip(), YAML(typ="safe", pure=True).load(value))
-        except (InvalidSetting, YAMLError) as error:
+            set_value(document, place.strip(), _yaml(value))
+        except InvalidSetting as error:
             raise BadScenario(str(path), f"--set {' '.join(str(error).split())}") from error
+        except _NotYaml as error:
+            raise BadScenario(str(path), f"--set {change}: not YAML: {error.problem}") from error
     for name, replaced in (("seed", seed), ("replications", replications)):
         if replaced is not None:
             document[name] = replaced
@@ -120,16 +125,45 @@ def read(path: Path) -> dict[str, Any]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a text file"
         raise BadScenario(str(path), f"cannot be read: {reason}") from error
     try:
-        document = YAML(typ="safe", pure=True).load(text)
+        document = _yaml(text)
+    except _NotYaml as error:
+        raise BadScenario(str(path), f"line {error.line}: {error.problem}") from error
+    if not isinstance(document, dict):
+        found = (
+            "is empty" if document is None else f"holds {'a list' if isinstance(document, list) else repr(document)}"
+        )
+        raise BadScenario(str(path), f"{found}; expected a mapping of settings, such as `duration: 10m`")
+    return document
+
+
+class _NotYaml(ValueError):
+    """Text that YAML cannot read."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(line, problem)
+        self.line = line
+        self.problem = " ".join(problem.split())
+
+
+def _yaml(text: str) -> Any:
+    """Plain data from YAML.
+
+    Raises:
+        _NotYaml: what the text holds is none, or more than one document.
+    """
+    try:
+        return YAML(typ="safe", pure=True).load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = " ".join((error.problem or "not YAML").split())
-        raise BadScenario(str(path), f"line {line}: {problem}") from error
-    except YAMLError as error:
-        raise BadScenario(str(path), f"not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(document, dict):
-        raise BadScenario(str(path), "expected a mapping of settings, such as `duration: 10m`")
-    return document
+        problem = str(error.problem or "not YAML")
+        raise _NotYaml(line, f"{error.context}, {problem}" if problem.startswith("but ") else problem) from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _NotYaml(line, f"the character {chr(error.character)!r} is not allowed") from error
+    except (YAMLError, ValueError, OverflowError) as error:
+        raise _NotYaml(1, f"not YAML: {error}") from error
+    except RecursionError as error:
+        raise _NotYaml(1, "nested too deeply") from error
 
 
 def prepare(document: Mapping[str, Any], path: Path) -> Prepared:
@@ -151,15 +185,18 @@ def prepare(document: Mapping[str, Any], path: Path) -> Prepared:
     return Prepared(path.stem, scenario, service, str(path))
 
 
+_PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
+
+
 def set_value(document: Any, place: str, value: object) -> None:
     """Put a value where `a.b[0].c` or `endpoint.versions.blue.deploy` points; list items go by number or by name.
 
     Raises:
         InvalidSetting: the path leads nowhere.
     """
+    if not _PATH.fullmatch(place):
+        raise InvalidSetting("path", place, "a path such as cluster.nodes or traffic[0].rate")
     steps = re.findall(r"[^.\[\]]+", place)
-    if not steps:
-        raise InvalidSetting(place, value, "a path such as cluster.nodes=5")
     for at, step in enumerate(steps[:-1]):
         document = _step_into(document, step, place, following=steps[at + 1])
     last = steps[-1]
@@ -185,10 +222,12 @@ def _index(items: list[Any], step: str, place: str) -> int:
     names = [item.get("name") if isinstance(item, dict) else None for item in items]
     if step in names:
         return names.index(step)
-    if step.isdigit() and int(step) < len(items):
+    if step.isascii() and step.isdigit() and int(step) < len(items):
         return int(step)
-    known = ", ".join([str(name) for name in names if name] or [f"0 to {len(items) - 1}"])
-    raise InvalidSetting(place, step, f"an item of the list: there is {known}")
+    known = [str(name) for name in names if name]
+    count = f"{len(items)} item{'' if len(items) == 1 else 's'}, numbered from 0"
+    there = f"there are {', '.join(known)}{nearest(step, known)}" if known else f"it has {count}"
+    raise InvalidSetting(place, step, f"an item of the list: {there}")
 
 
 # -- files that the scenario names
@@ -297,17 +336,17 @@ def _check(scenario: Scenario, service: ServiceSpec) -> None:
     except InvalidSetting as error:
         raise error.under("endpoint.versions") from None
     percentages = {version.name: version.arguments.traffic_percentile for version in service.versions}
-    _check_split("endpoint.versions", percentages, default)
+    _check_split("endpoint.versions: traffic_percentile", percentages, default)
     check_faults(scenario.faults, names, max(scenario.cluster.nodes, scenario.cluster.max_nodes or 0))
     for at, operation in enumerate(scenario.operations):
         _check_operation(at, operation.version or default, operation.deploy, service)
     for at, policy in enumerate(scenario.policies):
         where = f"policies[{at}]"
         if policy.version not in names:
-            raise InvalidSetting(f"{where}.version", policy.version, f"a version: there are {', '.join(names)}")
+            raise InvalidSetting(f"{where}.version", policy.version, a_version(names, policy.version))
         if policy.version == default:
             raise InvalidSetting(
-                f"{where}.version", default, "another than the default version, which gets what the others leave"
+                f"{where}.version", default, "a version beside the default, which gets what the others leave"
             )
         _check_split(f"{where}.steps", {**percentages, policy.version: max(policy.steps)}, default)
 
@@ -315,9 +354,14 @@ def _check(scenario: Scenario, service: ServiceSpec) -> None:
 def _check_split(setting: str, percentages: Mapping[str, float | None], default: str) -> None:
     try:
         split_of(dict(percentages), default)
-    except ValueError as error:
-        given = ", ".join(f"{name} {share:g}" for name, share in percentages.items() if share is not None)
-        raise InvalidSetting(f"{setting}: traffic_percentile", given, str(error)) from None
+    except ValueError:
+        shares = {name: share for name, share in percentages.items() if share is not None and name != default}
+        given = " + ".join(f"{name} {share:g}" for name, share in shares.items())
+        raise InvalidSetting(
+            setting,
+            f"{given} = {sum(shares.values()):g}",
+            f"at most 100 per cent beside the default version, {default}",
+        ) from None
 
 
 def _check_operation(at: int, version: str, deploy: Any, service: ServiceSpec) -> None:
@@ -325,8 +369,8 @@ def _check_operation(at: int, version: str, deploy: Any, service: ServiceSpec) -
     try:
         before = service.version(version)
     except KeyError:
-        known = ", ".join(each.name for each in service.versions)
-        raise InvalidSetting(f"{where}.version", version, f"a version: there are {known}") from None
+        names = [each.name for each in service.versions]
+        raise InvalidSetting(f"{where}.version", version, a_version(names, version)) from None
     try:
         VersionSpec(version, before.arguments.updated(deploy), before.model)
     except InvalidSetting as error:

@@ -144,7 +144,7 @@ class _Search:
         if value not in self.tried:
             prepared = self._prepared(value)
             if not any(True for _ in prepared.scenario.objectives.given()):
-                raise InvalidSetting("objectives", None, "given: a plan needs something to meet")
+                raise InvalidSetting("objectives", None, "at least one: a plan needs something to meet")
             try:
                 self._note(Tried(value, run(prepared)["objectives"]))
             except InvalidSetting as error:

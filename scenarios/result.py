@@ -292,6 +292,14 @@ def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figure
         notes.append("The price of this virtual machine is not known: give vm_size as a mapping with hourly_price.")
     if scenario.clients.retry == "urllib3":
         notes.append("urllib3's defaults repeat no POST that was answered, so no retries come of them.")
+    failed = sum(m.all.requests - m.all.statuses[200] for m in measurements)
+    of_latency = [name for name, _ in scenario.objectives.given() if name not in ("success_rate", "cost")]
+    if failed and of_latency:
+        share = failed / sum(m.all.requests for m in measurements)
+        notes.append(
+            f"{', '.join(of_latency)}: of requests answered 200 only. The {share:.3%} that were not have no latency; "
+            "success_rate tells of them."
+        )
     refused = [event for event in measurements[0].events if event.kind == "operation_refused"]
     notes += [f"At {event.at / 1e6:g} s the update of {event.subject} was refused: {event.detail}" for event in refused]
     left_out = measurements[0].events_left_out

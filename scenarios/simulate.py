@@ -14,8 +14,16 @@ from akstwin.sim.world import SimulatedService, World
 PROGRESS_STEPS = 100
 
 
-def build(prepared: Prepared, replication: int, measurement: Measurement) -> tuple[World, SimulatedService]:
+def build(
+    prepared: Prepared, replication: int, measurement: Measurement, recorder: Recorder | None = None
+) -> tuple[World, SimulatedService]:
     """The world at t = 0, with everything planned.
+
+    Args:
+        prepared: the scenario.
+        replication: 1, 2, …
+        measurement: hears everything.
+        recorder: likewise.
 
     Raises:
         InvalidSetting: the scenario cannot begin so: its replicas do not fit.
@@ -23,6 +31,8 @@ def build(prepared: Prepared, replication: int, measurement: Measurement) -> tup
     scenario = prepared.scenario
     world = World(scenario.cluster, scenario.assumptions, scenario.seed, replication)
     world.record(measurement)
+    if recorder is not None:
+        world.record(recorder)
     world.nodes.on_count = lambda count: measurement.nodes.set(count, world.calendar.now)
     world.nodes.on_oversubscribed = lambda count: measurement.oversubscribed.set(count, world.calendar.now)
     measurement.nodes.set(len(world.nodes.all), 0)
@@ -56,9 +66,7 @@ def replicate(
     measurement = Measurement(
         scenario.warm_up, scenario.duration, [version.name for version in prepared.service.versions]
     )
-    world, service = build(prepared, replication, measurement)
-    if recorder is not None:
-        world.record(recorder)
+    world, service = build(prepared, replication, measurement, recorder)
     for step in range(1, PROGRESS_STEPS + 1):
         world.run_until(Micros(scenario.duration * step // PROGRESS_STEPS))
         progress(step / PROGRESS_STEPS)

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import gammaln
 
+from akstwin.clock import NEVER
 from akstwin.domain.profile import (
     Constant,
     Distribution,
@@ -28,7 +29,7 @@ def sampler_of(distribution: Distribution) -> Sampler:
     draw = _draw(distribution)
 
     def sample(rng: Generator, count: int) -> npt.NDArray[np.int64]:
-        return np.maximum(np.rint(draw(rng, count)), 1).astype(np.int64)
+        return np.clip(np.rint(draw(rng, count)), 1, NEVER).astype(np.int64)
 
     return sample
 

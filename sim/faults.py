@@ -13,6 +13,7 @@ from akstwin.domain.faults import (
     ReplicaKill,
     SlowReplica,
 )
+from akstwin.domain.words import nearest
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import ServiceController
@@ -31,7 +32,13 @@ def check_faults(faults: Sequence[Fault], versions: Sequence[str], nodes: int) -
             raise InvalidSetting(f"faults[{at}].node", fault.node, f"a node of the cluster: they are 1 to {nodes}")
         version = getattr(fault, "version", None)
         if version is not None and version not in versions:
-            raise InvalidSetting(f"faults[{at}].version", version, f"a version: there are {', '.join(versions)}")
+            raise InvalidSetting(f"faults[{at}].version", version, a_version(versions, version))
+
+
+def a_version(known: Sequence[str], given: str) -> str:
+    """What a version's name should have been."""
+    there = f"there {'is' if len(known) == 1 else 'are'} {', '.join(known)}"
+    return f"a version: {there}{nearest(given, known)}"
 
 
 class Faults:

@@ -43,7 +43,7 @@ class ModelDraws:
         return draws.at(request.number) < self._fails_below
 
     def init_time(self, pod: int, start: int) -> int:
-        """How long `init()` takes in the pod's `start`-th container (0: the first), µs."""
+        """How long `init()` takes in the `start`-th container (0: the first) of the version's `pod`-th pod, µs."""
         draws = Draws(*self._of, "init", f"{self._version}/{pod}", sampler_of(self._profile.init_time))
         return draws.at(start)
 

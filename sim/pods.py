@@ -58,6 +58,7 @@ class Pod:
         "eviction",
         "node",
         "number",
+        "ordinal",
         "owner",
         "restarts",
         "restarts_in_row",
@@ -68,8 +69,11 @@ class Pod:
         "unschedulable_since",
     )  # fmt: skip
 
-    def __init__(self, number: int, template: PodTemplate, owner: PodOwner, draws: ModelDraws, now: Micros) -> None:
+    def __init__(
+        self, number: int, ordinal: int, template: PodTemplate, owner: PodOwner, draws: ModelDraws, now: Micros
+    ) -> None:
         self.number = number
+        self.ordinal = ordinal  # among its version's pods: chance goes by it, so that other versions disturb none
         self.template = template
         self.owner = owner
         self.draws = draws
@@ -130,6 +134,7 @@ class Pods:
         self._recorders = recorders
         self._pods: dict[int, Pod] = {}
         self._latest = 0
+        self._ordinals: dict[tuple[PodOwner, str], int] = {}
         self._pull_factors: list[float] = []
         self._failing_init: dict[str, int] = {}
         self.extra = Resources(millicores(assumptions.sidecar_cpu), megabytes(assumptions.sidecar_memory_gb))
@@ -280,7 +285,9 @@ class Pods:
 
     def _new(self, template: PodTemplate, owner: PodOwner, draws: ModelDraws) -> Pod:
         self._latest += 1
-        pod = self._pods[self._latest] = Pod(self._latest, template, owner, draws, self._calendar.now)
+        of = (owner, template.version.name)
+        ordinal = self._ordinals[of] = self._ordinals.get(of, 0) + 1
+        pod = self._pods[self._latest] = Pod(self._latest, ordinal, template, owner, draws, self._calendar.now)
         return pod
 
     def _step(self, pod: Pod, event: PodEvent) -> None:
@@ -352,7 +359,7 @@ class Pods:
         self._changed(pod)
 
     def _init(self, pod: Pod) -> None:
-        self._after(pod, pod.draws.init_time(pod.number, pod.restarts), lambda: self._initialised(pod))
+        self._after(pod, pod.draws.init_time(pod.ordinal, pod.restarts), lambda: self._initialised(pod))
 
     def _initialised(self, pod: Pod) -> None:
         pod.timer = None
@@ -450,6 +457,7 @@ class Pods:
         for pod in self._on(node):
             if pod.staying:
                 self.delete(pod)
+                self._changed(pod)  # another takes its place now, not when this one has finished its work
 
     def _container(self, pod: Pod) -> ContainerSpec:
         version = pod.template.version

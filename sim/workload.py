@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from heapq import merge
 
-from akstwin.clock import SECOND
+from akstwin.clock import NEVER, SECOND
 from akstwin.domain.workload import Arrivals, ConstantArrivals, PoissonArrivals, StepArrivals, TraceArrivals
 from akstwin.sim.streams import BLOCK, generator
 
@@ -18,7 +18,7 @@ def instants(arrivals: Arrivals, seed: int, replication: int, entry: int) -> Ite
     """
     match arrivals:
         case ConstantArrivals(rate=rate):
-            gap = round(SECOND / rate)
+            gap = round(min(SECOND / rate, NEVER))
             now = 0
             while True:
                 now += gap
@@ -47,7 +47,7 @@ def _steps(rates: Sequence[float], at: Sequence[int], seed: int, replication: in
         left = unit  # of the gap, in units of mean gaps
         while True:
             rate, end = rates[step] / SECOND, ends[step]
-            span = round(left / rate) if rate else None
+            span = round(min(left / rate, NEVER)) if rate else None
             if end is not None and (span is None or now + span >= end):
                 left = max(0.0, left - (end - now) * rate)
                 now, step = end, step + 1

@@ -141,14 +141,15 @@ class _Alarms:
 
 class _Version:
     __slots__ = (
-        "busy", "busy_area", "changed_at", "deadlines", "free", "name", "queue", "queued", "queued_area", "ready",
-        "replicas", "settings", "timeouts",
+        "busy", "busy_area", "changed_at", "deadlines", "forgotten", "free", "name", "queue", "queued", "queued_area",
+        "ready", "replicas", "settings", "timeouts",
     )  # fmt: skip
 
     def __init__(self, name: str, settings: RouteSettings, now: int) -> None:
         self.name = name
         self.settings = settings
         self.replicas: dict[int, _Replica] = {}
+        self.forgotten: set[int] = set()
         self.ready = 0
         self.free: list[tuple[int, int, int, int, _Replica]] = []  # busy, released at, id, stamp: R7's order
         self.queue: deque[int] = deque()  # may hold requests that have left; `_waiting` knows
@@ -269,13 +270,14 @@ class Router:
         return self._learn(version, replica, ReplicaEvent.WITHDRAWN, now)
 
     def forget(self, version: str, replica: int, now: int) -> list[Action]:
-        """The replica is gone for good; slots of requests that were answered before are given back."""
+        """The replica is gone for good, late news of it too; slots of requests that were answered before are given back."""
         known = self._versions.get(version)
-        if known is None or replica not in known.replicas:
+        if known is None:
             return []
         actions = self._learn(version, replica, ReplicaEvent.WITHDRAWN, now)
         actions += self.work_lost(version, replica, now)
-        del known.replicas[replica]
+        known.replicas.pop(replica, None)
+        known.forgotten.add(replica)
         return actions
 
     def work_lost(self, version: str, replica: int, now: int) -> list[Action]:
@@ -283,15 +285,16 @@ class Router:
 
         Slots of requests that were answered before are free; the others hang, and their slots with them, until their time-out.
         """
+        # First of all: a slot that comes free may be taken again in this very call.
+        self._lost.update(r for r, (of, on) in self._flights.items() if of.name == version and on.id == replica)
         actions: list[Action] = []
         for request in [r for r, (of, on) in self._answered.items() if of.name == version and on.id == replica]:
             actions += self._end(request, now, 0, None, forwarded=False)
-        self._lost.update(r for r, (of, on) in self._flights.items() if of.name == version and on.id == replica)
         return actions
 
     def _learn(self, version: str, number: int, event: ReplicaEvent, now: int) -> list[Action]:
         known = self._versions.get(version)
-        if known is None:
+        if known is None or number in known.forgotten:
             return []
         replica = known.replicas.get(number)
         if replica is None:

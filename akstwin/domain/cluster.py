@@ -9,7 +9,6 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 
@@ -62,6 +61,8 @@ VM_SIZES: Final[dict[str, VmSize]] = {
         ("Standard_NC12s_v3", 12, 224, 2, None),
     )
 }
+MOST_NODES: Final = 5000
+"""AKS takes no more in one cluster."""
 DEFAULT_VM_SIZE: Final = "Standard_D3_v2"
 """What the SDK creates clusters from (semantics §2.2)."""
 
@@ -114,11 +115,11 @@ class ClusterSpec(Spec):
     """
 
     purpose: Literal["FastProd", "DevTest"] = "FastProd"
-    nodes: PositiveInt = 3
+    nodes: Annotated[int, Field(ge=1, le=MOST_NODES)] = 3
     vm_size: Annotated[
         VmSize, BeforeValidator(_known_size, json_schema_input_type=str | VmSize), Field(validate_default=True)
     ] = DEFAULT_VM_SIZE  # type: ignore[assignment]
-    max_nodes: PositiveInt | None = None
+    max_nodes: Annotated[int, Field(ge=1, le=MOST_NODES)] | None = None
 
     @model_validator(mode="after")
     def _maximum_over_nodes(self) -> Self:

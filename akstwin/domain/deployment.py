@@ -230,7 +230,7 @@ class DeployArguments(Spec):
         if self.autoscale_enabled and self.num_replicas is not None:
             raise InvalidSetting("num_replicas", self.num_replicas, "right with autoscale_enabled: one or the other")
         if self.autoscale_enabled is False and self.num_replicas is None:
-            raise InvalidSetting("num_replicas", None, "right with autoscale_enabled off: a number is needed")
+            raise InvalidSetting("num_replicas", None, "a number of replicas, as autoscale_enabled is off")
         if not self.autoscale_enabled:
             self._check_autoscale_is_meant()
         low, high = _or(self.autoscale_min_replicas, 1), _or(self.autoscale_max_replicas, 10)

@@ -47,7 +47,7 @@ class Gamma(Spec):
 
     distribution: Literal["gamma"]
     mean: Duration
-    cv: Annotated[float, Field(gt=0, le=100)]
+    cv: Annotated[float, Field(ge=0.001, le=100)]
 
 
 class Weibull(Spec):

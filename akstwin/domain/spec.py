@@ -4,6 +4,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Spec(BaseModel):
-    """A frozen value read from a scenario or a call: unknown settings and wrong types are refused."""
+    """A frozen value read from a scenario or a call: unknown settings, wrong types and endless numbers are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

@@ -1,0 +1,55 @@
+"""How long the command takes to start: whole processes, alternating, beside a Python that does nothing.
+
+python benchmarks/start_up.py [ROUNDS]
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+SCENARIO = """\
+duration: 1s
+webservice:
+  name: queue
+  deploy: {num_replicas: 1}
+traffic: {shape: constant, rate: 10}
+"""
+MAIN = "from akstwin.cli import main; main()"
+
+
+def wall(command: list[str]) -> float:
+    """Seconds from the process's start to its end."""
+    began = perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return perf_counter() - began
+
+
+def main() -> None:
+    """Measure and print."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    with TemporaryDirectory() as folder:
+        scenario = Path(folder) / "second.yaml"
+        scenario.write_text(SCENARIO, encoding="utf-8")
+        commands = {
+            "python -c pass": [sys.executable, "-c", "pass"],
+            "akstwin --help": [sys.executable, "-c", MAIN, "--help"],
+            "akstwin run (one second)": [sys.executable, "-c", MAIN, "run", str(scenario)],
+        }
+        seconds: dict[str, list[float]] = {name: [] for name in commands}
+        for number in range(rounds + 1):
+            for name, command in commands.items():
+                taken = wall(command)
+                if number:  # the first round warms the file cache and writes the byte code
+                    seconds[name].append(taken)
+    nothing = seconds["python -c pass"]
+    for name, each in seconds.items():
+        ratio = median(one / least for one, least in zip(each, nothing, strict=True))
+        print(f"{name}: median {1000 * median(each):.0f} ms ({1000 * min(each):.0f} to {1000 * max(each):.0f})", end="")
+        print("" if each is nothing else f", {ratio:.1f} × python -c pass")
+
+
+if __name__ == "__main__":
+    main()

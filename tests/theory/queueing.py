@@ -1,0 +1,150 @@
+"""Closed forms of queues, and the interval that a simulation of one is held against.
+
+Rates are per second, times in seconds, `c` servers, `load` is offered work in servers (rate × mean service time).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+LEVEL = 0.9999
+"""Of one comparison. Under 100 figures are compared, so by Bonferroni a right simulator would fail the whole suite with
+less than 1 per cent of all seeds; the seeds are fixed, so it passes always or never."""
+
+
+def erlang_b(c: int, load: float) -> float:
+    """Share of requests lost by c servers without a queue (M/G/c/c: whatever the distribution of service times)."""
+    lost = 1.0
+    for servers in range(1, c + 1):
+        lost = load * lost / (servers + load * lost)
+    return lost
+
+
+def erlang_c(c: int, load: float) -> float:
+    """Share of requests that wait in M/M/c."""
+    lost = erlang_b(c, load)
+    return c * lost / (c - load * (1 - lost))
+
+
+def erlang_c_wait_quantile(c: int, rate: float, mean: float, share: float) -> float:
+    """The wait that `share` of all requests of M/M/c do not exceed."""
+    waits = erlang_c(c, rate * mean)
+    return max(0.0, math.log(waits / (1 - share)) / (c / mean - rate))
+
+
+def finite_queue_loss(c: int, places: int, load: float) -> float:
+    """Share of requests that find all c servers and all places of the queue taken in M/M/c/(c + places)."""
+    weights = [1.0]
+    for number in range(1, c + places + 1):
+        weights.append(weights[-1] * load / min(number, c))
+    return weights[-1] / math.fsum(weights)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Steady state of M/M/c whose requests leave after a fixed wait.
+
+    Attributes:
+        abandoned: share of requests that leave.
+        waits: share of requests that do not start at once.
+        mean_wait_served: mean wait of those that are served.
+    """
+
+    abandoned: float
+    waits: float
+    mean_wait_served: float
+
+
+def patience(c: int, rate: float, mean: float, patient: float) -> Patience:
+    """M/M/c with deterministic patience, by level crossing of the virtual wait.
+
+    Below c requests the states are those of M/M/c. The virtual wait has density rate·p(c-1)·exp(-(c/mean - rate)·x) up to
+    `patient`, and decays at rate c/mean beyond, where nobody joins.
+    """
+    drain = c / mean - rate
+    relative = [1.0]  # p(n) / p(c-1), downwards from c-1
+    for number in range(c - 1, 0, -1):
+        relative.append(relative[-1] * number / (rate * mean))
+    flat = abs(drain) < 1e-9
+    within = rate * (patient if flat else -math.expm1(-drain * patient) / drain)
+    beyond = rate * mean / c * math.exp(-drain * patient)
+    whole = math.fsum(relative) + within + beyond
+    left = math.exp(-drain * patient) * (1 + drain * patient)
+    moment = patient * patient / 2 if flat else (1 - left) / drain**2
+    abandoned = beyond / whole
+    return Patience(abandoned, (within + beyond) / whole, rate * moment / whole / (1 - abandoned))
+
+
+def pollaczek_khinchine(rate: float, mean: float, cv: float) -> float:
+    """Mean wait in M/G/1."""
+    busy = rate * mean
+    return busy * mean * (1 + cv * cv) / (2 * (1 - busy))
+
+
+def constant_service_waits(rate: float, mean: float, time: float) -> float:
+    """Share of requests of M/D/1 that wait longer than `time`."""
+    terms = [
+        math.exp(-rate * (number * mean - time)) * (rate * (number * mean - time)) ** number / math.factorial(number)
+        for number in range(int(time / mean) + 1)
+    ]
+    return 1 - (1 - rate * mean) * math.fsum(terms)
+
+
+def retry_fixed_point(rate: float, attempts: int, loss: Callable[[float], float]) -> tuple[float, float]:
+    """The stream of first and repeated attempts, if it is nearly Poisson: rate' = rate·(1 + p + p² + …), p = loss(rate').
+
+    Returns:
+        rate' and p.
+    """
+    total = rate
+    for _ in range(10_000):
+        lost = loss(total)
+        following = rate * math.fsum(lost**repeat for repeat in range(attempts))
+        if abs(following - total) < 1e-12 * total:
+            return following, lost
+        total = following
+    raise ArithmeticError("the retries do not settle")
+
+
+def interval(values: Sequence[float], controls: Sequence[Sequence[float]]) -> tuple[float, float]:
+    """Mean of independent replications, and half the width of its Student t interval at `LEVEL`.
+
+    Args:
+        values: one a replication.
+        controls: of each replication, how far chance drew what goes in from its known mean. What of the values' spread
+            that explains is taken out by regression (control variates).
+    """
+    drawn = np.asarray(controls, dtype=float)
+    drawn = drawn[:, np.ptp(drawn, axis=0) > 1e-5]  # a constant explains nothing
+    rows = np.column_stack([np.ones(len(values)), drawn])
+    seen = np.asarray(values)
+    fitted = np.linalg.lstsq(rows, seen, rcond=None)[0]
+    left = seen - rows @ fitted
+    freedom = len(seen) - rows.shape[1]
+    error = math.sqrt(float(left @ left) / freedom * np.linalg.inv(rows.T @ rows)[0, 0])
+    return float(fitted[0]), float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
+
+
+def assert_agrees(
+    values: Sequence[float],
+    theory: float,
+    controls: Sequence[Sequence[float]],
+    *,
+    within: float,
+    tolerance: float = 0.0,
+) -> None:
+    """The interval holds the theory's value, and is narrow enough to mean something.
+
+    Args:
+        values: one a replication.
+        theory: what they should be on average.
+        controls: as for `interval`.
+        within: the widest half interval that is accepted, as a part of `theory`.
+        tolerance: what the theory itself leaves out at most, as a part of `theory`.
+    """
+    mean, half = interval(values, controls)
+    assert half <= within * theory, f"{mean:.6g} ± {half:.2g} says too little about {theory:.6g}: run longer"
+    assert abs(mean - theory) <= half + tolerance * theory, f"{mean:.6g} ± {half:.2g} is not {theory:.6g}"
