@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo check test docs bench clean
+AZUREML := .venv-azureml
+
+.PHONY: setup setup-azureml demo check test test-azureml docs bench clean
 
 setup: $(VENV)/.ready
 
@@ -12,6 +14,14 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "akstwin needs Python 3.11 or newer; name one with PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The real azureml-core, which the SDK's classes are compared with. It shares nothing with ours and is never shipped.
+setup-azureml: $(AZUREML)/.ready
+
+$(AZUREML)/.ready: constraints-azureml.txt
+	$(PYTHON) -m venv --clear $(AZUREML)
+	$(AZUREML)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --constraint $< azureml-core
 	touch $@
 
 demo: setup
@@ -26,12 +36,16 @@ check: setup
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto -m 'not slow'
 
-test: setup
+test: setup setup-azureml
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto
+
+# Only the comparison with azureml-core.
+test-azureml: setup setup-azureml
+	$(BIN)/python -m pytest -n auto -m azureml
 
 # Pages that are made from the code.
 docs: setup
@@ -42,4 +56,4 @@ bench: setup
 	$(BIN)/python benchmarks/start_up.py
 
 clean:
-	rm -rf build dist $(VENV)
+	rm -rf build dist $(VENV) $(AZUREML)

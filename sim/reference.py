@@ -196,18 +196,17 @@ class ReferencePlane:
         """Carry out what a container decided; what the router says to it comes back."""
         actions: list[Action] = []
         for effect in effects:
-            match effect:
-                case Start(request) if hosted.container.alive:
-                    actions += self._start(hosted, request)
-                case Start():
-                    pass  # it died at an earlier start of this very instant; `_end` has answered all it held
-                case Refused(request):
-                    del hosted.held[request]
-                    actions += self.router.broken(request, self._calendar.now)
-                case Reached(probe):
-                    self._probe_reached(probe)
-                case Exited():
-                    actions += self._end(hosted)
+            if isinstance(effect, Start):
+                # Else it died at an earlier start of this very instant; `_end` has answered all it held.
+                if hosted.container.alive:
+                    actions += self._start(hosted, effect.request)
+            elif isinstance(effect, Refused):
+                del hosted.held[effect.request]
+                actions += self.router.broken(effect.request, self._calendar.now)
+            elif isinstance(effect, Reached):
+                self._probe_reached(effect.probe)
+            else:
+                actions += self._end(hosted)
         return actions
 
     def _start(self, hosted: _Hosted, number: int) -> list[Action]:

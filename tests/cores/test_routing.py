@@ -609,6 +609,25 @@ class TestReplicas:
         assert made.expire_timeouts(TIMEOUT + 10) == [refused(2, 504, Reason.SCORING_TIMEOUT)]
         assert made.in_flight(V, 1) == 0
 
+    def test_what_takes_a_slot_freed_by_lost_work_is_not_lost_itself(self) -> None:
+        """`when_done`: the request that was waiting is worked on, so its slot is held past its own time-out."""
+        made = router(slot_released_on_timeout="when_done")
+        made.arrive(1, 0)
+        made.expire_timeouts(TIMEOUT)
+        made.arrive(2, TIMEOUT)
+
+        assert made.work_lost(V, 1, TIMEOUT + 5) == [sent(2, 1)]
+        made.expire_timeouts(2 * TIMEOUT + 5)
+        assert made.in_flight(V, 1) == 1
+
+    def test_late_news_of_a_forgotten_replica_changes_nothing(self) -> None:
+        """Its number never comes back, whatever was still on its way."""
+        made = router()
+        made.forget(V, 1, 5)
+
+        assert made.seen_ready(V, 1, 6) == []
+        assert made.arrive(1, 7) == [refused(1, 503, Reason.NO_READY_REPLICA)]
+
     def test_forgetting_what_is_not_known_is_nothing(self) -> None:
         """Twice, or never seen, or of a version that is gone."""
         made = router()
