@@ -12,7 +12,7 @@ TIMELINE_POINTS = 120
 EVENTS_KEPT = 400
 _ROUTINE = frozenset(
     {"pod_created", "pod_scheduled", "pod_ready", "pod_gone", "container_started", "container_exited", "scaled",
-     "liveness_failed", "init_failed", "pod_unschedulable", "pod_evicted"}
+     "liveness_failed", "pod_not_ready", "init_failed", "pod_unschedulable", "pod_evicted"}
 )  # fmt: skip
 """Events that can be many: counted, not kept."""
 

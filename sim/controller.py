@@ -300,6 +300,11 @@ class ServiceController:
     def _roll(self, deployment: Deployment) -> None:
         deployment.revision += 1
         deployment.made_from = deployment.spec
+        if not self._deployed:  # the creation timed out before there was an image; this operation makes good for it
+            self._deployed = True
+            self._after_lag(self._tell_router)
+            for other in self._deployments.values():
+                self._reconcile(other)
         self._reconcile(deployment)
         self._observe()
 

@@ -29,7 +29,7 @@ class Node:
         pods: what each other pod on it requests, by pod number.
         images: image to the instant at which it is there.
         wants: CPU that each pod's containers want at full load, by pod number, thousandths of a core.
-        lost: it is silent.
+        losses: reasons for which it is silent now.
         lost_at: since when, the last time.
         noticed: Kubernetes knows that it is.
         draining: the cluster autoscaler is removing it.
@@ -42,10 +42,15 @@ class Node:
     pods: dict[int, Resources] = field(default_factory=dict)
     images: dict[str, int] = field(default_factory=dict)
     wants: dict[int, int] = field(default_factory=dict)
-    lost: bool = False
+    losses: int = 0
     lost_at: int = -1
     noticed: bool = False
     draining: bool = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is silent."""
+        return self.losses > 0
 
     @property
     def oversubscribed(self) -> bool:

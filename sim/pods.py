@@ -219,6 +219,7 @@ class Pods:
         event = PodEvent.PASSED if ready else PodEvent.LAPSED
         if POD.allows(pod.state, event):
             self._step(pod, event)
+            self._recorders.happened(self._calendar.now, "pod_ready" if ready else "pod_not_ready", pod.name)
             self._tell_router(pod)
 
     # -- faults
@@ -226,9 +227,11 @@ class Pods:
     def lose_node(self, number: int) -> None:
         """The node falls silent."""
         node = self._nodes.get(number)
-        if node is None or node.lost:
+        if node is None:
             return
-        node.lost = True
+        node.losses += 1
+        if node.losses > 1:  # silent already, for another reason
+            return
         node.lost_at = since = self._calendar.now
         self._recorders.happened(self._calendar.now, "node_lost", f"node {number}")
         node.images = {image: at for image, at in node.images.items() if at <= self._calendar.now}
@@ -245,7 +248,10 @@ class Pods:
         node = self._nodes.get(number)
         if node is None or not node.lost:
             return
-        node.lost = node.noticed = False
+        node.losses -= 1
+        if node.lost:  # another reason goes on
+            return
+        node.noticed = False
         self._recorders.happened(self._calendar.now, "node_back", f"node {number}")
         for pod in self._on(node):
             if pod.eviction is not None:
@@ -253,21 +259,25 @@ class Pods:
                 pod.eviction = None
             if pod.state in _WITH_CONTAINER:
                 pod.owner.plane.restore(pod.number)
-            match pod.state:
-                case PodState.NOT_READY if self._assumptions.readiness == "immediate":
-                    self._step(pod, PodEvent.PASSED)
-                    self._tell_router(pod)
-                case PodState.PULLING:
-                    self._pull(pod, node)
-                case PodState.STARTING:
-                    self._init(pod)
-                case PodState.BACKING_OFF:
-                    self._restart(pod)
-                case PodState.TERMINATING:
-                    pod.owner.plane.stop_container(pod.number, self._assumptions.termination_grace)
-                case _:
-                    pass
+            self._go_on(pod, node)
         self._place_pending()
+
+    def _go_on(self, pod: Pod, node: Node) -> None:
+        """Its node is back: what was interrupted begins anew."""
+        match pod.state:
+            case PodState.NOT_READY if self._assumptions.readiness == "immediate":
+                self._step(pod, PodEvent.PASSED)
+                self._tell_router(pod)
+            case PodState.PULLING:
+                self._pull(pod, node)
+            case PodState.STARTING:
+                self._init(pod)
+            case PodState.BACKING_OFF:
+                self._restart(pod)
+            case PodState.TERMINATING:
+                pod.owner.plane.stop_container(pod.number, self._assumptions.termination_grace)
+            case _:
+                pass
 
     def slow_pulls(self, factor: float) -> None:
         """Pulls that begin from now on take this many times as long."""
@@ -406,8 +416,8 @@ class Pods:
         if pod.node is not None:
             self._nodes.leave(pod.number, pod.node)
         self._recorders.happened(self._calendar.now, "pod_gone", pod.name)
+        self._place_pending()  # those that have waited go before a replacement
         self._changed(pod)
-        self._place_pending()
 
     def _tell_router(self, pod: Pod) -> None:
         """News of a change reaches the router late, in the order in which it happened."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from akstwin.clock import NEVER, Micros
-from akstwin.cores.container import Container, Effect, Exited, Reached, Refused, Start
+from akstwin.cores.container import Container, Effect, Reached, Refused, Start
 from akstwin.cores.liveness import Probe
 from akstwin.cores.routing import Action, Dispatch, Router, RouterRules
 from akstwin.dataplane import ContainerSpec, PlaneListener
@@ -377,8 +377,11 @@ class ReferencePlane:
         if hosted is None:
             return
         hosted.silent = False
-        self._add_probes(hosted)
         self._perform(self.router.work_lost(hosted.spec.version, replica, self._calendar.now))
+        if hosted.container.stopping:  # it has nothing left to finish
+            self._perform(self._end(hosted))
+        else:
+            self._add_probes(hosted)
 
     def hang(self, replica: int) -> None:
         """It stops answering."""

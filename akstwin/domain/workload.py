@@ -8,21 +8,21 @@ from akstwin.clock import SECOND, Micros
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import Duration
 
-Rate = Annotated[float, Field(ge=0, le=1e6, description="requests per second")]
+Rate = Annotated[float, Field(ge=0, le=1e5, description="requests per second")]
 
 
 class ConstantArrivals(Spec):
     """One request every 1/rate seconds, the first after one such gap."""
 
     shape: Literal["constant"]
-    rate: Annotated[float, Field(gt=0, le=1e6, description="requests per second")]
+    rate: Annotated[float, Field(gt=0, le=1e5, description="requests per second")]
 
 
 class PoissonArrivals(Spec):
     """Independent arrivals at one rate."""
 
     shape: Literal["poisson"]
-    rate: Annotated[float, Field(gt=0, le=1e6, description="requests per second")]
+    rate: Annotated[float, Field(gt=0, le=1e5, description="requests per second")]
 
 
 class StepArrivals(Spec):

@@ -1,0 +1,247 @@
+"""Routes and status codes: what the inference server answers (semantics §3), for one request at a time."""
+
+import datetime as dt
+import logging
+import os
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any, NamedTuple
+
+from .collector import Collection
+from .http import AMLRequest, AMLResponse
+from .journal import moment, told
+from .script import BadInput, MethodNotTaken, Overdue, Script, UnsupportedInput
+from .swagger import Swagger, UnknownVersion
+
+log = logging.getLogger("azmlinfsrv")
+
+FAILED_HEADER = "x-ms-run-function-failed"
+_SERVER_VERSION = "azmlinfsrv/1.5.1"
+_ID_LIMIT = 100
+_ROUTES = {"/": ("GET", "HEAD", "OPTIONS"), "/score": ("GET", "HEAD", "POST", "OPTIONS")}
+_ROUTES["/swagger.json"] = _ROUTES["/"]
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NOT_FOUND = (
+    "The requested URL was not found on the server. "
+    "If you entered the URL manually please check your spelling and try again."
+)
+_BARE_ERROR = (
+    b"<html>\n  <head>\n    <title>Internal Server Error</title>\n  </head>\n  <body>\n"
+    b"    <h1><p>Internal Server Error</p></h1>\n    \n  </body>\n</html>\n"
+)
+INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
+RUN_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
+
+
+class Answer(NamedTuple):
+    """What goes back."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    seconds: float = 0.0
+    """How long `run` took; nothing if it was not called or did not return."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether `run` did, for the router (R12)."""
+        return any(name.lower() == FAILED_HEADER and value == "True" for name, value in self.headers)
+
+
+class Server:
+    """The script and its routes.
+
+    Args:
+        script: after `init()`.
+        swagger: its description.
+    """
+
+    def __init__(self, script: Script, swagger: Swagger) -> None:
+        self._script, self._swagger = script, swagger
+        self._limit_ms = int(os.environ.get("SCORING_TIMEOUT_MS", "3600000"))
+        self._names_version = os.environ.get("SERVER_VERSION_LOG_RESPONSE_ENABLED", "true").lower() == "true"
+        self._served = 0
+
+    def handle(self, request: AMLRequest, exec_ms: float | None = None) -> Answer:
+        """Answer a request.
+
+        Args:
+            request: the request.
+            exec_ms: the run time that the header is to report; None: the real one.
+        """
+        self._served += 1
+        if request.path not in _ROUTES:
+            return self._finish(request, _said(404, _NOT_FOUND))
+        if request.method not in _ROUTES[request.path]:
+            return self._finish(request, _said(405, "The method is not allowed for the requested URL."))
+        ids, problem = self._ids(request)
+        Collection.request_id = ids.get("x-request-id", Collection.request_id)
+        seconds = 0.0
+        if problem is not None:
+            response = _said(431, problem)
+        elif request.path == "/score":
+            try:
+                response, seconds = self._score(request, exec_ms)
+            except BaseException as error:  # noqa: BLE001 - sys.exit in the script ends the request, not the worker
+                what = f"{request.method} {request.path}"
+                _log_unhandled(what, error)
+                return Answer(
+                    500, [("Content-Type", "text/html"), ("Content-Length", str(len(_BARE_ERROR)))], _BARE_ERROR
+                )
+        else:
+            response = self._plain(request)
+        if self._names_version:
+            response.headers.add("x-ms-server-version", _SERVER_VERSION)
+        for name, value in ids.items():
+            response.headers[name] = value
+        if "TraceId" in request.headers:
+            response.headers.add("TraceId", request.headers["TraceId"])
+        if problem is None and request.path != "/":
+            query = request.query_string.decode()
+            path = f"{request.path}?{query}" if query else request.path
+            took = seconds * 1000 if exec_ms is None else exec_ms
+            log.info("%s %s %d %.3fms %d", request.method, path, response.status_code, took, len(response.get_data()))
+        return self._finish(request, response, seconds)
+
+    def _ids(self, request: AMLRequest) -> tuple[dict[str, str], str | None]:
+        """The identifying headers of the reply, and what is wrong with those of the request."""
+        made = uuid.uuid5(uuid.NAMESPACE_OID, f"{Collection.service}/{moment.at.isoformat()}/{self._served}")
+        own = request.headers.get("x-request-id", str(made))
+        if len(own) > _ID_LIMIT:
+            return {}, f"x-request-id must not exceed {_ID_LIMIT} characters"
+        old = request.headers.get("x-ms-request-id", "")
+        client = request.headers.get("x-ms-client-request-id", "") or old
+        if max(len(old), len(client)) > _ID_LIMIT:
+            return {
+                "x-request-id": own
+            }, f"x-ms-request-id and x-ms-client-request-id must not exceed {_ID_LIMIT} characters"
+        ids = {"x-request-id": own, "x-ms-request-id": old or client or own}
+        return ids | ({"x-ms-client-request-id": client} if client else {}), None
+
+    def _plain(self, request: AMLRequest) -> Any:
+        if request.method == "OPTIONS":
+            response = _text("")
+            response.headers.add("Allow", "OPTIONS, GET, HEAD")
+            return response
+        if request.path == "/":
+            return _text("Healthy")
+        try:
+            return AMLResponse(self._swagger.get(request.args.get("version", "2")), 200, json_str=True)
+        except UnknownVersion as error:
+            return _said(404, str(error))
+
+    def _score(self, request: AMLRequest, exec_ms: float | None) -> tuple[Any, float]:
+        if request.method == "HEAD" and not self._script.raw:
+            return _said(405, "Method not allowed"), 0.0
+        try:
+            arguments = self._script.arguments(request, _flask_request(request) if self._script.raw else None)
+        except BadInput as error:
+            return _said(400, str(error)), 0.0
+        except UnsupportedInput as error:
+            return _said(415, str(error)), 0.0
+        except MethodNotTaken:  # OPTIONS; nothing else comes here
+            return AMLResponse("", 200), 0.0
+        except Exception as error:  # noqa: BLE001 - JSON that is not UTF-8, or nested too deeply: the server's own failure
+            return _internal(error), 0.0
+        response = None
+        started = time.perf_counter()
+        try:
+            returned = self._script.score(arguments, self._limit_ms)
+        except Overdue as error:
+            response = _said(500, f"Scoring timeout after {self._limit_ms} ms", failed=True)
+            _log_traceback(error)
+        except Exception as error:  # noqa: BLE001 - whatever a script raises
+            response = _said(500, RUN_FAILED, failed=True)
+            _log_traceback(error)
+        seconds = time.perf_counter() - started
+        if response is None:
+            try:
+                response = _respond(returned)
+                response.headers.add("x-ms-run-fn-exec-ms", f"{seconds * 1000 if exec_ms is None else exec_ms:.3f}")
+            except Exception as error:  # noqa: BLE001 - JSON can't say it
+                response = _internal(error)
+        return response, seconds
+
+    def _finish(self, request: AMLRequest, response: Any, seconds: float = 0.0) -> Answer:
+        bodiless = response.status_code in {204, 304}
+        body = b"" if bodiless else bytes(response.get_data())
+        named = [("Server", "gunicorn"), ("Date", _http_date(moment.at.astimezone(dt.UTC)))]
+        kept = [(str(name), str(value)) for name, value in response.headers.items() if name.lower() != "content-length"]
+        length = [] if bodiless else [("Content-Length", str(len(body)))]
+        return Answer(
+            response.status_code, [*named, *kept, *length], b"" if request.method == "HEAD" else body, seconds
+        )
+
+
+def _said(status: int, message: str, *, failed: bool = False) -> AMLResponse:
+    return AMLResponse({"message": message}, status, json_str=True, run_function_failed=failed)
+
+
+def _text(text: str) -> AMLResponse:
+    response = AMLResponse(text, 200)
+    response.headers.remove(FAILED_HEADER)  # only scoring says it
+    return response
+
+
+def _http_date(at: dt.datetime) -> str:
+    # Not `email.utils`, which costs a tenth of a worker's start, nor %a and %b, which follow the script's locale.
+    day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
+    return f"{day}, {at:%d} {month} {at:%Y %H:%M:%S} GMT"
+
+
+def _log_unhandled(what: str, error: BaseException) -> None:
+    logging.getLogger("gunicorn.error").error("Error handling request %s\n%s", what, told(error))
+
+
+def _internal(error: BaseException) -> AMLResponse:
+    _log_traceback(error)
+    return _said(500, INTERNAL)
+
+
+def _log_traceback(error: BaseException) -> None:
+    log.error("Encountered Exception: %s", told(error))
+
+
+def _respond(returned: Any) -> Any:
+    """What `run` returned as a response."""
+    flask = sys.modules.get("flask")
+    if not isinstance(returned, (AMLResponse,) if flask is None else (AMLResponse, flask.Response)):
+        return AMLResponse(returned, 200, json_str=True)
+    if not 200 <= returned.status_code < 600:
+        raise ValueError(f"{returned.status_code} is not an HTTP status")
+    if returned.status_code >= 500:
+        returned.headers[FAILED_HEADER] = "True"
+    return returned
+
+
+def _flask_request(request: AMLRequest) -> Any:
+    """Flask's own request if the script brought Flask, else ours."""
+    flask = sys.modules.get("flask")
+    return request if flask is None else flask.Request(_environ(request))
+
+
+def _environ(request: AMLRequest) -> Mapping[str, Any]:
+    body = request.get_data()
+    host, _, port = request.host.partition(":")
+    environ = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": request.path,
+        "QUERY_STRING": request.query_string.decode(),
+        "SERVER_NAME": host,
+        "SERVER_PORT": port or "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.url_scheme": "http",
+        "wsgi.input": BytesIO(body),
+    }
+    if request.content_type is not None:
+        environ["CONTENT_TYPE"] = request.content_type
+    for name, value in request.headers.items():
+        if name.lower() not in {"content-type", "content-length"}:
+            environ["HTTP_" + name.upper().replace("-", "_")] = value
+    return environ
