@@ -34,6 +34,7 @@ PUBLIC_MODULES = (
     "akstwin.domain.histogram",
     "akstwin.dataplane",
     "akstwin.cores.routing",
+    "akstwin.cores.replies",
     "akstwin.cores.container",
     "akstwin.cores.autoscaling",
     "akstwin.cores.liveness",

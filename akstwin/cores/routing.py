@@ -1,6 +1,6 @@
 """The router's whole judgement: admission, queue, dispatch, time-outs, replica loss, draining, the split.
 
-Rules R1 to R14 of semantics §6.1. One `Router` stands for one service; a driver (SimPy, asyncio) tells it what happened
+Rules R2 to R13 of semantics §6.1; R1 and R14, what is on the wire, are in `replies`. One `Router` stands for one service; a driver (SimPy, asyncio) tells it what happened
 and when, performs the actions it returns, and wakes it at `next_timeout` and `next_deadline`.
 
 Deciding is reserving: a slot is taken in the call that returns the `Dispatch`.
@@ -8,10 +8,9 @@ Deciding is reserving: a slot is taken in the call that returns the `Dispatch`.
 
 import hmac
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from akstwin.clock import NEVER, Micros
 from akstwin.domain.deployment import RouteSettings
@@ -19,21 +18,6 @@ from akstwin.domain.lifecycles import REPLICA, ReplicaEvent, ReplicaState
 from akstwin.domain.reasons import Reason
 from akstwin.domain.service import Split
 from akstwin.domain.usage import Usage
-
-VERSION_HEADER: Final = "azureml-model-deployment"
-"""Names the version that a request wants: an extension, as in SDK v2 (semantics §1.5)."""
-
-_PREFIX: Final = "/api/v1/service/"
-_TEXTS: Final[dict[Reason, str]] = {
-    Reason.QUEUE_DEADLINE: "Too many requests for service {service} (overloaded)",
-    Reason.QUEUE_FULL: "Too many requests for service {service} (overloaded)",
-    Reason.NO_READY_REPLICA: "No ready replicas for service {service}.",
-    Reason.SCORING_TIMEOUT: "Request timed out",
-    Reason.REPLICA_LOST: "Replica closed connection before replying",
-    Reason.UNAUTHORIZED: "Unauthorized",
-    Reason.NOT_FOUND: "Service {service} not found",
-    Reason.PAYLOAD_TOO_LARGE: "Payload too large",
-}
 
 
 class Dispatch(NamedTuple):
@@ -329,7 +313,7 @@ class Router:
             request: a number of the driver's own, never used twice.
             now: the present.
             draw: 0 up to `Split.WHOLE`, for the traffic split.
-            wanted: the version named by `VERSION_HEADER`.
+            wanted: the version named by the header `azureml-model-deployment`.
             credential: what its Authorization header holds.
             size: of its body, bytes.
         """
@@ -514,45 +498,3 @@ def _authorized(auth: KeyAuth | TokenAuth, credential: Credential | None, now: i
             return genuine and expires > now
         case _:
             return False
-
-
-def match_path(path: str) -> tuple[str, Literal["score", "swagger"]] | None:
-    """The service and what is wanted of it (R1); None: answer 404 `Not Found`."""
-    if not path.startswith(_PREFIX):
-        return None
-    name, _, what = path[len(_PREFIX) :].partition("/")
-    if name and what == "score":
-        return name, "score"
-    if name and what == "swagger.json":
-        return name, "swagger"
-    return None
-
-
-def refusal_text(reason: Reason, service: str) -> str:
-    """The plain text of an answer that the router makes itself."""
-    return _TEXTS[reason].format(service=service)
-
-
-def router_headers(date: str, length: int, request_id: str) -> dict[str, str]:
-    """Headers of an answer that the router makes itself, in the recorded order (R14; MLN#450: no content type).
-
-    Args:
-        date: an HTTP date.
-        length: of the body, bytes.
-        request_id: a GUID.
-    """
-    return {
-        "server": "Cowboy",
-        "date": date,
-        "content-length": str(length),
-        "cache-control": "max-age=0, private, must-revalidate",
-        "x-ms-request-id": request_id,
-    }
-
-
-def passed_headers(headers: Mapping[str, str], request_id: str) -> dict[str, str]:
-    """Headers of a replica's reply as the client gets them: its own, with a request id if it gave none (R14)."""
-    passed = dict(headers)
-    if not any(name.lower() == "x-ms-request-id" for name in passed):
-        passed["x-ms-request-id"] = request_id
-    return passed

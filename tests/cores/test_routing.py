@@ -5,6 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from akstwin.clock import NEVER, Micros
+from akstwin.cores.replies import match_path, passed_headers, refusal_text, router_headers
 from akstwin.cores.routing import (
     Answer,
     Dispatch,
@@ -14,10 +15,6 @@ from akstwin.cores.routing import (
     RouterRules,
     TokenAuth,
     TokenCredential,
-    match_path,
-    passed_headers,
-    refusal_text,
-    router_headers,
 )
 from akstwin.domain.deployment import RouteSettings
 from akstwin.domain.reasons import Reason

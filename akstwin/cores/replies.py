@@ -1,0 +1,63 @@
+"""What reaches the router and leaves it, on the wire: paths (R1), its own texts, headers (R14). Pure text in, text out."""
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from akstwin.domain.reasons import Reason
+
+VERSION_HEADER: Final = "azureml-model-deployment"
+"""Names the version that a request wants: an extension, as in SDK v2 (semantics §1.5)."""
+
+_PREFIX: Final = "/api/v1/service/"
+_TEXTS: Final[dict[Reason, str]] = {
+    Reason.QUEUE_DEADLINE: "Too many requests for service {service} (overloaded)",
+    Reason.QUEUE_FULL: "Too many requests for service {service} (overloaded)",
+    Reason.NO_READY_REPLICA: "No ready replicas for service {service}.",
+    Reason.SCORING_TIMEOUT: "Request timed out",
+    Reason.REPLICA_LOST: "Replica closed connection before replying",
+    Reason.UNAUTHORIZED: "Unauthorized",
+    Reason.NOT_FOUND: "Service {service} not found",
+    Reason.PAYLOAD_TOO_LARGE: "Payload too large",
+}
+
+
+def match_path(path: str) -> tuple[str, Literal["score", "swagger"]] | None:
+    """The service and what is wanted of it (R1); None: answer 404 `Not Found`."""
+    if not path.startswith(_PREFIX):
+        return None
+    name, _, what = path[len(_PREFIX) :].partition("/")
+    if name and what == "score":
+        return name, "score"
+    if name and what == "swagger.json":
+        return name, "swagger"
+    return None
+
+
+def refusal_text(reason: Reason, service: str) -> str:
+    """The plain text of an answer that the router makes itself."""
+    return _TEXTS[reason].format(service=service)
+
+
+def router_headers(date: str, length: int, request_id: str) -> dict[str, str]:
+    """Headers of an answer that the router makes itself, in the recorded order (R14; MLN#450: no content type).
+
+    Args:
+        date: an HTTP date.
+        length: of the body, bytes.
+        request_id: a GUID.
+    """
+    return {
+        "server": "Cowboy",
+        "date": date,
+        "content-length": str(length),
+        "cache-control": "max-age=0, private, must-revalidate",
+        "x-ms-request-id": request_id,
+    }
+
+
+def passed_headers(headers: Mapping[str, str], request_id: str) -> dict[str, str]:
+    """Headers of a replica's reply as the client gets them: its own, with a request id if it gave none (R14)."""
+    passed = dict(headers)
+    if not any(name.lower() == "x-ms-request-id" for name in passed):
+        passed["x-ms-request-id"] = request_id
+    return passed

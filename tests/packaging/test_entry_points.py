@@ -1,0 +1,27 @@
+"""Commands and worlds are found by name, so that nothing has to import them to know of them."""
+
+from importlib.metadata import entry_points
+
+import click
+import pytest
+
+POINTS = [*entry_points(group="akstwin.commands"), *entry_points(group="akstwin.backends")]
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: f"{point.group}:{point.name}")
+def test_every_entry_point_leads_somewhere(point) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """A name that is registered can be loaded; a command is one."""
+    loaded = point.load()
+
+    assert callable(loaded)
+    assert point.group != "akstwin.commands" or isinstance(loaded, click.Command)
+
+
+def test_all_that_there_is_is_registered() -> None:
+    """The simulated world, and the three commands of it."""
+    assert {(point.group, point.name) for point in POINTS if point.value.startswith("akstwin.")} == {
+        ("akstwin.commands", "run"),
+        ("akstwin.commands", "plan"),
+        ("akstwin.commands", "schema"),
+        ("akstwin.backends", "simulated"),
+    }
