@@ -1,5 +1,6 @@
 """The `akstwin` command. Commands are found by entry point and imported when they are called, so `--help` is quick."""
 
+import os
 import sys
 from importlib.metadata import entry_points
 
@@ -65,6 +66,7 @@ def main() -> None:
     """Run the command; bad input ends with one line on standard error and exit status 2."""
     try:
         status = app.main(standalone_mode=False)
+        sys.stdout.flush()
         sys.exit(status if isinstance(status, int) else 0)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
@@ -74,6 +76,11 @@ def main() -> None:
         sys.exit(130)
     except AksError as error:
         _fail(str(error))
+    except BrokenPipeError:  # whoever read our output has had enough; nothing is wrong
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - else Python writes at exit
+        sys.exit(141)
+    except OSError as error:
+        _fail(f"cannot write: {error.strerror or error}")
 
 
 def _fail(message: str) -> None:

@@ -57,11 +57,15 @@ def run(
 ) -> None:
     """Answer a scenario's question on the simulator."""
     from akstwin.scenarios import outputs  # noqa: PLC0415
-    from akstwin.scenarios.load import load  # noqa: PLC0415
+    from akstwin.scenarios.load import BadScenario, load  # noqa: PLC0415
 
     _check_engine(engine)
     outputs.check_targets({"--json": json_file, "--report": report, "--trace": trace}, scenario)
     prepared = load(scenario, changes, seed=seed, replications=replications)
+    if gate and not any(True for _ in prepared.scenario.objectives.given()):
+        raise BadScenario(
+            str(scenario), "objectives: is missing; expected at least one, as --gate has nothing to judge"
+        )
     result = _with_trace(prepared, trace, jobs)
     if json_file is not None:
         outputs.write_json(result, json_file)
@@ -77,7 +81,12 @@ def run(
 
 @click.command()
 @_common
-@click.option("--over", required=True, metavar="PATH=LOW..HIGH", help="The setting to find, and where to look.")
+@click.option(
+    "--over",
+    required=True,
+    metavar="PATH=LOW..HIGH",
+    help="The setting to find, and where to look: whole numbers, of which more must be better.",
+)
 def plan(
     scenario: Path,
     over: str,

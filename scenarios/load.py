@@ -28,6 +28,9 @@ from akstwin.sim.controller import default_version
 from akstwin.sim.faults import a_version, check_faults
 from akstwin.sim.nodes import check_cluster
 
+_HEADING = re.compile(r"(?!(inf|infinity|nan)$)[^\W\d][\w .()/-]*$", re.IGNORECASE)
+"""What may stand above a column: a word that is no number, not even an odd one."""
+
 
 class BadScenario(AksError):
     """A scenario file that cannot be run: the file, where in it, what stood there, what was expected."""
@@ -279,12 +282,12 @@ def _read_column(path: Path, setting: str, *, going_back: bool) -> tuple[Micros,
     try:
         with path.open(newline="", encoding="utf-8-sig") as lines:
             for number, row in enumerate(csv.reader(lines), start=1):
-                if not row or not row[0].strip():
+                if not row:
                     continue
                 try:
                     value = parse_duration(row[0])
                 except ValueError:
-                    if number == 1:
+                    if number == 1 and _HEADING.match(row[0].strip()):
                         continue
                     raise UnreadableFile(
                         f"{setting}: {path}", f"line {number}: {row[0]!r} is not a number of seconds"

@@ -12,6 +12,10 @@ from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.run import run
 from akstwin.scenarios.simulate import build
 
+TAKES_IT = (
+    "Only these values were tried. The search takes it that more is better: where it is not (patience, a target), another "
+    "value may do, so try it with run --set."
+)
 OVER_FORM = "PATH=LOW..HIGH with whole numbers, such as webservice.deploy.num_replicas=1..50"
 
 
@@ -175,8 +179,8 @@ def _first(fails: int, holds: int, test: Callable[[int], bool]) -> int:
 def _notes(ordered: list[Tried], found: int | None) -> list[str]:
     notes = [f"{each.value} cannot start: {each.refused}" for each in ordered if each.refused][:1]
     if found is not None:
-        return notes
-    notes.append("No value was found: the largest that can start does not meet all objectives.")
+        return [*notes, TAKES_IT]
+    notes.append(TAKES_IT)
     if any(each["met"] == "unproven" for tried in ordered for each in tried.objectives):
         notes.append("An objective that is met while nodes are short of CPU is unproven, and does not count as met.")
     return notes

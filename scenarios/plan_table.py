@@ -13,7 +13,7 @@ def render_plan(found: dict[str, Any], console: Console) -> None:
     """The answer, then every value that was tried."""
     place, value = one_line(found["over"]), found["value"]
     span = f"{found['low']} to {found['high']}"
-    answer = f"{place} = {value}" if value is not None else f"none of {span} meets all objectives"
+    answer = f"{place} = {value}" if value is not None else f"none found from {span} for {place}"
     console.print(f"Smallest value that meets all objectives: {answer}", highlight=False, markup=False, soft_wrap=True)
     told = [objectives({"objectives": each["objectives"], "intervals": {}}) for each in found["tried"]]
     headings = next((each for each in told if each), [])

@@ -8,8 +8,10 @@ from scipy.special import stdtrit
 
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.histogram import Histogram
+from akstwin.domain.workload import StepArrivals, TraceArrivals
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement, Tally
+from akstwin.scenarios.model import Scenario
 from akstwin.sim.pods import full_load
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
@@ -51,7 +53,7 @@ def result_of(
         "latency_ms": latency,
         "queue_wait_ms": _pooled([m.all.queue_wait for m in measurements]),
         "replicas": _replicas(measurements),
-        "nodes": _nodes(measurements),
+        "nodes": _nodes(measurements, checked=any(full_load(each) is not None for each in prepared.service.versions)),
         "cost": cost,
         "versions": {name: _version(prepared, measurements, name) for name in first.by_version},
         "service": {"name": prepared.service.name, "state": first.state, "shares": first.shares},
@@ -126,13 +128,14 @@ def _replicas(measurements: Sequence[Measurement], version: str | None = None) -
     }
 
 
-def _nodes(measurements: Sequence[Measurement]) -> dict[str, Any]:
+def _nodes(measurements: Sequence[Measurement], *, checked: bool) -> dict[str, Any]:
     hours = [m.nodes.area / 3.6e9 for m in measurements]
     return {
         "mean": round(_mean([m.nodes.area / 1e6 / _seconds(m) for m in measurements]), 6),
         "max": max(m.nodes.largest for m in measurements),
         "node_hours": round(_mean(hours), 6),
         "oversubscribed": max(m.oversubscribed.largest for m in measurements),
+        "checked": checked,
     }
 
 
@@ -214,7 +217,7 @@ def _intervals(prepared: Prepared, measurements: Sequence[Measurement]) -> dict[
             low, high = _student(known)
             found[name] = [max(0.0, low), min(most, high)]  # nothing here can be negative, and no share over 1
 
-    for name in ("mean", *QUANTILES, "max"):
+    for name in ("mean", *QUANTILES):  # not the largest: that of all runs is no estimate of the mean of the largest
         note(f"latency_ms.{name}", [each[name] for each in figures])
         note(f"queue_wait_ms.{name}", [each[name] for each in waits])
     for status in sorted({*ALWAYS_SHOWN, *(status for m in measurements for status in m.all.statuses)}):
@@ -271,6 +274,21 @@ def _changed(assumptions: Assumptions) -> dict[str, Any]:
     return {key: value for key, value in assumptions.model_dump(mode="json").items() if value != default[key]}
 
 
+def _beyond_the_end(scenario: Scenario) -> list[str]:
+    """What was planned and can never have happened."""
+    late = [f"faults[{at}]" for at, fault in enumerate(scenario.faults) if fault.at >= scenario.duration]
+    late += [f"operations[{at}]" for at, each in enumerate(scenario.operations) if each.at >= scenario.duration]
+    notes = [f"{', '.join(late)}: planned for after the end of the duration, so without effect."] if late else []
+    for at, entry in enumerate(scenario.traffic):
+        if isinstance(entry, TraceArrivals):
+            unused = sum(instant >= scenario.duration for instant in entry.instants)
+            if unused:
+                notes.append(f"traffic[{at}]: {unused} of its instants lie beyond the duration and do not count.")
+        elif isinstance(entry, StepArrivals) and entry.at[0] >= scenario.duration:
+            notes.append(f"traffic[{at}]: begins after the end of the duration, so without effect.")
+    return notes
+
+
 def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figures) -> list[str]:
     """What a reader must know before believing the figures."""
     scenario = prepared.scenario
@@ -288,6 +306,7 @@ def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figure
             "With all workers busy, containers on some nodes want more CPU than those nodes have: objectives that look "
             "met are unproven."
         )
+    notes += _beyond_the_end(scenario)
     if cost["total"] is None:
         notes.append("The price of this virtual machine is not known: give vm_size as a mapping with hourly_price.")
     if scenario.clients.retry == "urllib3":

@@ -173,7 +173,7 @@ def capacity_table(result: Result) -> Table:
         "Capacity",
         [*columns, Column("most asked for")],
         rows,
-        f"Oversubscribed nodes: {count(over)}"
+        f"Oversubscribed nodes: {count(over) if nodes.get('checked', True) else 'not checked, as model.cpu is not given'}"
         + (", whose containers, all busy, want more CPU than the node has." if over else "."),
     )
 

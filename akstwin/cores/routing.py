@@ -1,7 +1,8 @@
 """The router's whole judgement: admission, queue, dispatch, time-outs, replica loss, draining, the split.
 
-Rules R2 to R13 of semantics §6.1; R1 and R14, what is on the wire, are in `replies`. One `Router` stands for one service; a driver (SimPy, asyncio) tells it what happened
-and when, performs the actions it returns, and wakes it at `next_timeout` and `next_deadline`.
+Rules R2 to R13 of semantics §6.1; R1 and R14, what is on the wire, are in `replies`. One `Router` stands for one service;
+a driver (SimPy, asyncio) tells it what happened and when, performs the actions it returns, and wakes it at `next_timeout`
+and `next_deadline`.
 
 Deciding is reserving: a slot is taken in the call that returns the `Dispatch`.
 """

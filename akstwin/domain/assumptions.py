@@ -4,9 +4,9 @@ Each field of `Assumptions` is one row of the fidelity page: its default, one of
 where that evidence stands, and in which worlds the setting acts. Sources are named in `docs/explanation/fidelity.md`.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from akstwin.clock import HOUR, MILLISECOND, SECOND, Micros
 from akstwin.domain.spec import Spec
@@ -223,6 +223,12 @@ class Assumptions(Spec):
     node_provision: Duration = _row(
         Micros(180 * SECOND), "assumed", "no public statement", "From asking for a node to its being ready."
     )
+
+    @model_validator(mode="after")
+    def _rollout_can_move(self) -> Self:
+        if self.max_surge == 0 and self.max_unavailable == 0:
+            raise ValueError("max_surge or max_unavailable over 0: with neither no update could ever begin")
+        return self
 
 
 class AssumptionRow(Spec):

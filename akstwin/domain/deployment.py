@@ -108,7 +108,42 @@ class VersionSettings:
 
 
 class DeployArguments(Spec):
-    """The SDK's keyword arguments for one version; None means "the service's default"."""
+    """The SDK's keyword arguments for one version; what is left out has the service's default.
+
+    Attributes:
+        autoscale_enabled: whether the autoscaler runs; on, unless `num_replicas` is given.
+        autoscale_min_replicas: fewest replicas; 1.
+        autoscale_max_replicas: most replicas; 10.
+        autoscale_refresh_seconds: between two looks of the autoscaler, s; 1.
+        autoscale_target_utilization: busy share of the replicas that is aimed at, per cent; 70.
+        collect_model_data: whether model data are collected; no effect on a simulation.
+        auth_enabled: whether a key is needed; simulated clients have it.
+        cpu_cores: CPU that a pod requests; 0.1.
+        memory_gb: memory that a pod requests, GB; 0.5.
+        enable_app_insights: no effect on a simulation.
+        scoring_timeout_ms: longest time from dispatch to answer, ms; 60000, at most 300000.
+        replica_max_concurrent_requests: requests that the router sends to one replica at once; 1.
+        max_request_wait_time: longest time in the router's queue, ms; 500.
+        num_replicas: a fixed number of replicas, without the autoscaler.
+        primary_key: no effect on a simulation.
+        secondary_key: no effect on a simulation.
+        tags: no effect on a simulation.
+        properties: no effect on a simulation.
+        description: no effect on a simulation.
+        gpu_cores: GPUs that a pod requests; 0.
+        period_seconds: between two liveness probes, s; 10.
+        initial_delay_seconds: from a container's start to its first liveness probe, s; 310.
+        timeout_seconds: how long a liveness probe waits, s; 2.
+        success_threshold: stored, applied as 1.
+        failure_threshold: liveness probes that must fail in a row; 3.
+        namespace: checked; no effect on a simulation.
+        token_auth_enabled: whether a token is needed; simulated clients have it.
+        traffic_percentile: share of the traffic, per cent; the default version gets what the others leave.
+        is_default: whether it is the default version; the first is, if none says so.
+        is_control_version_type: a label; no effect on a simulation.
+        cpu_cores_limit: most CPU that a container may use; no limit.
+        memory_gb_limit: most memory that a container may use, GB; no effect on a simulation.
+    """
 
     autoscale_enabled: bool | None = None
     autoscale_min_replicas: int | None = None

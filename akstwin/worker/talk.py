@@ -124,6 +124,7 @@ class Talk:
             for message in self._decoder.feed(data):
                 self._take(message)
         except ProtocolError as error:
+            self._reply = None  # with junk behind it, it is lost with its worker
             self._lose(f"wrote junk to its server's channel: {error}")
 
     def report(self, word: bytes) -> None:

@@ -6,6 +6,7 @@ What concerns processes runs in a namespace of processes and, as on systems that
 import json
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,12 @@ def nasty(worker: Callable[..., Worker]) -> Callable[..., Worker]:
         return worker(script + textwrap.indent(textwrap.dedent(body), "    "), **more)
 
     return make
+
+
+def _may_mount() -> bool:
+    status = Path("/proc/self/status").read_text("ascii")
+    capabilities = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(capabilities, 16) >> 21 & 1)  # CAP_SYS_ADMIN
 
 
 in_both_ways = pytest.mark.parametrize("namespace", [True, False], ids=["namespace", "group"])
@@ -229,6 +236,15 @@ def test_killing_ones_parent_does_not_reach_the_caller(nasty: Any, ask: Any, at:
     assert recovers(replica, ask, at)
 
 
+@pytest.mark.skipif(not _may_mount(), reason="a namespace's own /proc needs the right to mount it")
+def test_a_script_sees_only_its_own_processes(nasty: Any, ask: Any) -> None:
+    """So that `/proc` and psutil agree with `os.getpid()`, and nothing of the caller's can be read there."""
+    replica = nasty(
+        "return os.readlink('/proc/self') == str(os.getpid()), sum(name.isdigit() for name in os.listdir('/proc'))"
+    )
+    assert ask(replica).body == b"[true, 2]"
+
+
 def test_killing_everybody_reaches_only_the_namespace(nasty: Any, ask: Any, at: Any) -> None:
     """Tried only where it is certain that "everybody" is not everybody on this machine."""
     body = "first = os.getppid() == 1 and os.getpid() < 5\nif first: os.kill(-1, signal.SIGKILL)\nreturn first"
@@ -284,6 +300,7 @@ def test_a_forged_reply_is_a_reply(nasty: Any, ask: Any, at: Any) -> None:
     """
     replica = nasty(forge)
     outcome = ask(replica)
+    assert replica.running is isinstance(outcome, Reply)
     if isinstance(outcome, Reply):  # else both came together
         assert (outcome.status, outcome.headers, outcome.body) == (299, (("A", "b"),), b"hi")
         outcome = ask(replica)

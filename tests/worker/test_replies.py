@@ -423,7 +423,7 @@ def test_prints_become_log_lines(worker: Any, ask: Any) -> None:
         def run(data):
             print("to", "out"); print("to err", file=sys.stderr); sys.stdout.write("raw\\n")
             logging.getLogger("azmlinfsrv").info("logged"); logging.warning("root"); os.write(1, b"fd\\n")
-            print("bad \\udcff"); sys.stdout.write("no line end")
+            print("bad \\udcff"); sys.stdout.write("no line end"); sys.stderr.write("nor here")
     """
     replica = worker(script)
     reply = ask(replica, b"")
@@ -439,4 +439,5 @@ def test_prints_become_log_lines(worker: Any, ask: Any) -> None:
     ]
     assert "azmlinfsrv.print - init-here" in replica.logs()
     assert "no line end" in reply.logs
+    assert reply.logs.endswith("nor here")
     assert replica.logs().endswith(reply.logs)

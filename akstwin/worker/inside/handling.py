@@ -75,14 +75,14 @@ class Server:
         """
         self._served += 1
         if request.path not in _ROUTES:
-            return self._finish(request, _said(404, _NOT_FOUND))
+            return self._finish(request, said(404, _NOT_FOUND))
         if request.method not in _ROUTES[request.path]:
-            return self._finish(request, _said(405, "The method is not allowed for the requested URL."))
+            return self._finish(request, said(405, "The method is not allowed for the requested URL."))
         ids, problem = self._ids(request)
         Collection.request_id = ids.get("x-request-id", Collection.request_id)
         seconds = 0.0
         if problem is not None:
-            response = _said(431, problem)
+            response = said(431, problem)
         elif request.path == "/score":
             try:
                 response, seconds = self._score(request, exec_ms)
@@ -132,17 +132,17 @@ class Server:
         try:
             return AMLResponse(self._swagger.get(request.args.get("version", "2")), 200, json_str=True)
         except UnknownVersion as error:
-            return _said(404, str(error))
+            return said(404, str(error))
 
     def _score(self, request: AMLRequest, exec_ms: float | None) -> tuple[Any, float]:
         if request.method == "HEAD" and not self._script.raw:
-            return _said(405, "Method not allowed"), 0.0
+            return said(405, "Method not allowed"), 0.0
         try:
             arguments = self._script.arguments(request, _flask_request(request) if self._script.raw else None)
         except BadInput as error:
-            return _said(400, str(error)), 0.0
+            return said(400, str(error)), 0.0
         except UnsupportedInput as error:
-            return _said(415, str(error)), 0.0
+            return said(415, str(error)), 0.0
         except MethodNotTaken:  # OPTIONS; nothing else comes here
             return AMLResponse("", 200), 0.0
         except Exception as error:  # noqa: BLE001 - JSON that is not UTF-8, or nested too deeply: the server's own failure
@@ -152,10 +152,10 @@ class Server:
         try:
             returned = self._script.score(arguments, self._limit_ms)
         except Overdue as error:
-            response = _said(500, f"Scoring timeout after {self._limit_ms} ms", failed=True)
+            response = said(500, f"Scoring timeout after {self._limit_ms} ms", failed=True)
             _log_traceback(error)
         except Exception as error:  # noqa: BLE001 - whatever a script raises
-            response = _said(500, RUN_FAILED, failed=True)
+            response = said(500, RUN_FAILED, failed=True)
             _log_traceback(error)
         seconds = time.perf_counter() - started
         if response is None:
@@ -177,7 +177,8 @@ class Server:
         )
 
 
-def _said(status: int, message: str, *, failed: bool = False) -> AMLResponse:
+def said(status: int, message: str, *, failed: bool = False) -> AMLResponse:
+    """A sentence of the server's own, as JSON."""
     return AMLResponse({"message": message}, status, json_str=True, run_function_failed=failed)
 
 
@@ -199,7 +200,7 @@ def _log_unhandled(what: str, error: BaseException) -> None:
 
 def _internal(error: BaseException) -> AMLResponse:
     _log_traceback(error)
-    return _said(500, INTERNAL)
+    return said(500, INTERNAL)
 
 
 def _log_traceback(error: BaseException) -> None:

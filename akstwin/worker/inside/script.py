@@ -12,7 +12,8 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
-from .http import AMLRequest, query_pairs
+from .headers import query_pairs
+from .http import AMLRequest
 from .offered import raw_requested
 
 log = logging.getLogger("azmlinfsrv.user_script")

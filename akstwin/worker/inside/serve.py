@@ -17,7 +17,7 @@ from typing import Any
 from . import keeper
 from .collector import Collection
 from .framing import Decoder, Message, ProtocolError, encode
-from .handling import INTERNAL, Answer, Server, _said
+from .handling import INTERNAL, Answer, Server, said
 from .http import AMLRequest
 from .journal import moment, open_journal, told
 from .offered import offer
@@ -119,8 +119,8 @@ def _answer(server: Server, message: Message, body_limit: int) -> Answer:
 
 
 def _failure(answer: Answer) -> Answer:
-    said = _said(500, INTERNAL)
-    return Answer(500, said.headers.items(), said.get_data(), answer.seconds)
+    response = said(500, INTERNAL)
+    return Answer(500, response.headers.items(), response.get_data(), answer.seconds)
 
 
 def _frame(answer: Answer, number: int) -> bytes:
