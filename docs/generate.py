@@ -19,6 +19,10 @@ A YAML file. Unknown settings are refused. Durations are written `250ms`, `10s`,
 rates are per second; memory is in GB. `akstwin schema` prints the JSON Schema, which also lies in
 [scenario.schema.json](scenario.schema.json).
 """
+PYTHON_INTRODUCTION = """\
+Made from the docstrings. Times are whole microseconds unless a name says otherwise. What they cite as "semantics" and
+"design" is on the pages [rules](../explanation/rules.md) and [design](../explanation/design.md).
+"""
 MADE = "<!-- Made by docs/generate.py; change the code it is made from. -->\n\n"
 
 PUBLIC_MODULES = (
@@ -201,7 +205,7 @@ def python() -> str:
     """Public classes and functions with their docstrings."""
     parts = [
         "# Python reference\n",
-        "Made from the docstrings. Times are whole microseconds unless a name says otherwise.\n",
+        PYTHON_INTRODUCTION,
     ]
     package = griffe.load("akstwin", search_paths=[DOCS.parent], allow_inspection=False)
     for name in PUBLIC_MODULES:

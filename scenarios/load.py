@@ -17,7 +17,7 @@ from akstwin.clock import Micros
 from akstwin.domain.deployment import check_name
 from akstwin.domain.profile import Empirical, ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec, split_of
-from akstwin.domain.units import parse_duration
+from akstwin.domain.units import format_duration, parse_duration
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals, TraceArrivals
 from akstwin.errors import AksError, InvalidSetting, UnreadableFile
@@ -320,7 +320,7 @@ def _service(scenario: Scenario) -> ServiceSpec:
             raise InvalidSetting(f"endpoint.versions[{at}].name", name, "a name of its own: another version has it")
     most = scenario.assumptions.versions_per_endpoint
     if len(versions) > most:
-        raise InvalidSetting("endpoint.versions", f"{len(versions)} versions", f"at most {most} versions")
+        raise InvalidSetting("endpoint.versions", len(versions), f"at most {most} versions")
     return ServiceSpec(scenario.service_name, tuple(versions))
 
 
@@ -332,6 +332,10 @@ def _version(where: str, version: VersionSection) -> VersionSpec:
 
 
 def _check(scenario: Scenario, service: ServiceSpec) -> None:
+    if scenario.warm_up >= scenario.duration:
+        raise InvalidSetting(
+            "warm_up", format_duration(scenario.warm_up), f"shorter than duration, {format_duration(scenario.duration)}"
+        )
     check_cluster(scenario.cluster, scenario.assumptions)
     names = [version.name for version in service.versions]
     try:

@@ -119,12 +119,6 @@ class Scenario(Spec):
             raise ValueError("a scenario with either `endpoint:` or `webservice:`")
         return self
 
-    @model_validator(mode="after")
-    def _counts_something(self) -> Self:
-        if self.warm_up >= self.duration:
-            raise ValueError("a scenario whose warm_up is shorter than its duration")
-        return self
-
     def versions(self) -> list[tuple[str, VersionSection]]:
         """The versions with where they stand in the file."""
         if self.endpoint is not None:

@@ -69,8 +69,10 @@ def check_cluster(spec: ClusterSpec, assumptions: Assumptions) -> None:
     """Refuse a cluster that the service does not attach (semantics §2.2).
 
     Raises:
-        InvalidSetting: a FastProd cluster with too few nodes or cores.
+        InvalidSetting: a FastProd cluster with too few nodes or cores, or a most that is under the number of nodes.
     """
+    if spec.max_nodes is not None and spec.max_nodes < spec.nodes:
+        raise InvalidSetting("cluster.max_nodes", spec.max_nodes, f"at least cluster.nodes, {spec.nodes}")
     if spec.purpose != "FastProd":
         return
     if spec.nodes < assumptions.cluster_minimum_nodes:

@@ -1,7 +1,7 @@
 """The cluster: virtual machine sizes, what AKS keeps for itself, what a purpose demands."""
 
 from bisect import bisect_left
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -9,7 +9,6 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
-    model_validator,
 )
 
 from akstwin.domain.resources import Resources
@@ -120,9 +119,3 @@ class ClusterSpec(Spec):
         VmSize, BeforeValidator(_known_size, json_schema_input_type=str | VmSize), Field(validate_default=True)
     ] = DEFAULT_VM_SIZE  # type: ignore[assignment]
     max_nodes: Annotated[int, Field(ge=1, le=MOST_NODES)] | None = None
-
-    @model_validator(mode="after")
-    def _maximum_over_nodes(self) -> Self:
-        if self.max_nodes is not None and self.max_nodes < self.nodes:
-            raise ValueError(f"max_nodes of at least nodes, {self.nodes}, not {self.max_nodes}")
-        return self

@@ -261,9 +261,9 @@ class DeployArguments(Spec):
             if most is not None and asked is not None and most < asked:
                 raise InvalidSetting(limit, most, f"at least {request}, {asked}")
         if self.auth_enabled and self.token_auth_enabled:
-            raise InvalidSetting("token_auth_enabled", True, "right together with auth_enabled: one or the other")
+            raise InvalidSetting("token_auth_enabled", True, "possible together with auth_enabled: one or the other")
         if self.autoscale_enabled and self.num_replicas is not None:
-            raise InvalidSetting("num_replicas", self.num_replicas, "right with autoscale_enabled: one or the other")
+            raise InvalidSetting("num_replicas", self.num_replicas, "possible with autoscale_enabled: one or the other")
         if self.autoscale_enabled is False and self.num_replicas is None:
             raise InvalidSetting("num_replicas", None, "a number of replicas, as autoscale_enabled is off")
         if not self.autoscale_enabled:
@@ -271,13 +271,13 @@ class DeployArguments(Spec):
         low, high = _or(self.autoscale_min_replicas, 1), _or(self.autoscale_max_replicas, 10)
         if low > high:
             name = "autoscale_min_replicas" if self.autoscale_min_replicas is not None else "autoscale_max_replicas"
-            raise InvalidSetting(name, getattr(self, name), f"right: the minimum {low} is over the maximum {high}")
+            raise InvalidSetting(name, getattr(self, name), f"possible: the minimum {low} is over the maximum {high}")
 
     def _check_autoscale_is_meant(self) -> None:
         """Autoscaler settings beside a fixed number of replicas would be ignored: refused."""
         for name in _AUTOSCALE_ONLY:
             if getattr(self, name) is not None and (self.autoscale_enabled is False or self.num_replicas is not None):
-                raise InvalidSetting(name, getattr(self, name), "right with the autoscaler off")
+                raise InvalidSetting(name, getattr(self, name), "possible with the autoscaler off")
 
 
 _AUTOSCALE_ONLY: Final = (

@@ -58,9 +58,9 @@ def test_a_size_that_is_not_known_is_refused_with_the_nearest() -> None:
     assert nearest("zzz", VM_SIZES) == ""
 
 
-@pytest.mark.parametrize("wrong", [{"nodes": 0}, {"nodes": 4, "max_nodes": 3}, {"purpose": "DenseProd"}])
+@pytest.mark.parametrize("wrong", [{"nodes": 0}, {"nodes": 5001}, {"purpose": "DenseProd"}])
 def test_what_is_no_cluster_is_refused(wrong: dict[str, object]) -> None:
-    """No nodes, a maximum under the number, a purpose that the SDK does not have."""
+    """No nodes, more than AKS takes, a purpose that the SDK does not have."""
     with pytest.raises(ValidationError):
         ClusterSpec.model_validate(wrong)
 
