@@ -108,7 +108,7 @@ class Scenario(Spec):
     objectives: Objectives = Objectives()
     assumptions: Assumptions = Assumptions()
 
-    @field_validator("traffic", mode="before")
+    @field_validator("traffic", mode="before", json_schema_input_type=list[Arrivals] | Arrivals)
     @classmethod
     def _one_entry_is_a_list(cls, value: object) -> object:
         return [value] if isinstance(value, dict) else value

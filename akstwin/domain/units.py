@@ -78,7 +78,13 @@ def format_size(size: int) -> str:
 
 
 _duration_schema = WithJsonSchema(
-    {"anyOf": [{"type": "string"}, {"type": "number", "minimum": 0}], "description": DURATION_FORM}
+    {
+        "anyOf": [
+            {"type": "string", "pattern": r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*(us|ms|s|m|h|d)?\s*$"},
+            {"type": "number", "minimum": 0},
+        ],
+        "description": DURATION_FORM,
+    }
 )
 Duration = Annotated[Micros, BeforeValidator(parse_duration), PlainSerializer(format_duration), _duration_schema]
 """A pydantic field that holds microseconds and reads what people write."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from akstwin.scenarios.load import document_of
+from akstwin.scenarios.load import BadScenario, document_of, prepare
 from akstwin.scenarios.model import Scenario
 from akstwin.scenarios.schema import scenario_schema
 
@@ -126,3 +126,27 @@ def test_what_only_the_program_fills_in_is_not_in_it() -> None:
 def test_every_setting_of_the_reader_is_in_it() -> None:
     """All sections of a scenario, and each with all that it takes."""
     assert set(scenario_schema()["properties"]) == set(Scenario.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "valid"),
+    [
+        ({"traffic": {"shape": "poisson", "rate": 5}}, True),
+        ({"traffic": [{"shape": "poisson", "rate": 5}]}, True),
+        ({"duration": "90s"}, True),
+        ({"duration": "10 parsecs"}, False),
+        ({"duration": "1m30s"}, False),
+        ({"duration": -1}, False),
+    ],
+)
+def test_the_schema_takes_what_a_run_takes(change: dict[str, object], valid: bool) -> None:
+    """An editor that checks by the schema agrees with the program on durations, and on a single traffic entry."""
+    document = {"duration": "10s", "webservice": {"name": "fraud"}, **change}
+
+    assert Draft202012Validator(scenario_schema()).is_valid(document) is valid
+    try:
+        prepare(document, Path("s.yaml"))
+    except BadScenario:
+        assert not valid
+    else:
+        assert valid
