@@ -62,7 +62,7 @@ def run(
     _check_engine(engine)
     outputs.check_targets({"--json": json_file, "--report": report, "--trace": trace}, scenario)
     prepared = load(scenario, changes, seed=seed, replications=replications)
-    if gate and not any(True for _ in prepared.scenario.objectives.given()):
+    if gate and not prepared.scenario.objectives.any_given:
         raise BadScenario(
             str(scenario), "objectives: is missing; expected at least one, as --gate has nothing to judge"
         )

@@ -61,6 +61,11 @@ class Objectives(Spec):
     success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     cost: Annotated[float, Field(gt=0)] | None = None
 
+    @property
+    def any_given(self) -> bool:
+        """Whether there is anything to meet."""
+        return next(self.given(), None) is not None
+
     def given(self) -> Iterator[tuple[str, float]]:
         """Names with targets (latencies in µs), in the order of the class."""
         for name in type(self).model_fields:

@@ -31,8 +31,8 @@ def check_targets(targets: Mapping[str, Path | None], source: Path) -> None:
                 raise InvalidSetting(option, STANDARD_OUTPUT, "a file; only --json writes to standard output")
             continue
         check_target(option, path)
-        if path.exists() and not path.is_file():
-            continue  # a device or a pipe takes what it is given
+        if _is_special(path):
+            continue  # it takes what it is given
         other = taken.setdefault(path.resolve(), option)
         if other != option:
             raise InvalidSetting(option, str(path), f"a file of its own: it is that of {other}")

@@ -130,7 +130,7 @@ class _Search:
         if refusal is None:
             return over.high
         self._note(Tried(over.high, [], refusal))
-        if self._refusal(over.low) is not None:
+        if self.tried[over.low].refused is not None:
             return None
         return _first(over.low, over.high, lambda value: self._refusal(value) is not None) - 1
 
@@ -147,7 +147,7 @@ class _Search:
     def _meets(self, value: int) -> bool:
         if value not in self.tried:
             prepared = self._prepared(value)
-            if not any(True for _ in prepared.scenario.objectives.given()):
+            if not prepared.scenario.objectives.any_given:
                 raise InvalidSetting("objectives", None, "at least one: a plan needs something to meet")
             try:
                 self._note(Tried(value, run(prepared)["objectives"]))

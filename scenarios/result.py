@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from importlib import metadata
 from typing import Any
 
 from scipy.special import stdtrit
@@ -16,7 +17,6 @@ from akstwin.sim.pods import full_load
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 ALWAYS_SHOWN = (200, 502, 503, 504)
-VERSION = "0.1.0"
 
 Figures = dict[str, float | None]
 
@@ -44,7 +44,7 @@ def result_of(
         "replications": scenario.replications,
         "engine": engine,
         "replay": prepared.replay,
-        "version": VERSION,
+        "version": metadata.version("akstwin"),
         "duration_seconds": scenario.duration / 1e6,
         "warm_up_seconds": scenario.warm_up / 1e6,
         "simulated_seconds": scenario.duration / 1e6,

@@ -170,9 +170,7 @@ class ServiceController:
             InvalidSetting: the replicas do not fit on the cluster.
         """
         self._deployed = True
-        for deployment in self._deployments.values():
-            self.plane.configure(deployment.spec.name, deployment.spec.settings.route)
-        self.plane.set_split(self._split)
+        self._tell_router()
         for deployment in self._deployments.values():
             for placed in range(deployment.replicas):
                 pod = self._pods.create_ready(deployment.template, self, self._draws(deployment.made_from))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from akstwin.clock import SECOND, Micros
-from akstwin.cores.scheduling import NodeAutoscaler, NodeView, place, place_routers, pods_that_fit
+from akstwin.cores.scheduling import NodeAutoscaler, NodeView, place, place_routers
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import ClusterSpec, VmSize, capacity, reserved
 from akstwin.domain.resources import Resources
@@ -164,10 +164,6 @@ class Nodes:
 
     def _count_oversubscribed(self) -> None:
         self.on_oversubscribed(sum(node.oversubscribed for node in self._all.values()))
-
-    def room_for(self, request: Resources) -> int:
-        """How many more pods of this request fit."""
-        return pods_that_fit(request, self.views(), self._assumptions.max_pods_per_node)
 
     def empty_room(self) -> Resources:
         """Room of a node without pods."""

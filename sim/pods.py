@@ -53,7 +53,6 @@ class Pod:
 
     __slots__ = (
         "container_since",
-        "created",
         "draws",
         "eviction",
         "node",
@@ -69,15 +68,12 @@ class Pod:
         "unschedulable_since",
     )  # fmt: skip
 
-    def __init__(
-        self, number: int, ordinal: int, template: PodTemplate, owner: PodOwner, draws: ModelDraws, now: Micros
-    ) -> None:
+    def __init__(self, number: int, ordinal: int, template: PodTemplate, owner: PodOwner, draws: ModelDraws) -> None:
         self.number = number
         self.ordinal = ordinal  # among its version's pods: chance goes by it, so that other versions disturb none
         self.template = template
         self.owner = owner
         self.draws = draws
-        self.created = now
         self.state = POD.initial
         self.node: Node | None = None
         self.unschedulable_since: Micros | None = None
@@ -297,7 +293,7 @@ class Pods:
         self._latest += 1
         of = (owner, template.version.name)
         ordinal = self._ordinals[of] = self._ordinals.get(of, 0) + 1
-        pod = self._pods[self._latest] = Pod(self._latest, ordinal, template, owner, draws, self._calendar.now)
+        pod = self._pods[self._latest] = Pod(self._latest, ordinal, template, owner, draws)
         return pod
 
     def _step(self, pod: Pod, event: PodEvent) -> None:

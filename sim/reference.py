@@ -167,16 +167,15 @@ class ReferencePlane:
         now = self._calendar.now
         for action in actions:  # grows while it is read
             request = self._requests.get(action.request)
-            if type(action) is Dispatch:
-                assert request is not None  # noqa: S101
+            assert request is not None, "answered twice"  # noqa: S101
+            if isinstance(action, Dispatch):
                 request.version, request.replica, request.dispatched = action.version, action.replica, now
                 actions += self._send(action)
                 continue
-            assert request is not None, "answered twice"  # noqa: S101
             self._count_population(now)
             del self._requests[action.request]
-            request.version, request.status, request.reason = action.version, action.status, action.reason  # type: ignore[union-attr]
-            request.answered = now + self._settings.overhead if action.forwarded else now  # type: ignore[union-attr]
+            request.version, request.status, request.reason = action.version, action.status, action.reason
+            request.answered = now + self._settings.overhead if action.forwarded else now
             if request.counted:
                 self.pending_counted -= 1
             self._recorders.answered(request)

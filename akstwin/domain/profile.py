@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, PositiveInt
 
-from akstwin.clock import MILLISECOND, SECOND, Micros
+from akstwin.clock import SECOND, Micros
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import DURATION_FORM, Duration, parse_duration
 
@@ -97,8 +97,8 @@ class ModelProfile(Spec):
         failure_rate: share of requests whose `run()` raises.
     """
 
-    service_time: Durations = Constant(mean=Micros(50 * MILLISECOND) / SECOND)  # type: ignore[arg-type]
-    init_time: Durations = Constant(mean=5)  # type: ignore[arg-type]
+    service_time: Durations = Constant.model_validate({"mean": "50ms"})
+    init_time: Durations = Constant.model_validate({"mean": "5s"})
     workers: PositiveInt = 1
     cpu: Annotated[float, Field(gt=0)] | None = None
     failure_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
