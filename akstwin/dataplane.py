@@ -59,6 +59,10 @@ class DataPlane(Protocol):
         """A version is there, or has changed."""
         ...
 
+    def remove(self, version: str) -> None:
+        """A version is there no more."""
+        ...
+
     def set_split(self, split: Split | None) -> None:
         """The traffic split; None: no such service."""
         ...

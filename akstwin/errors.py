@@ -4,11 +4,14 @@
     ├── InvalidSetting           a setting's value is not one that the service takes
     ├── NotFound                 a name that stands for nothing
     ├── Conflict                 right, but not now: another operation is running
+    ├── InUse                    something else needs it
     └── UnreadableFile           a file that was named cannot be used
 
 A life cycle that leaves its table is a bug of ours and is a `domain.tables.IllegalTransition`, an `AssertionError`.
 All data stands in `args`: SimPy rebuilds an exception from them.
 """
+
+from typing import Any
 
 
 class AksError(Exception):
@@ -16,6 +19,18 @@ class AksError(Exception):
 
     status_hint = 400
     """The HTTP status that says the same thing."""
+    code = "BadRequest"
+    """The error's name on the wire."""
+
+    def body(self) -> dict[str, Any]:
+        """The error as the management service words it (wire §5): `{code, statusCode, message, details, correlation}`."""
+        return {
+            "code": self.code,
+            "statusCode": self.status_hint,
+            "message": str(self),
+            "details": [{"code": type(self).__name__, "message": str(self)}],
+            "correlation": {},
+        }
 
 
 class InvalidSetting(AksError):
@@ -56,12 +71,21 @@ class NotFound(AksError):
     """A name stands for nothing here."""
 
     status_hint = 404
+    code = "NotFound"
 
 
 class Conflict(AksError):
-    """The service is busy with another operation."""
+    """The service is busy with another operation, or the name is taken."""
 
     status_hint = 409
+    code = "Conflict"
+
+
+class InUse(AksError):
+    """It cannot be deleted: something else needs it."""
+
+    status_hint = 412
+    code = "PreconditionFailed"
 
 
 class UnreadableFile(AksError):

@@ -24,7 +24,6 @@ from akstwin.errors import AksError, InvalidSetting, UnreadableFile
 from akstwin.scenarios.mistakes import first_mistake
 from akstwin.scenarios.model import Scenario, VersionSection
 from akstwin.scenarios.wording import one_line
-from akstwin.sim.controller import default_version
 from akstwin.sim.faults import a_version, check_faults
 from akstwin.sim.nodes import check_cluster
 
@@ -339,7 +338,7 @@ def _check(scenario: Scenario, service: ServiceSpec) -> None:
     check_cluster(scenario.cluster, scenario.assumptions)
     names = [version.name for version in service.versions]
     try:
-        default = default_version(service)
+        default = service.default
     except InvalidSetting as error:
         raise error.under("endpoint.versions") from None
     percentages = {version.name: version.arguments.traffic_percentile for version in service.versions}

@@ -113,7 +113,7 @@ def _sample(world: World, service: SimulatedService, measurement: Measurement) -
 
 
 def _conclude(measurement: Measurement, service: SimulatedService) -> None:
-    record = service.controller.record
+    record = service.controller.life
     measurement.state = record.state.value
     measurement.shares = service.controller.split.shares()
     measurement.operations = [

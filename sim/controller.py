@@ -10,13 +10,24 @@ from typing import Protocol
 from akstwin.clock import Micros
 from akstwin.cores import management, rollout, scheduling
 from akstwin.cores.autoscaling import Autoscaler
-from akstwin.cores.management import Facts, ManagementRules, Operation, OperationKind, ServiceRecord
+from akstwin.cores.management import (
+    Added,
+    Effect,
+    Facts,
+    Lifecycle,
+    Operation,
+    Removed,
+    Reshared,
+    Retuned,
+    Rolled,
+    ServiceLife,
+)
 from akstwin.dataplane import DataPlane
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.deployment import Autoscaled, DeployArguments, Fixed
-from akstwin.domain.lifecycles import PodState
+from akstwin.domain.lifecycles import OperationState, PodState
 from akstwin.domain.profile import ModelProfile
-from akstwin.domain.service import ServiceSpec, Split, VersionSpec, split_of
+from akstwin.domain.service import ServiceSpec, Split, VersionSpec
 from akstwin.domain.usage import Usage
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order, Timer
@@ -41,10 +52,11 @@ class Deployment:
     Attributes:
         spec: what it is deployed with now.
         made_from: what its pods are made from: `spec`, but for a change whose image is still being built.
-        revision: of its pod template.
-        image: what its pods run.
+        revision: of its pod template; 0: its first image is still being built.
+        service: whose it is.
         replicas: what it asks for.
         rolling: whether an operation on it is under way; its autoscaler pauses.
+        shares: whether it gets traffic: a version that is added later does once its operation has succeeded.
         autoscaler: None: a fixed number of replicas.
         tick: the autoscaler's next look.
     """
@@ -52,16 +64,20 @@ class Deployment:
     spec: VersionSpec
     made_from: VersionSpec
     revision: int
-    image: str
+    service: str
     replicas: int
     rolling: bool = False
+    shares: bool = True
     autoscaler: Autoscaler | None = None
     tick: Timer | None = None
 
     @property
     def template(self) -> PodTemplate:
         """What its pods are made from now."""
-        return PodTemplate(self.made_from, self.revision, self.image)
+        code = self.made_from.code
+        return PodTemplate(
+            self.made_from, self.revision, code.image or f"{self.service}/{self.spec.name}:{code.content}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,7 @@ class ServiceController:
 
     Args:
         spec: what it is.
+        lifecycle: holds its states and operations.
         plane: carries its requests.
         pods: the cluster's pods.
         nodes: the cluster's nodes.
@@ -97,6 +114,7 @@ class ServiceController:
     def __init__(
         self,
         spec: ServiceSpec,
+        lifecycle: Lifecycle,
         plane: DataPlane,
         pods: Pods,
         nodes: Nodes,
@@ -108,6 +126,7 @@ class ServiceController:
     ) -> None:
         self.name = spec.name
         self.plane = plane
+        self.lifecycle = lifecycle
         self._pods = pods
         self._nodes = nodes
         self._assumptions = assumptions
@@ -115,28 +134,30 @@ class ServiceController:
         self._recorders = recorders
         self._draws = draws
         self._observer = observer
-        self._rules = ManagementRules(
-            assumptions.unschedulable_after,
-            assumptions.deployment_timeout,
-            assumptions.crash_restarts_failed,
-            assumptions.crash_time_failed,
-            assumptions.unhealthy_after,
-        )
-        self._default = default_version(spec)
-        self._deployments = {
-            version.name: Deployment(
-                version, version, 1, f"{spec.name}/{version.name}:1", version.settings.initial_replicas
-            )
-            for version in spec.versions
-        }
-        self._split = self._split_now()
+        self._spec = spec
+        self._split = spec.split
+        self._stand_in = spec.default
+        self._deployments = {version.name: self._new(version, revision=1) for version in spec.versions}
         self._crashing_since: dict[str, Micros] = {}
         self._wake: Timer | None = None
         self._wake_instant: Micros | None = None
         self._deployed = False
-        self.record: ServiceRecord = management.healthy(spec.name)
+        self._ending = False
+
+    def _new(self, version: VersionSpec, *, revision: int) -> Deployment:
+        return Deployment(version, version, revision, self.name, version.settings.initial_replicas)
 
     # -- reading
+
+    @property
+    def life(self) -> ServiceLife:
+        """What the management service says of it."""
+        return self.lifecycle.life
+
+    @property
+    def spec(self) -> ServiceSpec:
+        """What was last asked for."""
+        return self._spec
 
     @property
     def deployments(self) -> Mapping[str, Deployment]:
@@ -146,7 +167,7 @@ class ServiceController:
     @property
     def default(self) -> str:
         """The default version."""
-        return self._default
+        return self._split.default
 
     @property
     def split(self) -> Split:
@@ -155,11 +176,14 @@ class ServiceController:
 
     def pods_of(self, version: str) -> list[Pod]:
         """The version's pods, the oldest first."""
-        return [pod for pod in self._pods.all if pod.owner is self and pod.version == version]
+        return [pod for pod in self._all_pods() if pod.version == version]
 
     def usage(self, version: str) -> Usage:
         """How busy the version has been, and is."""
         return self.plane.usage(version)
+
+    def _all_pods(self) -> list[Pod]:
+        return [pod for pod in self._pods.all if pod.owner is self]
 
     # -- deploying
 
@@ -184,31 +208,64 @@ class ServiceController:
             self._report(deployment)
 
     def start_cold(self) -> None:
-        """Create the service now: build the image, schedule, pull, start."""
-        self._begin(None, "create", builds=True)
+        """Its creation has begun: build the image, schedule, pull, start."""
+        self._note_begun()
         for deployment in self._deployments.values():
             deployment.rolling = True
             self._report(deployment)
-        self._calendar.after(self._assumptions.image_build, Order.OPERATION, self._deploy)
+        operation = self.life.running
+        assert operation is not None  # noqa: S101
+        if operation.stage == "BuildImage":
+            self._calendar.after(self._assumptions.image_build, Order.OPERATION, lambda: self._deploy(operation))
+            self._observe()
+        else:
+            self._deploy(operation)
+
+    def _deploy(self, operation: Operation) -> None:
+        """The image is there: the Deployments come to the cluster, and the router learns of the service."""
+        if self.life.running != operation:  # timed out while the image was built
+            return
+        self.lifecycle.deploying(self._calendar.now)
+        self._come_to_the_cluster()
         self._observe()
 
-    def _deploy(self) -> None:
-        """The image is there: the Deployments come to the cluster, and the router learns of the service."""
-        if self.record.running is None:  # timed out while the image was built
+    def _come_to_the_cluster(self) -> None:
+        if self._deployed:
             return
-        self.record = management.deploying(self.record)
         self._deployed = True
         self._after_lag(self._tell_router)
         for deployment in self._deployments.values():
             self._reconcile(deployment)
-        self._observe()
 
     def _tell_router(self) -> None:
-        if not self._deployed:  # the router does not know of the service yet
+        if not self._deployed or self._ending:  # the router does not know of the service yet, or no more
             return
         for deployment in self._deployments.values():
             self.plane.configure(deployment.spec.name, deployment.spec.settings.route)
-        self.plane.set_split(self._split)
+        self.plane.set_split(self._split_in_force())
+
+    def _split_in_force(self) -> Split:
+        """The split among the versions that get traffic; while the default does not, the one before it stands in."""
+        sharing = {name for name, deployment in self._deployments.items() if deployment.shares}
+        split = self._split
+        if split.default in sharing:
+            self._stand_in = split.default
+        default = split.default if split.default in sharing else self._stand_in
+        return Split(default, tuple((name, share) for name, share in split.others if name in sharing - {default}))
+
+    def end(self) -> None:
+        """Its deletion has begun: pods end within their grace, the router forgets the service."""
+        self._note_begun()
+        self._ending = True
+        for deployment in self._deployments.values():
+            self._stop_autoscaler(deployment)
+            deployment.replicas = 0
+            self._report(deployment)
+        self._after_lag(lambda: self.plane.set_split(None))
+        for pod in self._all_pods():
+            if pod.staying:
+                self._pods.delete(pod)
+        self._observe()
 
     # -- changing
 
@@ -220,31 +277,13 @@ class ServiceController:
             InvalidSetting: the change, or what it leads to, is refused; nothing has changed.
             KeyError: no such version.
         """
-        deployment = self._deployments[change.version]
-        before = deployment.spec
-        after = VersionSpec(before.name, before.arguments.updated(change.deploy), change.model or before.model)
-        default = self._default
-        if change.deploy.is_default:
-            default = change.version
-        split = self._checked_split({change.version: after}, default)
-        new_image = change.model is not None
-        rolls = new_image or after.settings.template != before.settings.template
+        after = self._spec.changed(change.version, change.deploy, change.model)
+        effects = management.effects_of(self._spec, after)
+        rolls = management.takes_operation(effects)
         if rolls:
-            self._begin(self.record, "update", builds=new_image)
+            self.lifecycle.begin("update", self._calendar.now, builds=management.builds(effects))
         self._recorders.happened(self._calendar.now, "version_updated", change.version, "rolls" if rolls else "at once")
-        self._default, self._split = default, split
-        deployment.spec = after
-        if rolls:
-            deployment.rolling = True
-            if new_image:
-                operation = self.record.running
-                self._calendar.after(
-                    self._assumptions.image_build, Order.OPERATION, lambda: self._built(deployment, operation)
-                )
-                self._observe()
-            else:
-                self._roll(deployment)
-        self._after_lag(lambda: self._apply(deployment))
+        self.perform(after, effects)
 
     def set_traffic(self, percentages: Mapping[str, float]) -> None:
         """Change the shares of several versions at once; in effect after the router's lag.
@@ -252,26 +291,108 @@ class ServiceController:
         Raises:
             InvalidSetting: more than 100 per cent beside the default; nothing has changed.
         """
-        changed = {
-            name: VersionSpec(
-                name, spec.arguments.updated(DeployArguments(traffic_percentile=percentages[name])), spec.model
-            )
-            for name, spec in ((name, self._deployments[name].spec) for name in percentages)
-        }
-        split = self._checked_split(changed, self._default)
-        for name, spec in changed.items():
-            self._deployments[name].spec = spec
-        self._split = split
+        after = self._spec
+        for name, percentage in percentages.items():
+            after = after.changed(name, DeployArguments(traffic_percentile=percentage))
+        effects = management.effects_of(self._spec, after)
         self._recorders.happened(
             self._calendar.now, "traffic_changed", self.name,
-            ", ".join(f"{name} {share:g}" for name, share in split.shares().items()),
+            ", ".join(f"{name} {share:g}" for name, share in after.split.shares().items()),
         )  # fmt: skip
-        self._after_lag(self._tell_router)
+        self.perform(after, effects)
 
-    def _apply(self, deployment: Deployment) -> None:
+    def perform(self, after: ServiceSpec, effects: tuple[Effect, ...]) -> None:
+        """Do what the management core decided; an operation has begun if they take one.
+
+        Args:
+            after: the service as it shall be.
+            effects: what has to be done for it.
+        """
+        if management.takes_operation(effects):
+            self._note_begun()
+        operation = self.life.running
+        self._spec = after
+        for version in after.versions:
+            if version.name in self._deployments:
+                self._deployments[version.name].spec = version
+        rolls = [effect.version.name for effect in effects if isinstance(effect, Added | Rolled)]
+        retuned = [effect.version.name for effect in effects if isinstance(effect, Retuned)]
+        for effect in effects:
+            match effect:
+                case Added(version):
+                    added = self._deployments[version.name] = self._new(version, revision=0)
+                    added.shares = False
+                    self._report(added)
+                case Removed(name):
+                    self._remove(self._deployments.pop(name))
+                case Reshared(split):
+                    self._split = split
+                case _:
+                    pass
+        touched = [self._deployments[name] for name in (*rolls, *retuned)]
+        if rolls:
+            self._build([self._deployments[name] for name in rolls], operation)
+        self._after_lag(lambda: self._apply(touched))
+
+    def _build(self, deployments: list[Deployment], operation: Operation | None) -> None:
+        """One operation, one build: what needs none waits for what does."""
+        for deployment in deployments:
+            deployment.rolling = True
+        if operation is not None and operation.stage == "BuildImage":
+            self._calendar.after(
+                self._assumptions.image_build, Order.OPERATION, lambda: self._built(deployments, operation)
+            )
+            self._observe()
+        else:
+            for deployment in deployments:
+                self._roll(deployment)
+
+    def _built(self, deployments: list[Deployment], operation: Operation) -> None:
+        """The new image is there; if its operation timed out meanwhile, nothing comes of it."""
+        if self.life.running != operation:
+            for deployment in deployments:
+                code, model = deployment.made_from.code, deployment.made_from.model
+                deployment.spec = replace(deployment.spec, code=code, model=model)
+            versions = tuple(self._deployments[version.name].spec for version in self._spec.versions)
+            self._spec = ServiceSpec(self.name, versions)
+            return
+        self.lifecycle.deploying(self._calendar.now)
+        for deployment in deployments:
+            self._roll(deployment)
+
+    def _roll(self, deployment: Deployment) -> None:
+        deployment.revision += 1
+        deployment.made_from = deployment.spec
+        self._come_to_the_cluster()  # if the creation timed out before there was an image, this makes good for it
+        self._reconcile(deployment)
+        self._observe()
+
+    def _remove(self, deployment: Deployment) -> None:
+        """The version's pods end, and the router forgets it."""
+        version = deployment.spec.name
+        self._stop_autoscaler(deployment)
+        self._crashing_since.pop(version, None)
+        deployment.replicas = 0
+        self._report(deployment)
+        self._after_lag(lambda: self._forget(version))
+        for pod in self.pods_of(version):
+            if pod.staying:
+                self._pods.delete(pod)
+
+    def _forget(self, version: str) -> None:
+        if version not in self._deployments:  # else it has been added again meanwhile
+            self.plane.set_split(self._split_in_force())
+            self.plane.remove(version)
+
+    def _apply(self, touched: list[Deployment]) -> None:
         """What acts without new pods: routing, split, number of replicas, autoscaler."""
-        settings = deployment.spec.settings
         self._tell_router()
+        for deployment in touched:
+            if self._deployments.get(deployment.spec.name) is deployment and not self._ending:
+                self._apply_scaling(deployment)
+
+    def _apply_scaling(self, deployment: Deployment) -> None:
+        settings = deployment.spec.settings
         match settings.scaling:
             case Fixed(replicas):
                 self._stop_autoscaler(deployment)
@@ -286,30 +407,10 @@ class ServiceController:
                     self._restart_window(deployment)
                 self._scale(deployment, min(max(deployment.replicas, scaling.minimum), scaling.maximum))
 
-    def _built(self, deployment: Deployment, operation: Operation | None) -> None:
-        """The new image is there; if its operation timed out meanwhile, nothing comes of it."""
-        if self.record.running != operation:
-            deployment.spec = replace(deployment.spec, model=deployment.made_from.model)
-            return
-        self.record = management.deploying(self.record)
-        deployment.image = f"{self.name}/{deployment.spec.name}:{deployment.revision + 1}"
-        self._roll(deployment)
-
-    def _roll(self, deployment: Deployment) -> None:
-        deployment.revision += 1
-        deployment.made_from = deployment.spec
-        if not self._deployed:  # the creation timed out before there was an image; this operation makes good for it
-            self._deployed = True
-            self._after_lag(self._tell_router)
-            for other in self._deployments.values():
-                self._reconcile(other)
-        self._reconcile(deployment)
-        self._observe()
-
-    def _begin(self, record: ServiceRecord | None, kind: OperationKind, *, builds: bool) -> None:
-        self.record = management.begin(record, self.name, kind, self._calendar.now, builds=builds)
-        self._recorders.happened(self._calendar.now, "operation_started", self.name, kind)
-        self._recorders.happened(self._calendar.now, "service_state", self.name, self.record.state.value)
+    def _note_begun(self) -> None:
+        operation = self.life.operations[-1]
+        self._recorders.happened(self._calendar.now, "operation_started", self.name, operation.kind)
+        self._recorders.happened(self._calendar.now, "service_state", self.name, self.life.state.value)
 
     # -- the autoscaler
 
@@ -366,7 +467,7 @@ class ServiceController:
 
     def _reconcile(self, deployment: Deployment) -> None:
         """Create and end pods as far as the rollout allows it now."""
-        if not self._deployed:
+        if not self._deployed or not deployment.revision:
             return
         version = deployment.spec.name
         # A pod counts once the router has seen it: an old one that went before would leave a gap of the router's lag.
@@ -393,7 +494,10 @@ class ServiceController:
 
     def pod_changed(self, pod: Pod) -> None:
         """A pod is in another state: go on with what depends on it."""
-        deployment = self._deployments[pod.version]
+        deployment = self._deployments.get(pod.version)
+        if deployment is None or self._ending:  # its version, or the service, is on its way out
+            self._observe()
+            return
         now = self._calendar.now
         if any(each.ready for each in self.pods_of(pod.version)):
             self._crashing_since.pop(pod.version, None)
@@ -413,22 +517,25 @@ class ServiceController:
     def _observe(self) -> None:
         """Tell the management core what the pods are like, and note what it makes of it."""
         now = self._calendar.now
-        facts = self._facts()
-        before = self.record
-        self.record = after = management.observe(before, facts, self._rules, now)
+        before = self.life
+        wake = self.lifecycle.observe(self._facts(), now)
+        after = self.life
         if after.state is not before.state:
             self._recorders.happened(now, "service_state", self.name, after.state.value)
         if before.running is not None and after.running is None:
             ended = after.operations[-1]
             self._recorders.happened(now, "operation_ended", self.name, ended.state.value)
+            if ended.state is OperationState.SUCCEEDED and not all(each.shares for each in self._deployments.values()):
+                for deployment in self._deployments.values():
+                    deployment.shares = True  # it succeeds only with all versions in place
+                self._after_lag(self._tell_router)
             for deployment in self._deployments.values():
-                if deployment.rolling:
+                if deployment.rolling and not self._ending:
                     deployment.rolling = False
                     if deployment.autoscaler is None:
                         self._start_autoscaler(deployment)
                     else:
                         self._restart_window(deployment)
-        wake = management.wake_at(self.record, facts, self._rules, now)
         if wake != self._wake_instant:
             if self._wake is not None:
                 self._wake.cancel()
@@ -462,34 +569,8 @@ class ServiceController:
             )
             shortage = scheduling.shortage_message(request, len(waiting))
         crashing = min(self._crashing_since.values(), default=None)
-        return Facts(wanted, available, rolled, since, message, shortage, crashing, restarts)
-
-    # -- the split
-
-    def _split_now(self) -> Split:
-        return self._checked_split({}, self._default)
-
-    def _checked_split(self, changed: Mapping[str, VersionSpec], default: str) -> Split:
-        percentages = {
-            name: changed.get(name, deployment.spec).arguments.traffic_percentile
-            for name, deployment in self._deployments.items()
-        }
-        try:
-            return split_of(percentages, default)
-        except ValueError as error:
-            raise InvalidSetting("traffic_percentile", percentages, str(error)) from None
+        gone = not self._all_pods()
+        return Facts(wanted, available, rolled, since, message, shortage, crashing, restarts, gone)
 
     def _after_lag(self, action: Callable[[], None]) -> None:
         self._calendar.after(self._assumptions.router_lag, Order.CLUSTER, action)
-
-
-def default_version(spec: ServiceSpec) -> str:
-    """The version that says it is the default, else the first (semantics §1.5).
-
-    Raises:
-        InvalidSetting: two say so.
-    """
-    claims = [version.name for version in spec.versions if version.arguments.is_default]
-    if len(claims) > 1:
-        raise InvalidSetting("is_default", " and ".join(claims), "true for one version only")
-    return claims[0] if claims else spec.versions[0].name

@@ -300,6 +300,10 @@ class ReferencePlane:
         """A version is there, or has changed."""
         self._perform(self.router.configure(version, settings, self._calendar.now))
 
+    def remove(self, version: str) -> None:
+        """A version is there no more."""
+        self._perform(self.router.remove_version(version, self._calendar.now))
+
     def set_split(self, split: Split | None) -> None:
         """The traffic split; None: no such service."""
         self.router.set_split(split)

@@ -4,17 +4,19 @@ from collections.abc import Sequence
 from typing import Literal
 
 from akstwin.clock import Micros
+from akstwin.cores.management import Lifecycle, ManagementRules, healthy
 from akstwin.cores.routing import RouterRules
 from akstwin.dataplane import ContainerSpec
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.faults import Fault
+from akstwin.domain.observation import Observation, VersionObservation
 from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Arrivals, Clients
 from akstwin.errors import AksError
-from akstwin.policies.observation import Observation, Policy, VersionObservation
+from akstwin.policies.policy import Policy
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import CapacityObserver, Change, ServiceController
 from akstwin.sim.faults import Faults
@@ -54,7 +56,10 @@ class World:
         self.recorders.all.append(recorder)
 
     def deploy(
-        self, spec: ServiceSpec, start: Literal["healthy", "cold"], observer: CapacityObserver
+        self,
+        spec: ServiceSpec,
+        start: Literal["healthy", "cold"],
+        observer: CapacityObserver,
     ) -> "SimulatedService":
         """Put a service on the cluster.
 
@@ -66,11 +71,14 @@ class World:
         Raises:
             InvalidSetting: what is asked for cannot be started so.
         """
-        service = SimulatedService(self, spec, observer, self._of)
+        life = healthy(spec.name) if start == "healthy" else None
+        lifecycle = Lifecycle(spec.name, ManagementRules.of(self.assumptions), life)
+        service = SimulatedService(self, spec, lifecycle, observer, self._of)
         self.services[spec.name] = service
         if start == "healthy":
             service.controller.start_healthy()
         else:
+            lifecycle.begin("create", self.calendar.now, builds=True)
             service.controller.start_cold()
         return service
 
@@ -92,7 +100,14 @@ class World:
 class SimulatedService:
     """One service in a world: its control plane, its data plane, its traffic."""
 
-    def __init__(self, world: World, spec: ServiceSpec, observer: CapacityObserver, of: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        world: World,
+        spec: ServiceSpec,
+        lifecycle: Lifecycle,
+        observer: CapacityObserver,
+        of: tuple[int, int],
+    ) -> None:
         self._world = world
         self._of = of
         self._models: dict[tuple[str, ModelProfile], ModelDraws] = {}
@@ -110,7 +125,7 @@ class SimulatedService:
             self._draws_of_container, world.recorders, world.pods, self._answered,
         )  # fmt: skip
         self.controller = ServiceController(
-            spec, self.plane, world.pods, world.nodes, assumed, world.calendar, world.recorders,
+            spec, lifecycle, self.plane, world.pods, world.nodes, assumed, world.calendar, world.recorders,
             self._draws_of_version, observer,
         )  # fmt: skip
 

@@ -95,6 +95,8 @@ class VersionSettings:
     cpu_limit: int | None
     memory_limit: int | None
     liveness: ProbeSettings
+    collects_data: bool
+    namespace: str | None
 
     @property
     def initial_replicas(self) -> int:
@@ -104,7 +106,9 @@ class VersionSettings:
     @property
     def template(self) -> tuple[object, ...]:
         """What stands in the pod template: a change of it rolls the pods (semantics §6.6)."""
-        return (self.request, self.cpu_limit, self.memory_limit, self.liveness)
+        return (
+            self.request, self.cpu_limit, self.memory_limit, self.liveness, self.collects_data, self.namespace,
+        )  # fmt: skip
 
 
 class DeployArguments(Spec):
@@ -206,6 +210,8 @@ class DeployArguments(Spec):
                 success_threshold=1,
                 failure_threshold=_or(self.failure_threshold, 3),
             ),
+            collects_data=bool(self.collect_model_data),
+            namespace=self.namespace,
         )
 
     def warnings(self) -> list[str]:

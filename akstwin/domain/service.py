@@ -1,22 +1,42 @@
 """A service to deploy: its versions, and what each of them is."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from akstwin.domain.deployment import DeployArguments, VersionSettings
 from akstwin.domain.profile import ModelProfile
+from akstwin.errors import InvalidSetting
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a version's containers run.
+
+    Attributes:
+        image: what is pulled: versions with one environment share it. Empty: each version and content has its own.
+        content: another one is another script, another model or another environment.
+    """
+
+    image: str = ""
+    content: str = "1"
 
 
 @dataclass(frozen=True, slots=True)
 class VersionSpec:
-    """One version of a service: the arguments it was given, what they come to, and its model."""
+    """One version of a service: the arguments it was given, what they come to, its model, and what it runs."""
 
     name: str
     arguments: DeployArguments
-    model: ModelProfile
+    model: ModelProfile = field(default_factory=ModelProfile)
+    code: Code = Code()
     settings: VersionSettings = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", self.arguments.settings())
+
+    @property
+    def template(self) -> tuple[object, ...]:
+        """What pods are made from: another one rolls them (semantics §6.6)."""
+        return (self.code, self.settings.template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +52,55 @@ class ServiceSpec:
             if version.name == name:
                 return version
         raise KeyError(name)
+
+    @property
+    def default(self) -> str:
+        """The version that says it is the default, else the first (semantics §1.5).
+
+        Raises:
+            InvalidSetting: two say so.
+        """
+        claims = [version.name for version in self.versions if version.arguments.is_default]
+        if len(claims) > 1:
+            raise InvalidSetting("is_default", " and ".join(claims), "true for one version only")
+        return claims[0] if claims else self.versions[0].name
+
+    @property
+    def split(self) -> "Split":
+        """Who gets which share of the traffic.
+
+        Raises:
+            InvalidSetting: two versions are the default; or the others alone ask for more than 100 per cent.
+        """
+        percentages = {version.name: version.arguments.traffic_percentile for version in self.versions}
+        try:
+            return split_of(percentages, self.default)
+        except ValueError as error:
+            raise InvalidSetting("traffic_percentile", percentages, str(error)) from None
+
+    def changed(self, name: str, change: DeployArguments, model: ModelProfile | None = None) -> "ServiceSpec":
+        """The service after an update of one version: what `change` leaves as None stays.
+
+        Args:
+            name: of the version.
+            change: the arguments given; the version that becomes the default takes that from the one that was.
+            model: a new model, and with it new content.
+
+        Raises:
+            InvalidSetting: what comes of it is refused.
+            KeyError: no such version.
+        """
+        before = self.version(name)
+        code = before.code if model is None else replace(before.code, content=str(int(before.code.content) + 1))
+        after = VersionSpec(name, before.arguments.updated(change), model or before.model, code)
+        others = self.versions
+        if change.is_default:
+            stepped_back = DeployArguments(is_default=False)
+            others = tuple(
+                replace(other, arguments=other.arguments.updated(stepped_back)) if other.arguments.is_default else other
+                for other in others
+            )
+        return ServiceSpec(self.name, tuple(after if other.name == name else other for other in others))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from akstwin.clock import Micros
+from akstwin.domain.observation import Observation, VersionObservation
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import Duration
-from akstwin.policies.observation import Endpoint, Observation, VersionObservation
+from akstwin.policies.policy import Endpoint
 
 
 class CanarySpec(Spec):

@@ -11,7 +11,7 @@ from reprlib import Repr
 from typing import Any, Final
 
 from akstwin.sdk.exceptions import WebserviceException
-from akstwin.sdk.table import KINDS, Arguments, Kind
+from akstwin.domain.settings import KINDS, Arguments, Kind
 
 _SHORT: Final = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80

@@ -18,7 +18,7 @@ from akstwin.sdk.checks import (
     zero_or_more,
 )
 from akstwin.sdk.requirements import AutoScaler, ContainerResourceRequirements
-from akstwin.sdk.table import Arguments
+from akstwin.domain.settings import Arguments
 
 NO_CODE_FRAMEWORKS: Final = ("Onnx", "ScikitLearn", "TensorFlow", "Multi")
 """Models of these need no script: the service brings an environment (wire §7.3)."""

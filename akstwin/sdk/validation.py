@@ -27,7 +27,7 @@ from akstwin.sdk.rules import (
     no_image,
     switches_auth,
 )
-from akstwin.sdk.table import SETTINGS, Arguments, Kind, Patch
+from akstwin.domain.settings import SETTINGS, Arguments, Kind, Patch
 
 _NOT_ARGUMENTS: Final = frozenset({"self", "kwargs", "__class__"})
 _LIMITS: Final = tuple(map(above_zero, ("cpu_cores_limit", "memory_gb_limit")))

@@ -7,7 +7,7 @@ names, None meaning "not given"; a name that the table does not know is a mistak
 from collections.abc import Iterable
 from typing import Any, Final
 
-from akstwin.sdk.table import BESIDE_THE_TABLE, SETTINGS, Arguments, Kind, Patch, Sent, Setting
+from akstwin.domain.settings import BESIDE_THE_TABLE, SETTINGS, Arguments, Kind, Patch, Sent, Setting
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from akstwin.sdk.configuration import deploy_endpoint_configuration, deploy_serv
 from akstwin.sdk.differences import REPAIRED, STRICTER
 from akstwin.sdk.exceptions import WebserviceException
 from akstwin.sdk.requirements import AutoScaler, ContainerResourceRequirements
-from akstwin.sdk.table import KINDS, Kind, Patch
+from akstwin.domain.settings import KINDS, Kind, Patch
 from akstwin.sdk.token import AksServiceAccessToken
 from akstwin.sdk.validation import (
     validate_endpoint_update,

@@ -12,7 +12,7 @@ from akstwin.cores.management import (
     Facts,
     ManagementRules,
     OperationKind,
-    ServiceRecord,
+    ServiceLife,
     begin,
     deploying,
     healthy,
@@ -43,13 +43,13 @@ def facts(available: int = 0, *, rolled: bool = False, **more: Any) -> Facts:
     return Facts(3, available, rolled, **instants, **more)
 
 
-def started(kind: OperationKind = "create", *, builds: bool = False) -> ServiceRecord:
+def started(kind: OperationKind = "create", *, builds: bool = False) -> ServiceLife:
     """A record whose operation began at 100 s."""
     record = None if kind == "create" else healthy("fraud")
     return begin(record, "fraud", kind, at(STARTED), builds=builds)
 
 
-def outcome(record: ServiceRecord) -> tuple[str, str, str]:
+def outcome(record: ServiceLife) -> tuple[str, str, str]:
     """State, state of the latest operation, and code of the error that stands."""
     return record.state.value, record.operations[-1].state.value, record.error.code if record.error else ""
 
@@ -236,7 +236,7 @@ histories = st.lists(
 )
 
 
-def lived(history: list[tuple[int, Facts, str]], *, cold: bool) -> tuple[ServiceRecord, Facts, int]:
+def lived(history: list[tuple[int, Facts, str]], *, cold: bool) -> tuple[ServiceLife, Facts, int]:
     """A service's record after this history, the last facts, and the present in seconds."""
     record = begin(None, "fraud", "create", at(0), builds=True) if cold else healthy("fraud")
     now, last = 0, facts()

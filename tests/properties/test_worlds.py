@@ -327,7 +327,7 @@ def check_recovery(watch: Watch) -> None:
     """Everything that is wanted is there, or there is no room for it."""
     controller = watch.service.controller
     assert watch.service.plane.population == 0
-    assert controller.record.running is None
+    assert controller.life.running is None
     assert not any(node.lost for node in watch.world.nodes.all)
     if any(pod.unschedulable_since is not None for pod in watch.world.pods.all):
         return

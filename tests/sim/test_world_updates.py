@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from akstwin.clock import SECOND, Micros
-from akstwin.cores.management import ServiceRecord
+from akstwin.cores.management import ServiceLife
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.deployment import DeployArguments
@@ -74,10 +74,10 @@ class Story:
         return [(at, detail) for at, each, _, detail in self.events if each == kind]
 
     @property
-    def record(self) -> ServiceRecord:
+    def record(self) -> ServiceLife:
         """What the management service says."""
         assert self.service is not None
-        return self.service.controller.record
+        return self.service.controller.life
 
     @property
     def statuses(self) -> dict[int, int]:

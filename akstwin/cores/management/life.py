@@ -1,13 +1,15 @@
 """States and operations of one service (semantics §2.3, §2.4, §6.6).
 
-`(record, facts, now) → record`: the record says what a caller sees, the facts are what the pods are like. A driver calls
+`(life, facts, now) → life`: the life says what a caller sees, the facts are what the pods are like. A driver calls
 `observe` when a fact changes and at `wake_at`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 from akstwin.clock import Micros
+from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.lifecycles import (
     OPERATION,
     SERVICE,
@@ -30,6 +32,17 @@ class ManagementRules:
     crash_restarts_failed: int
     crash_time_failed: Micros
     unhealthy_after: Micros
+
+    @classmethod
+    def of(cls, assumptions: Assumptions) -> Self:
+        """The limits as they are assumed."""
+        return cls(
+            assumptions.unschedulable_after,
+            assumptions.deployment_timeout,
+            assumptions.crash_restarts_failed,
+            assumptions.crash_time_failed,
+            assumptions.unhealthy_after,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +90,7 @@ class Facts:
         shortage_message: what the service says of it.
         crashing_since: since when a container has been failing with no replica of its version available.
         restarts: the most restarts that one pod of the present template has had in a row.
+        gone: whether no pod is left, not even one on its way out.
     """
 
     wanted: int
@@ -87,10 +101,11 @@ class Facts:
     shortage_message: str = ""
     crashing_since: Micros | None = None
     restarts: int = 0
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceRecord:
+class ServiceLife:
     """What the management service says of a service.
 
     Attributes:
@@ -114,16 +129,16 @@ class ServiceRecord:
         return latest if latest is not None and latest.state is OperationState.RUNNING else None
 
 
-def healthy(name: str) -> ServiceRecord:
-    """The record of a service whose deployment lies in the past."""
-    return ServiceRecord(name, ServiceState.HEALTHY)
+def healthy(name: str) -> ServiceLife:
+    """The life of a service whose deployment lies in the past."""
+    return ServiceLife(name, ServiceState.HEALTHY)
 
 
-def begin(record: ServiceRecord | None, name: str, kind: OperationKind, now: Micros, *, builds: bool) -> ServiceRecord:
+def begin(life: ServiceLife | None, name: str, kind: OperationKind, now: Micros, *, builds: bool) -> ServiceLife:
     """Start an operation.
 
     Args:
-        record: the service, None if it is being created.
+        life: the service, None if it is being created.
         name: its name.
         kind: what is to be done.
         now: the present.
@@ -132,42 +147,44 @@ def begin(record: ServiceRecord | None, name: str, kind: OperationKind, now: Mic
     Raises:
         Conflict: another one is running (semantics §2.4, 8).
     """
-    if record is not None and (running := record.running) is not None:
+    if life is not None and (running := life.running) is not None:
         raise Conflict(f"service {name} is busy: operation {running.number} ({running.kind}) is running")
-    number = len(record.operations) + 1 if record else 1
+    number = len(life.operations) + 1 if life else 1
     operation = Operation(number, kind, now, "BuildImage" if builds else "DeployService")
-    if record is None:
-        return ServiceRecord(name, SERVICE.initial, (operation,))
+    if life is None:
+        return ServiceLife(name, SERVICE.initial, (operation,))
     event = ServiceEvent.DELETE_STARTED if kind == "delete" else ServiceEvent.OPERATION_STARTED
-    state = SERVICE.step(record.state, event)
-    return replace(record, state=state, operations=(*record.operations, operation), error=None)
+    state = SERVICE.step(life.state, event)
+    return replace(life, state=state, operations=(*life.operations, operation), error=None)
 
 
-def deploying(record: ServiceRecord) -> ServiceRecord:
+def deploying(life: ServiceLife) -> ServiceLife:
     """The image is there: the operation goes on to its pods."""
-    running = record.running
+    running = life.running
     if running is None or running.stage == "DeployService":
-        return record
-    return replace(record, operations=(*record.operations[:-1], replace(running, stage="DeployService")))
+        return life
+    return replace(life, operations=(*life.operations[:-1], replace(running, stage="DeployService")))
 
 
-def observe(record: ServiceRecord, facts: Facts, rules: ManagementRules, now: Micros) -> ServiceRecord:
-    """The record after what is now known of the pods. Seeing the same twice changes nothing."""
-    record = _availability(record, facts, now)
-    running = record.running
+def observe(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros) -> ServiceLife:
+    """The life after what is now known of the pods. Seeing the same twice changes nothing."""
+    life = _availability(life, facts, now)
+    running = life.running
     if running is not None:
-        return _operation(record, running, facts, rules, now)
-    if record.state is ServiceState.HEALTHY and _over(record.unavailable_since, rules.unhealthy_after, now):
-        return replace(record, state=SERVICE.step(record.state, ServiceEvent.UNAVAILABLE))
-    if record.state is ServiceState.UNHEALTHY and _well_again(record, facts):
-        return replace(record, state=SERVICE.step(record.state, ServiceEvent.AVAILABLE), error=None)
-    return record
+        return _operation(life, running, facts, rules, now)
+    if life.state is ServiceState.HEALTHY and _over(life.unavailable_since, rules.unhealthy_after, now):
+        return replace(life, state=SERVICE.step(life.state, ServiceEvent.UNAVAILABLE))
+    if life.state is ServiceState.UNHEALTHY and _well_again(life, facts):
+        return replace(life, state=SERVICE.step(life.state, ServiceEvent.AVAILABLE), error=None)
+    return life
 
 
-def wake_at(record: ServiceRecord, facts: Facts, rules: ManagementRules, now: Micros) -> Micros | None:
+def wake_at(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros) -> Micros | None:
     """When `observe` would next say something else although no fact has changed; None: never."""
     instants: list[int] = []
-    running = record.running
+    running = life.running
+    if running is not None and running.kind == "delete":
+        return None
     if running is not None:
         instants.append(running.started + rules.deployment_timeout)
         if running.stage == "DeployService":
@@ -175,38 +192,87 @@ def wake_at(record: ServiceRecord, facts: Facts, rules: ManagementRules, now: Mi
                 instants.append(max(facts.unschedulable_since, running.started) + rules.unschedulable_after)
             if facts.crashing_since is not None:
                 instants.append(max(facts.crashing_since, running.started) + rules.crash_time_failed)
-    elif record.state is ServiceState.HEALTHY and record.unavailable_since is not None:
-        instants.append(record.unavailable_since + rules.unhealthy_after)
+    elif life.state is ServiceState.HEALTHY and life.unavailable_since is not None:
+        instants.append(life.unavailable_since + rules.unhealthy_after)
     later = [instant for instant in instants if instant > now]
     return Micros(min(later)) if later else None
 
 
-def _well_again(record: ServiceRecord, facts: Facts) -> bool:
+class Lifecycle:
+    """Holds a service's life for its driver, and tells whoever keeps it of every change.
+
+    Args:
+        name: of the service.
+        rules: limits.
+        life: what it has been through; None: nothing, it is about to be created.
+        changed: hears of every new life, before and after.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        rules: ManagementRules,
+        life: ServiceLife | None = None,
+        changed: Callable[[ServiceLife | None, ServiceLife, Micros], None] | None = None,
+    ) -> None:
+        self.name = name
+        self.rules = rules
+        self._life = life
+        self._changed = changed
+
+    @property
+    def life(self) -> ServiceLife:
+        """What a caller sees now."""
+        assert self._life is not None, "not created yet"  # noqa: S101
+        return self._life
+
+    def begin(self, kind: OperationKind, now: Micros, *, builds: bool) -> Operation:
+        """Start an operation (Conflict: another one is running, and nothing has changed)."""
+        after = begin(self._life, self.name, kind, now, builds=builds)
+        self._set(after, now)
+        return after.operations[-1]
+
+    def deploying(self, now: Micros) -> None:
+        """The image is there."""
+        self._set(deploying(self.life), now)
+
+    def observe(self, facts: Facts, now: Micros) -> Micros | None:
+        """Take note of what the pods are like; returns when to look again although nothing has changed."""
+        self._set(observe(self.life, facts, self.rules, now), now)
+        return wake_at(self.life, facts, self.rules, now)
+
+    def _set(self, after: ServiceLife, now: Micros) -> None:
+        before, self._life = self._life, after
+        if self._changed is not None and after != before:
+            self._changed(before, after, now)
+
+
+def _well_again(life: ServiceLife, facts: Facts) -> bool:
     """One replica is enough, but after a time-out only all that was asked for is: the old ones may have served throughout."""
-    if record.error is None:
+    if life.error is None:
         return facts.available > 0
-    return facts.rolled and record.operations[-1].stage == "DeployService"
+    return facts.rolled and life.operations[-1].stage == "DeployService"
 
 
 def _over(since: Micros | None, limit: Micros, now: Micros) -> bool:
     return since is not None and now - since >= limit
 
 
-def _availability(record: ServiceRecord, facts: Facts, now: Micros) -> ServiceRecord:
+def _availability(life: ServiceLife, facts: Facts, now: Micros) -> ServiceLife:
     if facts.available:
-        return record if record.unavailable_since is None else replace(record, unavailable_since=None)
-    return replace(record, unavailable_since=now) if record.unavailable_since is None else record
+        return life if life.unavailable_since is None else replace(life, unavailable_since=None)
+    return replace(life, unavailable_since=now) if life.unavailable_since is None else life
 
 
-def _operation(
-    record: ServiceRecord, running: Operation, facts: Facts, rules: ManagementRules, now: Micros
-) -> ServiceRecord:
+def _operation(life: ServiceLife, running: Operation, facts: Facts, rules: ManagementRules, now: Micros) -> ServiceLife:
+    if running.kind == "delete":
+        return _ended(life, OperationEvent.COMPLETED, ServiceEvent.DELETED, None, now) if facts.gone else life
     if running.stage == "DeployService":
         if facts.rolled:
-            return _ended(record, OperationEvent.COMPLETED, ServiceEvent.SUCCEEDED, None, now)
+            return _ended(life, OperationEvent.COMPLETED, ServiceEvent.SUCCEEDED, None, now)
         if _over(_within(facts.unschedulable_since, running), rules.unschedulable_after, now):
             error = OperationError("KubernetesError", 400, f"{facts.unschedulable_message} {facts.shortage_message}")
-            return _ended(record, OperationEvent.FAILED, ServiceEvent.UNSCHEDULABLE, error, now)
+            return _ended(life, OperationEvent.FAILED, ServiceEvent.UNSCHEDULABLE, error, now)
         if facts.restarts >= rules.crash_restarts_failed or _over(
             _within(facts.crashing_since, running), rules.crash_time_failed, now
         ):
@@ -214,14 +280,14 @@ def _operation(
                 "CrashLoopBackOff", 400,
                 "Your container application crashed. This may be caused by errors in your scoring file's init() function.",
             )  # fmt: skip
-            return _ended(record, OperationEvent.FAILED, ServiceEvent.CRASHED, error, now)
+            return _ended(life, OperationEvent.FAILED, ServiceEvent.CRASHED, error, now)
     if now - running.started >= rules.deployment_timeout:
         error = OperationError(
             "DeploymentTimedOut", 504,
-            f"Timed out waiting for AKS deployment to complete. serviceName: {record.name}",
+            f"Timed out waiting for AKS deployment to complete. serviceName: {life.name}",
         )  # fmt: skip
-        return _ended(record, OperationEvent.TIMED_OUT, ServiceEvent.TIMED_OUT, error, now)
-    return record
+        return _ended(life, OperationEvent.TIMED_OUT, ServiceEvent.TIMED_OUT, error, now)
+    return life
 
 
 def _within(since: Micros | None, running: Operation) -> Micros | None:
@@ -230,9 +296,9 @@ def _within(since: Micros | None, running: Operation) -> Micros | None:
 
 
 def _ended(
-    record: ServiceRecord, event: OperationEvent, outcome: ServiceEvent, error: OperationError | None, now: Micros
-) -> ServiceRecord:
-    ended = replace(record.operations[-1], state=OPERATION.step(OperationState.RUNNING, event), ended=now, error=error)
+    life: ServiceLife, event: OperationEvent, outcome: ServiceEvent, error: OperationError | None, now: Micros
+) -> ServiceLife:
+    ended = replace(life.operations[-1], state=OPERATION.step(OperationState.RUNNING, event), ended=now, error=error)
     return replace(
-        record, state=SERVICE.step(record.state, outcome), operations=(*record.operations[:-1], ended), error=error
+        life, state=SERVICE.step(life.state, outcome), operations=(*life.operations[:-1], ended), error=error
     )
