@@ -17,6 +17,9 @@ The layers, and what another driver reuses of them:
 - `talk.Talk`: the caller's half of the conversation without I/O.
 - `process.Process`: starting and ending; three non-blocking descriptors.
 - `client.Worker`: the driver that waits.
+- `replies`: many containers of one content, with fewer processes or none (`ScriptReplies`, `FixedReply`, `CallableReply`,
+  `NoReply`).
+- `unpack.unpack`: the folder and the spec, from what the wire says of a deployment.
 
 A driver on asyncio is the loop of `client` as callbacks: `loop.add_reader` on `process.channel` (`talk.received`, or
 `talk.ended` at its end), on `process.output` (`talk.written`) and on `process.link` (`talk.report`, `talk.ended` at its end);
@@ -26,22 +29,30 @@ which doesn't wait, and after the link's end `process.end(0)` and `process.close
 """
 
 from akstwin.worker.client import Worker
+from akstwin.worker.inside.http import AMLResponse
 from akstwin.worker.outcomes import Hung, InitFailed, Ran, Ready, ReplicaLost, Reply, Started
 from akstwin.worker.process import Process
+from akstwin.worker.replies import CallableReply, FixedReply, NoReply, Replies, ScriptReplies
 from akstwin.worker.spec import DataCollection, Limits, Request, WorkerSpec
 from akstwin.worker.talk import Talk
 
 __all__ = [
+    "AMLResponse",
+    "CallableReply",
     "DataCollection",
+    "FixedReply",
     "Hung",
     "InitFailed",
     "Limits",
+    "NoReply",
     "Process",
     "Ran",
     "Ready",
     "ReplicaLost",
+    "Replies",
     "Reply",
     "Request",
+    "ScriptReplies",
     "Started",
     "Talk",
     "Worker",

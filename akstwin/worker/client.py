@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, Self
 
 from akstwin.errors import Conflict
-from akstwin.worker.log import BoundedLog
+from akstwin.worker.log import BoundedLog, Log
 from akstwin.worker.outcomes import Ran, Started
 from akstwin.worker.process import Process
 from akstwin.worker.spec import Request, WorkerSpec
@@ -30,16 +30,18 @@ class Worker:
     Args:
         spec: what to run.
         monotonic: real seconds. Not a clock of any world: it guards the caller against the script.
+        log: where its output goes; None: to a log of its own.
     """
 
     def __init__(
         self,
         spec: WorkerSpec,
         monotonic: Callable[[], float] = time.monotonic,  # noqa: TID251 - see above
+        log: Log | None = None,
     ) -> None:
         self.spec = spec
         self._monotonic = monotonic
-        self._log = BoundedLog(spec.limits.log_bytes)
+        self._log: Log = BoundedLog(spec.limits.log_bytes) if log is None else log
         self._process: Process | None = None
         self._talk = Talk(spec, self._log)
 
@@ -89,9 +91,13 @@ class Worker:
 
     def logs(self) -> str:
         """What the container has written so far, bounded."""
+        self.catch_up()
+        return self._log.text()
+
+    def catch_up(self) -> None:
+        """Bring what was written since the last reply into the log."""
         if self._process is not None:
             self._drain(self._process)
-        return self._log.text()
 
     def close(self) -> None:
         """End the process and all that came of it. The log stays."""

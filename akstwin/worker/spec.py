@@ -74,6 +74,7 @@ class WorkerSpec:
         collection: model data collection; None is off.
         limits: what the script may take.
         python: the interpreter whose packages the script sees.
+        container: which of the service's it is; tells their request ids apart.
         namespace: take a process-id namespace where the system grants one (`inside.keeper`).
     """
 
@@ -89,6 +90,7 @@ class WorkerSpec:
     collection: DataCollection | None = None
     limits: Limits = Limits()
     python: str = executable
+    container: int = 0
     namespace: bool = True
 
     def __post_init__(self) -> None:

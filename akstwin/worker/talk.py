@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from akstwin.errors import Conflict, InvalidSetting
 from akstwin.worker.inside.framing import Decoder, Message, ProtocolError, encode
-from akstwin.worker.log import BoundedLog
+from akstwin.worker.log import BoundedLog, Log
 from akstwin.worker.outcomes import Hung, InitFailed, Ran, Ready, ReplicaLost, Reply, Started
 from akstwin.worker.spec import Request, WorkerSpec
 
@@ -28,7 +28,7 @@ class Talk:
         log: where its output is kept; the next process of the same container goes on in it.
     """
 
-    def __init__(self, spec: WorkerSpec, log: BoundedLog) -> None:
+    def __init__(self, spec: WorkerSpec, log: Log) -> None:
         self._spec = spec
         self._log = log
         self._part = BoundedLog(spec.limits.log_bytes)
@@ -80,6 +80,7 @@ class Talk:
                 "collect_to": None if collection is None else str(collection.folder.absolute()),
                 "workspace": workspace,
                 "service": spec.service_name,
+                "container": spec.container,
                 "models": {}
                 if collection is None
                 else {name: str(number) for name, number in collection.models.items()},

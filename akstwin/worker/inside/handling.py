@@ -10,13 +10,10 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, NamedTuple
 
-from .collector import Collection
 from .http import AMLRequest, AMLResponse
-from .journal import moment, told
-from .script import BadInput, MethodNotTaken, Overdue, Script, UnsupportedInput
+from .journal import Moment, moment, told
+from .script import BadInput, Function, MethodNotTaken, Overdue, Script, UnsupportedInput
 from .swagger import Swagger, UnknownVersion
-
-log = logging.getLogger("azmlinfsrv")
 
 FAILED_HEADER = "x-ms-run-function-failed"
 _SERVER_VERSION = "azmlinfsrv/1.5.1"
@@ -52,18 +49,32 @@ class Answer(NamedTuple):
         return any(name.lower() == FAILED_HEADER and value == "True" for name, value in self.headers)
 
 
+class Place(NamedTuple):
+    """Where a server runs; as it stands here, in a worker process."""
+
+    name: str
+    """Unlike that of any other place: made-up request ids come from it."""
+    environ: Mapping[str, str] = os.environ
+    moment: Moment = moment
+    log: logging.Logger = logging.getLogger("azmlinfsrv")
+    unhandled_log: logging.Logger = logging.getLogger("gunicorn.error")
+    survives: tuple[type[BaseException], ...] = (BaseException,)
+    """What a script may raise without ending more than its request: `sys.exit` included."""
+
+
 class Server:
     """The script and its routes.
 
     Args:
         script: after `init()`.
         swagger: its description.
+        place: where it runs.
     """
 
-    def __init__(self, script: Script, swagger: Swagger) -> None:
-        self._script, self._swagger = script, swagger
-        self._limit_ms = int(os.environ.get("SCORING_TIMEOUT_MS", "3600000"))
-        self._names_version = os.environ.get("SERVER_VERSION_LOG_RESPONSE_ENABLED", "true").lower() == "true"
+    def __init__(self, script: Script | Function, swagger: Swagger, place: Place) -> None:
+        self._script, self._swagger, self._place = script, swagger, place
+        self._limit_ms = int(place.environ.get("SCORING_TIMEOUT_MS", "3600000"))
+        self._names_version = place.environ.get("SERVER_VERSION_LOG_RESPONSE_ENABLED", "true").lower() == "true"
         self._served = 0
 
     def handle(self, request: AMLRequest, exec_ms: float | None = None) -> Answer:
@@ -79,16 +90,14 @@ class Server:
         if request.method not in _ROUTES[request.path]:
             return self._finish(request, said(405, "The method is not allowed for the requested URL."))
         ids, problem = self._ids(request)
-        Collection.request_id = ids.get("x-request-id", Collection.request_id)
         seconds = 0.0
         if problem is not None:
             response = said(431, problem)
         elif request.path == "/score":
             try:
-                response, seconds = self._score(request, exec_ms)
-            except BaseException as error:  # noqa: BLE001 - sys.exit in the script ends the request, not the worker
-                what = f"{request.method} {request.path}"
-                _log_unhandled(what, error)
+                response, seconds = self._score(request, ids["x-request-id"], exec_ms)
+            except self._place.survives as error:
+                self._log_unhandled(request, error)
                 return Answer(
                     500, [("Content-Type", "text/html"), ("Content-Length", str(len(_BARE_ERROR)))], _BARE_ERROR
                 )
@@ -104,12 +113,13 @@ class Server:
             query = request.query_string.decode()
             path = f"{request.path}?{query}" if query else request.path
             took = seconds * 1000 if exec_ms is None else exec_ms
-            log.info("%s %s %d %.3fms %d", request.method, path, response.status_code, took, len(response.get_data()))
+            line = (request.method, path, response.status_code, took, len(response.get_data()))
+            self._place.log.info("%s %s %d %.3fms %d", *line)
         return self._finish(request, response, seconds)
 
     def _ids(self, request: AMLRequest) -> tuple[dict[str, str], str | None]:
         """The identifying headers of the reply, and what is wrong with those of the request."""
-        made = uuid.uuid5(uuid.NAMESPACE_OID, f"{Collection.service}/{moment.at.isoformat()}/{self._served}")
+        made = uuid.uuid5(uuid.NAMESPACE_OID, f"{self._place.name}/{self._place.moment.at.isoformat()}/{self._served}")
         own = request.headers.get("x-request-id", str(made))
         if len(own) > _ID_LIMIT:
             return {}, f"x-request-id must not exceed {_ID_LIMIT} characters"
@@ -134,7 +144,7 @@ class Server:
         except UnknownVersion as error:
             return said(404, str(error))
 
-    def _score(self, request: AMLRequest, exec_ms: float | None) -> tuple[Any, float]:
+    def _score(self, request: AMLRequest, request_id: str, exec_ms: float | None) -> tuple[Any, float]:
         if request.method == "HEAD" and not self._script.raw:
             return said(405, "Method not allowed"), 0.0
         try:
@@ -146,30 +156,41 @@ class Server:
         except MethodNotTaken:  # OPTIONS; nothing else comes here
             return AMLResponse("", 200), 0.0
         except Exception as error:  # noqa: BLE001 - JSON that is not UTF-8, or nested too deeply: the server's own failure
-            return _internal(error), 0.0
+            return self._internal(error), 0.0
         response = None
         started = time.perf_counter()
         try:
-            returned = self._script.score(arguments, self._limit_ms)
+            returned = self._script.score(arguments, request_id, self._limit_ms)
         except Overdue as error:
             response = said(500, f"Scoring timeout after {self._limit_ms} ms", failed=True)
-            _log_traceback(error)
+            self._log_traceback(error)
         except Exception as error:  # noqa: BLE001 - whatever a script raises
             response = said(500, RUN_FAILED, failed=True)
-            _log_traceback(error)
+            self._log_traceback(error)
         seconds = time.perf_counter() - started
         if response is None:
             try:
                 response = _respond(returned)
                 response.headers.add("x-ms-run-fn-exec-ms", f"{seconds * 1000 if exec_ms is None else exec_ms:.3f}")
             except Exception as error:  # noqa: BLE001 - JSON can't say it
-                response = _internal(error)
+                response = self._internal(error)
         return response, seconds
+
+    def _internal(self, error: BaseException) -> AMLResponse:
+        self._log_traceback(error)
+        return said(500, INTERNAL)
+
+    def _log_traceback(self, error: BaseException) -> None:
+        self._place.log.error("Encountered Exception: %s", told(error))
+
+    def _log_unhandled(self, request: AMLRequest, error: BaseException) -> None:
+        what = f"{request.method} {request.path}"
+        self._place.unhandled_log.error("Error handling request %s\n%s", what, told(error))
 
     def _finish(self, request: AMLRequest, response: Any, seconds: float = 0.0) -> Answer:
         bodiless = response.status_code in {204, 304}
         body = b"" if bodiless else bytes(response.get_data())
-        named = [("Server", "gunicorn"), ("Date", _http_date(moment.at.astimezone(dt.UTC)))]
+        named = [("Server", "gunicorn"), ("Date", _http_date(self._place.moment.at.astimezone(dt.UTC)))]
         kept = [(str(name), str(value)) for name, value in response.headers.items() if name.lower() != "content-length"]
         length = [] if bodiless else [("Content-Length", str(len(body)))]
         return Answer(
@@ -192,19 +213,6 @@ def _http_date(at: dt.datetime) -> str:
     # Not `email.utils`, which costs a tenth of a worker's start, nor %a and %b, which follow the script's locale.
     day, month = _DAYS[at.weekday()], _MONTHS[at.month - 1]
     return f"{day}, {at:%d} {month} {at:%Y %H:%M:%S} GMT"
-
-
-def _log_unhandled(what: str, error: BaseException) -> None:
-    logging.getLogger("gunicorn.error").error("Error handling request %s\n%s", what, told(error))
-
-
-def _internal(error: BaseException) -> AMLResponse:
-    _log_traceback(error)
-    return said(500, INTERNAL)
-
-
-def _log_traceback(error: BaseException) -> None:
-    log.error("Encountered Exception: %s", told(error))
 
 
 def _respond(returned: Any) -> Any:

@@ -33,9 +33,20 @@ class Moment:
 moment = Moment()
 
 
-class _Formatter(logging.Formatter):
+class Formatter(logging.Formatter):
+    """A line of the server's.
+
+    Args:
+        dated: the time that it carries.
+    """
+
+    def __init__(self, dated: Moment = moment) -> None:
+        super().__init__("%(asctime)s %(levelname).1s [1] %(name)s - %(message)s")
+        self._moment = dated
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
-        return moment.stamp()
+        """The caller's time, whatever the record says."""
+        return self._moment.stamp()
 
 
 class _Handler(logging.Handler):
@@ -57,7 +68,7 @@ class _Handler(logging.Handler):
 def open_journal() -> None:
     """Give the server's loggers their handler, and make `print` write to the log."""
     handler = _Handler()
-    handler.setFormatter(_Formatter("%(asctime)s %(levelname).1s [1] %(name)s - %(message)s"))
+    handler.setFormatter(Formatter())
     for name in ("azmlinfsrv", "gunicorn.error"):
         logger = logging.getLogger(name)
         logger.addHandler(handler)

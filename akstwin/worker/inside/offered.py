@@ -13,6 +13,7 @@ from typing import Any
 
 from .collector import ModelDataCollector
 from .http import AMLRequest, AMLResponse
+from .models import AzureMLException, Model, ModelNotFoundException, WebserviceException
 
 _RAW_FLAG = "_rawHttpRequested"
 _asked: list[Callable[..., Any]] = []
@@ -32,6 +33,7 @@ def raw_requested() -> bool:
 
 _REQUEST = {"AMLRequest": AMLRequest, "rawhttp": rawhttp}
 _RESPONSE = {"AMLResponse": AMLResponse}
+_ERRORS = {error.__name__: error for error in (AzureMLException, ModelNotFoundException, WebserviceException)}
 _COLLECTOR = {"ModelDataCollector": ModelDataCollector}
 OFFERED: dict[str, dict[str, Any]] = {
     "azureml": {},
@@ -39,6 +41,9 @@ OFFERED: dict[str, dict[str, Any]] = {
     "azureml.contrib.services": {},
     "azureml.contrib.services.aml_request": _REQUEST,
     "azureml.contrib.services.aml_response": _RESPONSE,
+    "azureml.core": {"Model": Model},
+    "azureml.core.model": {"Model": Model},
+    "azureml.exceptions": _ERRORS,
     "azureml.monitoring": _COLLECTOR,
     "azureml.monitoring.modeldatacollector": _COLLECTOR,
     "azureml_inference_server_http": {},

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
 
+from .collector import Collection
 from .headers import query_pairs
 from .http import AMLRequest
 from .offered import raw_requested
@@ -87,13 +88,19 @@ class Script:
             arguments["request_headers"] = {name.title(): value for name, value in request.headers.items()}
         return arguments
 
-    def score(self, arguments: dict[str, Any], limit_ms: int) -> Any:
+    def score(self, arguments: dict[str, Any], request_id: str, limit_ms: int) -> Any:
         """Call `run`.
+
+        Args:
+            arguments: its arguments.
+            request_id: for collected data.
+            limit_ms: how long it may take.
 
         Raises:
             Overdue: it was stopped.
             BaseException: whatever it raised.
         """
+        Collection.request_id = request_id
         try:
             with _alarm(limit_ms):
                 return self.run(**arguments)
@@ -101,17 +108,10 @@ class Script:
             raise Overdue(limit_ms) from error
 
     def _arguments(self, request: AMLRequest) -> dict[str, Any]:
-        if request.method not in {"GET", "POST"}:
-            raise MethodNotTaken
-        queried = _query(request) if request.method == "GET" else None
-        if self.decorated:
-            return self._pick(queried if queried is not None else _json(request))
-        if queried is not None:
-            return {self._parameters[0].name: json.dumps(queried)}
-        try:
-            return {self._parameters[0].name: str(request.data, "utf-8")}
-        except UnicodeDecodeError as error:
-            raise BadInput(f"Input cannot be decoded as UTF-8: {error}") from None
+        if not self.decorated:
+            return {self._parameters[0].name: _text(request)}
+        _check_method(request)
+        return self._pick(_query(request) if request.method == "GET" else _json(request))
 
     def _pick(self, values: dict[str, Any]) -> dict[str, Any]:
         picked = {}
@@ -120,6 +120,49 @@ class Script:
             if picked[item.name] is inspect.Parameter.empty:
                 raise BadInput(f"A value is not provided for the {item.name!r} parameter.")
         return picked
+
+
+class Function:
+    """A function of the caller's in place of a script: called in this very process, without a time limit.
+
+    Args:
+        function: gets the request's body as text.
+        reads: whether it gets it; else nothing is read, and nothing can be wrong with it.
+    """
+
+    raw = False
+
+    def __init__(self, function: Callable[[str], Any], *, reads: bool = True) -> None:
+        self._function = function
+        self._reads = reads
+
+    def arguments(self, request: AMLRequest, raw: Any) -> dict[str, Any]:  # noqa: ARG002 - as `Script`
+        """The body as text."""
+        _check_method(request)
+        return {"body": _text(request) if self._reads else ""}
+
+    def score(self, arguments: dict[str, Any], request_id: str, limit_ms: int) -> Any:  # noqa: ARG002 - as `Script`
+        """Call it."""
+        try:
+            return self._function(arguments["body"])
+        except TimeoutError as error:
+            raise Overdue(limit_ms) from error
+
+
+def _check_method(request: AMLRequest) -> None:
+    if request.method not in {"GET", "POST"}:
+        raise MethodNotTaken
+
+
+def _text(request: AMLRequest) -> str:
+    """What `run(data)` gets."""
+    _check_method(request)
+    if request.method == "GET":
+        return json.dumps(_query(request))
+    try:
+        return str(request.data, "utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"Input cannot be decoded as UTF-8: {error}") from None
 
 
 def _import(path: str) -> ModuleType:

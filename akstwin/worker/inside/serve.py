@@ -17,7 +17,7 @@ from typing import Any
 from . import keeper
 from .collector import Collection
 from .framing import Decoder, Message, ProtocolError, encode
-from .handling import INTERNAL, Answer, Server, said
+from .handling import INTERNAL, Answer, Place, Server, said
 from .http import AMLRequest
 from .journal import moment, open_journal, told
 from .offered import offer
@@ -95,7 +95,7 @@ def _boot(settings: dict[str, Any]) -> Server | str:
         log.info("Invoking user's init function")
         script.init()
         log.info("Users's init has completed successfully")
-        server = Server(script, Swagger(folder, script.run))
+        server = Server(script, Swagger(folder, script.run), Place(f"{Collection.service}/{settings['container']}"))
     except BaseException as error:  # noqa: BLE001 - sys.exit included
         if os.getpid() != own:
             os._exit(0)

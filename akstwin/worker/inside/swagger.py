@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +24,25 @@ class Swagger:
     """The descriptions of one script, made when the worker starts.
 
     Args:
-        folder: where the user's own `swagger.json`, `swagger3.json` … may lie.
-        run: the script's function.
+        folder: where the user's own `swagger.json`, `swagger3.json` … may lie; None: nowhere.
+        run: the script's function; None: there is none to look at.
+        environ: names the service.
 
     Raises:
         ValueError: a file of the user's is not JSON. The worker does not start then, as the real one.
     """
 
-    def __init__(self, folder: str, run: Callable[..., Any]) -> None:
+    def __init__(
+        self, folder: str | None, run: Callable[..., Any] | None, environ: Mapping[str, str] = os.environ
+    ) -> None:
         service_input, service_output, supported = _schemas(run)
         self._documents = {}
         for version in VERSIONS:
-            own = _own_file(folder, version)
+            own = None if folder is None else _own_file(folder, version)
             if own is not None:
                 self._documents[version] = own
             elif version in supported:
-                self._documents[version] = _describe(version, service_input, service_output)
+                self._documents[version] = _describe(version, service_input, service_output, environ)
 
     def get(self, asked: str) -> Any:
         """The description in that version of the format.
@@ -65,17 +68,17 @@ def _own_file(folder: str, version: str) -> Any:
     return None
 
 
-def _schemas(run: Callable[..., Any]) -> tuple[Any, Any, set[str]]:
+def _schemas(run: Callable[..., Any] | None) -> tuple[Any, Any, set[str]]:
     """Input, output, and the format versions that the parameter types can be said in."""
     util = sys.modules.get("inference_schema.schema_util")
-    if util is None or not util.is_schema_decorated(run):
+    if run is None or util is None or not util.is_schema_decorated(run):
         nothing = {"type": "object", "example": {}}
         return nothing, nothing, set(VERSIONS)
     supported = {_ALIASES.get(version, version) for version in util.get_supported_versions(run)}
     return util.get_input_schema(run), util.get_output_schema(run), supported
 
 
-def _describe(version: str, service_input: Any, service_output: Any) -> dict[str, Any]:
+def _describe(version: str, service_input: Any, service_output: Any, environ: Mapping[str, str]) -> dict[str, Any]:
     """Health, scoring and the description itself."""
     old = version == "2"
     refers = "#/definitions/" if old else "#/components/schemas/"
@@ -109,13 +112,13 @@ def _describe(version: str, service_input: Any, service_output: Any) -> dict[str
         _answer(old, "The description.", _TEXT, text_type),
         parameters=[number],
     )
-    prefix = os.environ.get("SERVICE_PATH_PREFIX", "").strip("/")
+    prefix = environ.get("SERVICE_PATH_PREFIX", "").strip("/")
     at = f"/{prefix}" if prefix else ""
-    name = os.environ.get("SERVICE_NAME", "ML service")
+    name = environ.get("SERVICE_NAME", "ML service")
     info = {
         "title": name,
         "description": f"API specification for the Azure Machine Learning service {name}",
-        "version": os.environ.get("SERVICE_VERSION", "1.0"),
+        "version": environ.get("SERVICE_VERSION", "1.0"),
     }
     paths = {f"{at}/": {"get": health}, f"{at}/score": {"post": score}, f"{at}/swagger.json": {"get": itself}}
     schemas = {"ServiceInput": service_input, "ServiceOutput": service_output, "ErrorResponse": _ERROR}
