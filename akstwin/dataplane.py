@@ -6,13 +6,14 @@ plane tells a `PlaneListener` what the control plane has to act on. One plane se
 A plane may be behind: it must look as if it had advanced to the present whenever it is called or read.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from akstwin.clock import Micros
 from akstwin.domain.deployment import ProbeSettings, RouteSettings
 from akstwin.domain.profile import ModelProfile
-from akstwin.domain.service import Split
+from akstwin.domain.service import Code, Split
 from akstwin.domain.usage import Usage
 
 
@@ -26,6 +27,7 @@ class ContainerSpec:
         stretch: run times are multiplied by numerator / denominator: less CPU than the workers want.
         liveness: the probe that can kill it.
         readiness: the probe that makes it ready; None: ready as soon as `init()` has returned.
+        code: what it runs.
     """
 
     version: str
@@ -33,6 +35,11 @@ class ContainerSpec:
     stretch: tuple[int, int]
     liveness: ProbeSettings
     readiness: ProbeSettings | None
+    code: Code = Code()
+
+
+InitOutcome = Literal["ready", "failed", "hung"]
+"""What became of `init()`."""
 
 
 class PlaneListener(Protocol):
@@ -88,8 +95,8 @@ class DataPlane(Protocol):
         """It starts: connections are taken, `init()` runs."""
         ...
 
-    def container_initialised(self, replica: int) -> None:
-        """`init()` has returned: it works."""
+    def initialise_container(self, replica: int) -> InitOutcome:
+        """The time that `init()` takes is over: what has become of it. Ready: the container works from now on."""
         ...
 
     def stop_container(self, replica: int, grace: Micros) -> None:
@@ -123,6 +130,10 @@ class DataPlane(Protocol):
 
     def crash_on_request(self, version: str, request: int, *, every: bool, times: int) -> None:
         """A container dies as it starts the version's `request`-th request from now."""
+        ...
+
+    def become(self, version: str, change: Callable[[ContainerSpec], ContainerSpec]) -> None:
+        """The version's containers are another model's from now on."""
         ...
 
     # What can be read.

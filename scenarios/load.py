@@ -15,13 +15,13 @@ from ruamel.yaml.reader import ReaderError
 
 from akstwin.clock import Micros
 from akstwin.domain.deployment import check_name
+from akstwin.domain.mistakes import first_mistake
 from akstwin.domain.profile import Empirical, ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec, split_of
 from akstwin.domain.units import format_duration, parse_duration
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals, TraceArrivals
 from akstwin.errors import AksError, InvalidSetting, UnreadableFile
-from akstwin.scenarios.mistakes import first_mistake
 from akstwin.scenarios.model import Scenario, VersionSection
 from akstwin.scenarios.wording import one_line
 from akstwin.sim.faults import a_version, check_faults

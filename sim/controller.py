@@ -33,7 +33,7 @@ from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order, Timer
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
-from akstwin.sim.pods import Pod, Pods, PodTemplate
+from akstwin.sim.pods import Pod, Pods, PodTemplate, stretch
 from akstwin.sim.requests import Recorders
 
 
@@ -139,6 +139,7 @@ class ServiceController:
         self._stand_in = spec.default
         self._deployments = {version.name: self._new(version, revision=1) for version in spec.versions}
         self._crashing_since: dict[str, Micros] = {}
+        self._leaving: dict[str, list[Pod]] = {}
         self._wake: Timer | None = None
         self._wake_instant: Micros | None = None
         self._deployed = False
@@ -168,6 +169,11 @@ class ServiceController:
     def default(self) -> str:
         """The default version."""
         return self._split.default
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone for good."""
+        return self._ending and not self._all_pods()
 
     @property
     def split(self) -> Split:
@@ -285,6 +291,20 @@ class ServiceController:
         self._recorders.happened(self._calendar.now, "version_updated", change.version, "rolls" if rolls else "at once")
         self.perform(after, effects)
 
+    def reprofile(self, version: str, model: ModelProfile) -> None:
+        """The version's model has other times: for what starts in its containers from now on, and for containers to come."""
+        self._spec = ServiceSpec(
+            self.name,
+            tuple(replace(each, model=model) if each.name == version else each for each in self._spec.versions),
+        )
+        deployment = self._deployments[version]
+        deployment.spec = replace(deployment.spec, model=model)
+        deployment.made_from = made_from = replace(deployment.made_from, model=model)
+        for pod in self.pods_of(version):
+            pod.template = replace(pod.template, version=replace(pod.template.version, model=model))
+            pod.draws = self._draws(made_from)
+        self.plane.become(version, lambda spec: replace(spec, model=model, stretch=stretch(made_from)))
+
     def set_traffic(self, percentages: Mapping[str, float]) -> None:
         """Change the shares of several versions at once; in effect after the router's lag.
 
@@ -320,6 +340,7 @@ class ServiceController:
         for effect in effects:
             match effect:
                 case Added(version):
+                    self._let_go(version.name)  # of an earlier version of that name
                     added = self._deployments[version.name] = self._new(version, revision=0)
                     added.shares = False
                     self._report(added)
@@ -368,21 +389,25 @@ class ServiceController:
         self._observe()
 
     def _remove(self, deployment: Deployment) -> None:
-        """The version's pods end, and the router forgets it."""
+        """The version's share goes to the others; once the router has learned that, its pods end."""
         version = deployment.spec.name
         self._stop_autoscaler(deployment)
         self._crashing_since.pop(version, None)
         deployment.replicas = 0
         self._report(deployment)
+        self._leaving[version] = self.pods_of(version)
         self._after_lag(lambda: self._forget(version))
-        for pod in self.pods_of(version):
-            if pod.staying:
-                self._pods.delete(pod)
 
     def _forget(self, version: str) -> None:
         if version not in self._deployments:  # else it has been added again meanwhile
             self.plane.set_split(self._split_in_force())
             self.plane.remove(version)
+        self._let_go(version)
+
+    def _let_go(self, version: str) -> None:
+        for pod in self._leaving.pop(version, ()):
+            if pod.staying:
+                self._pods.delete(pod)
 
     def _apply(self, touched: list[Deployment]) -> None:
         """What acts without new pods: routing, split, number of replicas, autoscaler."""

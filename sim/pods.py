@@ -171,7 +171,7 @@ class Pods:
         for event in (PodEvent.SCHEDULED, PodEvent.PULLED, PodEvent.PASSED):
             pod.state = POD.step(pod.state, event)
         owner.plane.start_container(pod.number, self._container(pod))
-        owner.plane.container_initialised(pod.number)
+        owner.plane.initialise_container(pod.number)
         owner.plane.admit(pod.version, pod.number)
         pod.seen = True
         return pod
@@ -369,11 +369,15 @@ class Pods:
 
     def _initialised(self, pod: Pod) -> None:
         pod.timer = None
-        if self._failing_init.get(pod.version, 0) > 0:
+        broken = self._failing_init.get(pod.version, 0) > 0
+        outcome = "failed" if broken else pod.owner.plane.initialise_container(pod.number)
+        if outcome == "failed":
             self._recorders.happened(self._calendar.now, "init_failed", pod.name)
             pod.owner.plane.kill_container(pod.number)
             return
-        pod.owner.plane.container_initialised(pod.number)
+        if outcome == "hung":  # until the liveness probe ends it
+            self._recorders.happened(self._calendar.now, "init_hung", pod.name)
+            return
         if self._assumptions.readiness == "immediate" and pod.state is PodState.STARTING:
             self._step(pod, PodEvent.PASSED)
             self._recorders.happened(self._calendar.now, "pod_ready", pod.name)
@@ -473,7 +477,9 @@ class Pods:
             readiness = ProbeSettings(
                 Micros(0), assumed.readiness_period, assumed.readiness_timeout, 1, assumed.readiness_failures
             )
-        return ContainerSpec(version.name, version.model, stretch(version), version.settings.liveness, readiness)
+        return ContainerSpec(
+            version.name, version.model, stretch(version), version.settings.liveness, readiness, version.code
+        )
 
 
 _WITH_CONTAINER = (PodState.STARTING, PodState.READY, PodState.NOT_READY, PodState.TERMINATING)

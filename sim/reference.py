@@ -9,14 +9,27 @@ from dataclasses import dataclass, field
 from akstwin.clock import NEVER, Micros
 from akstwin.cores.container import Container, Effect, Reached, Refused, Start
 from akstwin.cores.liveness import Probe
-from akstwin.cores.routing import Action, Dispatch, Router, RouterRules
-from akstwin.dataplane import ContainerSpec, PlaneListener
+from akstwin.cores.routing import (
+    Action,
+    Credential,
+    Dispatch,
+    KeyAuth,
+    KeyCredential,
+    Router,
+    RouterRules,
+    TokenAuth,
+    TokenCredential,
+)
+from akstwin.dataplane import ContainerSpec, InitOutcome, PlaneListener
 from akstwin.domain.deployment import RouteSettings
 from akstwin.domain.service import Split
 from akstwin.domain.usage import Usage
 from akstwin.sim.calendar import Calendar, Order, Timer
+from akstwin.sim.contents import Contents, asked_of, failure
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.requests import Recorders, Request
+from akstwin.worker import Hung, InitFailed, Ready, ReplicaLost, Reply
+from akstwin.worker.replies import Replies
 
 
 @dataclass(slots=True)
@@ -32,11 +45,19 @@ class _Probing:
 
 @dataclass(slots=True)
 class _Run:
-    """A worker busy with a request: until when (or for how long, while the container hangs), and how it ends."""
+    """A worker busy with a request: until when (or for how long, while the container hangs), and how it ends.
+
+    Attributes:
+        ends: when.
+        aborted: the server ends the worker.
+        failed: `run()` raises.
+        lost: the worker's process dies over it.
+    """
 
     ends: int
-    aborted: bool
-    failed: bool
+    aborted: bool = False
+    failed: bool = False
+    lost: bool = False
     timer: Timer | None = None
 
 
@@ -49,12 +70,14 @@ class _Hosted:
     draws: ModelDraws
     container: Container
     started: Micros
+    replies: Replies | None
     held: dict[int, Request] = field(default_factory=dict)
     runs: dict[int, "_Run"] = field(default_factory=dict)
     probes: list[_Probing] = field(default_factory=list)
     grace: Timer | None = None
     factor: float = 1.0
     silent: bool = False
+    process: bool = False
 
 
 @dataclass(slots=True)
@@ -102,6 +125,7 @@ class ReferencePlane:
         recorders: hear of every answer.
         listener: the control plane.
         on_answer: hears of every answer too, to try again.
+        contents: what answers in a container where somebody waits for the very answer.
     """
 
     def __init__(
@@ -114,6 +138,7 @@ class ReferencePlane:
         recorders: Recorders,
         listener: PlaneListener,
         on_answer: Callable[[Request], None],
+        contents: Contents,
     ) -> None:
         self.router = Router(service, rules)
         self._settings = settings
@@ -122,6 +147,8 @@ class ReferencePlane:
         self._recorders = recorders
         self._listener = listener
         self._on_answer = on_answer
+        self._contents = contents
+        self._clients: Credential | None = None
         self._hosted: dict[int, _Hosted] = {}
         self._requests: dict[int, Request] = {}
         self._arrivals = 0
@@ -137,16 +164,46 @@ class ReferencePlane:
 
     # -- requests
 
-    def arrive(self, request: Request, wanted: str | None = None) -> None:
-        """A request comes in now."""
-        now = self._calendar.now
-        self._count_population(now)
+    def arrive(self, request: Request) -> None:
+        """A request of simulated traffic comes in now; its client has a key or a token."""
+        self._admit(request)
+        self._perform(self.router.arrive(request.id, self._calendar.now, request.draw, credential=self._clients))
+
+    def ask(self, request: Request, credential: Credential | None, wanted: str | None = None) -> None:
+        """A request with content (`request.exchange`) comes in now.
+
+        Args:
+            request: with its content.
+            credential: what its Authorization header holds.
+            wanted: the version that it names.
+        """
+        assert request.exchange is not None  # noqa: S101
+        size = len(request.exchange.asked.body)
+        self._admit(request)
+        self._perform(
+            self.router.arrive(
+                request.id, self._calendar.now, request.draw, wanted=wanted, credential=credential, size=size
+            )
+        )
+
+    def set_auth(self, auth: KeyAuth | TokenAuth | None) -> None:
+        """The router learns what a request must carry; simulated traffic carries it from then on."""
+        self.router.set_auth(auth)
+        match auth:
+            case KeyAuth(primary):
+                self._clients = KeyCredential(primary)
+            case TokenAuth():
+                self._clients = TokenCredential(genuine=True, expires=NEVER)
+            case None:
+                self._clients = None
+
+    def _admit(self, request: Request) -> None:
+        self._count_population(self._calendar.now)
         request.id = self._arrivals
         self._arrivals += 1
         self._requests[request.id] = request
         if request.counted:
             self.pending_counted += 1
-        self._perform(self.router.arrive(request.id, now, request.draw, wanted=wanted))
 
     @property
     def population(self) -> int:
@@ -222,13 +279,39 @@ class ReferencePlane:
             span = _round_ratio(span * numerator, denominator)
         if hosted.factor != 1.0:
             span = max(1, round(span * hosted.factor))
-        if span > self._settings.worker_timeout:
-            run = _Run(self._calendar.now + self._settings.worker_timeout, aborted=True, failed=False)
+        if request.exchange is None and span <= self._settings.worker_timeout:
+            run = _Run(self._calendar.now + span, failed=hosted.draws.fails(request))
         else:
-            run = _Run(self._calendar.now + span, aborted=False, failed=hosted.draws.fails(request))
+            run = self._outcome(hosted, request, span)
         hosted.runs[number] = run
         self._schedule(hosted, number, run)
         return []
+
+    def _outcome(self, hosted: _Hosted, request: Request, span: int) -> _Run:
+        """How the run will end, and when. A script answers now; its own run time does not count."""
+        now, limit = self._calendar.now, self._settings.worker_timeout
+        if span > limit:
+            return _Run(now + limit, aborted=True)
+        exchange = request.exchange
+        if exchange is None or hosted.replies is None or request.answered is not None:
+            return _Run(now + span, failed=hosted.draws.fails(request))
+        asked = asked_of(exchange, self._contents.wall(now), span)
+        if hosted.draws.fails(request):
+            ran = failure(hosted.replica, asked)
+        elif not hosted.process and self._init(hosted) != "ready":  # another worker's: this one's has ended just now
+            return _Run(now + span, lost=True)
+        else:
+            ran = hosted.replies.run(hosted.replica, asked)
+        match ran:
+            case Reply() as reply:
+                exchange.reply = reply
+                return _Run(now + span, failed=reply.run_failed)
+            case ReplicaLost():
+                hosted.process = False
+                return _Run(now + span, lost=True)
+            case Hung():
+                hosted.process = False
+                return _Run(now + limit, aborted=True)
 
     def _schedule(self, hosted: _Hosted, number: int, run: _Run) -> None:
         run.timer = self._calendar.at(run.ends, Order.COMPLETION, lambda: self._done(hosted, number))
@@ -237,21 +320,28 @@ class ReferencePlane:
         now = self._calendar.now
         run = hosted.runs.pop(number)
         request = hosted.held.pop(number)
-        if run.aborted:
+        if run.aborted or run.lost:
             effects = hosted.container.lose_worker(number)
             away = hosted.draws.worker_init_time(request)
             self._calendar.after(away, Order.CLUSTER, lambda: self._worker_back(hosted))
-            actions = self.router.complete(number, now, 500)
+            actions = self.router.broken(number, now) if run.lost else self.router.complete(number, now, 500)
         else:
             effects = hosted.container.finish(number)
-            status = 500 if run.failed else 200
+            reply = None if request.exchange is None else request.exchange.reply
+            status = reply.status if reply is not None else 500 if run.failed else 200
             actions = self.router.complete(number, now, status, run_failed=run.failed)
         if effects:
             actions += self._effects(hosted, effects)
         self._perform(actions)
 
     def _worker_back(self, hosted: _Hosted) -> None:
-        if hosted.container.alive:
+        if not hosted.container.alive:
+            return
+        if (
+            hosted.replies is not None and not hosted.process and self._init(hosted) != "ready"
+        ):  # the server gives up with its worker
+            self._perform(self._end(hosted))
+        else:
             self._perform(self._effects(hosted, hosted.container.regain_worker()))
 
     def _end(self, hosted: _Hosted) -> list[Action]:
@@ -267,6 +357,8 @@ class ReferencePlane:
         if hosted.grace is not None:
             hosted.grace.cancel()
         self._hosted.pop(hosted.replica, None)
+        if hosted.replies is not None:
+            hosted.replies.stop(hosted.replica)
         actions: list[Action] = []
         for request in lost:
             actions += self.router.broken(request, now)
@@ -325,6 +417,8 @@ class ReferencePlane:
         hosted = self._hosted.pop(replica, None)
         if hosted is not None:  # lost with its node: nobody hears of what it held
             self._stop_probes(hosted)
+            if hosted.replies is not None:
+                hosted.replies.stop(replica)
         self._perform(self.router.forget(version, replica, self._calendar.now))
 
     # -- DataPlane: what becomes of containers
@@ -332,14 +426,42 @@ class ReferencePlane:
     def start_container(self, replica: int, spec: ContainerSpec) -> None:
         """It starts: connections are taken, `init()` runs."""
         now = self._calendar.now
-        hosted = _Hosted(replica, spec, self._draws(spec), Container(spec.model.workers), now)
+        container = Container(spec.model.workers)
+        hosted = _Hosted(replica, spec, self._draws(spec), container, now, self._contents.replies(spec))
         self._hosted[replica] = hosted
         self._add_probes(hosted)
 
-    def container_initialised(self, replica: int) -> None:
-        """`init()` has returned: it works."""
+    def initialise_container(self, replica: int) -> InitOutcome:
+        """The time that `init()` takes is over: what has become of it."""
         hosted = self._hosted[replica]
-        self._perform(self._effects(hosted, hosted.container.initialise()))
+        outcome = self._init(hosted)
+        if outcome == "ready":
+            self._perform(self._effects(hosted, hosted.container.initialise()))
+        return outcome
+
+    def _init(self, hosted: _Hosted) -> InitOutcome:
+        if hosted.replies is None:
+            return "ready"
+        match hosted.replies.init(hosted.replica, self._contents.wall(self._calendar.now)):
+            case InitFailed(hung=hung):
+                return "hung" if hung else "failed"
+            case Ready():
+                hosted.process = True
+                return "ready"
+
+    def become(self, version: str, change: Callable[[ContainerSpec], ContainerSpec]) -> None:
+        """The version's containers are another model's from now on: what starts in them takes its times, and is its answers."""
+        for hosted in self._hosted.values():
+            if hosted.spec.version == version:
+                hosted.spec = change(hosted.spec)
+                hosted.draws = self._draws(hosted.spec)
+                replies = self._contents.replies(hosted.spec)
+                if replies is not hosted.replies:
+                    if hosted.replies is not None:
+                        hosted.replies.stop(hosted.replica)
+                    hosted.replies = replies
+                    if hosted.container.initialised:
+                        self._init(hosted)
 
     def stop_container(self, replica: int, grace: Micros) -> None:
         """SIGTERM, and SIGKILL after the grace."""

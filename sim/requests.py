@@ -2,7 +2,24 @@
 
 from typing import Protocol
 
+from akstwin.backend import ScoreRequest
 from akstwin.domain.reasons import Reason
+from akstwin.worker import Reply
+
+
+class Exchange:
+    """What a request asks, where somebody waits for the very answer.
+
+    Attributes:
+        asked: as the client sent it.
+        reply: what the container answered; None: it did not.
+    """
+
+    __slots__ = ("asked", "reply")
+
+    def __init__(self, asked: ScoreRequest) -> None:
+        self.asked = asked
+        self.reply: Reply | None = None
 
 
 class Request:
@@ -20,11 +37,12 @@ class Request:
         answered: when the client had its answer.
         status: of the answer; 0 while there is none.
         reason: why it was not the model's answer.
+        exchange: what it asks; None: it only takes time.
     """
 
     __slots__ = (
-        "answered", "arrived", "attempt", "counted", "dispatched", "draw", "entry", "id", "number", "reason", "replica",
-        "started", "status", "version",
+        "answered", "arrived", "attempt", "counted", "dispatched", "draw", "entry", "exchange", "id", "number", "reason",
+        "replica", "started", "status", "version",
     )  # fmt: skip
 
     def __init__(self, number: int, entry: int, attempt: int, arrived: int, draw: int, *, counted: bool) -> None:
@@ -42,6 +60,7 @@ class Request:
         self.answered: int | None = None
         self.status = 0
         self.reason: Reason | None = None
+        self.exchange: Exchange | None = None
 
 
 class Recorder(Protocol):

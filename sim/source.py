@@ -22,6 +22,7 @@ class Source:
         seed: of the run.
         replication: 1, 2, …
         window: requests that arrive from its first up to its second instant belong to the result.
+        first: the number of its first entry, unlike any other source's.
     """
 
     def __init__(
@@ -33,13 +34,16 @@ class Source:
         seed: int,
         replication: int,
         window: tuple[int, int],
+        first: int = 0,
     ) -> None:
+        self._entries = range(first, first + len(traffic))
+        self._stopped = False
         self._clients = clients
         self._plane = plane
         self._calendar = calendar
         self._of = (seed, replication)
         self._window = window
-        self._arrivals = merged(traffic, seed, replication)
+        self._arrivals = merged(traffic, seed, replication, first=first, start=calendar.now)
         self._split: dict[tuple[int, int], Draws] = {}
         self._bases: dict[int, Draws] = {}
         self._next: Arrival | None = None
@@ -48,9 +52,13 @@ class Source:
         """Begin to send."""
         self._plan_next()
 
+    def stop(self) -> None:
+        """Send no more, and repeat nothing."""
+        self._stopped = True
+
     def answered(self, request: Request) -> None:
         """A client has its answer, and may come again."""
-        if request.status == 200 or request.answered is None:
+        if request.status == 200 or request.answered is None or request.entry not in self._entries or self._stopped:
             return
         base = self._base_503(request) if self._clients.draws_503_base else 0
         wait = self._clients.wait_before_retry(request.status, request.attempt + 1, base)
@@ -68,10 +76,14 @@ class Source:
     def _arrive(self) -> None:
         assert self._next is not None  # noqa: S101
         _, entry, number = self._next
+        if self._stopped:
+            return
         self._plan_next()
         self._send(entry, number, 0)
 
     def _send(self, entry: int, number: int, attempt: int) -> None:
+        if self._stopped:
+            return
         now = self._calendar.now
         counted = self._window[0] <= now < self._window[1]
         draws = self._split.get((entry, attempt))

@@ -59,11 +59,21 @@ def _steps(rates: Sequence[float], at: Sequence[int], seed: int, replication: in
         yield now
 
 
-def merged(traffic: Sequence[Arrivals], seed: int, replication: int) -> Iterator[Arrival]:
-    """All arrivals in the order in which they come in."""
+def merged(
+    traffic: Sequence[Arrivals], seed: int, replication: int, *, first: int = 0, start: int = 0
+) -> Iterator[Arrival]:
+    """All arrivals in the order in which they come in.
+
+    Args:
+        traffic: the entries.
+        seed: of the run.
+        replication: 1, 2, …
+        first: the number of the first entry; the others follow.
+        start: the instant that the entries count from.
+    """
 
     def one(entry: int) -> Iterator[Arrival]:
-        for number, instant in enumerate(instants(traffic[entry], seed, replication, entry)):
-            yield instant, entry, number
+        for number, instant in enumerate(instants(traffic[entry - first], seed, replication, entry)):
+            yield start + instant, entry, number
 
-    return one(0) if len(traffic) == 1 else merge(*(one(entry) for entry in range(len(traffic))))
+    return one(first) if len(traffic) == 1 else merge(*(one(first + entry) for entry in range(len(traffic))))

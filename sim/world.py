@@ -1,6 +1,6 @@
-"""A simulated cluster with its services: what a scenario, and later the SDK's simulated workspace, drives."""
+"""A simulated cluster with its services: what a scenario and the SDK's simulated workspace drive."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from akstwin.clock import Micros
@@ -18,6 +18,7 @@ from akstwin.domain.workload import Arrivals, Clients
 from akstwin.errors import AksError
 from akstwin.policies.policy import Policy
 from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.contents import Contents, Empty
 from akstwin.sim.controller import CapacityObserver, Change, ServiceController
 from akstwin.sim.faults import Faults
 from akstwin.sim.models import ModelDraws
@@ -36,14 +37,22 @@ class World:
         assumptions: what is assumed.
         seed: of all chance.
         replication: 1, 2, …: the same world with other chance.
+        calendar: tells the time; several worlds may share one.
 
     Raises:
         InvalidSetting: a cluster that the service would not attach.
     """
 
-    def __init__(self, cluster: ClusterSpec, assumptions: Assumptions, seed: int, replication: int = 1) -> None:
+    def __init__(
+        self,
+        cluster: ClusterSpec,
+        assumptions: Assumptions,
+        seed: int,
+        replication: int = 1,
+        calendar: Calendar | None = None,
+    ) -> None:
         self.assumptions = assumptions
-        self.calendar = Calendar()
+        self.calendar = Calendar() if calendar is None else calendar
         self.recorders = Recorders()
         self.nodes = Nodes(cluster, assumptions, self.calendar, self.recorders)
         self.pods = Pods(self.nodes, assumptions, self.calendar, self.recorders)
@@ -56,10 +65,7 @@ class World:
         self.recorders.all.append(recorder)
 
     def deploy(
-        self,
-        spec: ServiceSpec,
-        start: Literal["healthy", "cold"],
-        observer: CapacityObserver,
+        self, spec: ServiceSpec, start: Literal["healthy", "cold"], observer: CapacityObserver
     ) -> "SimulatedService":
         """Put a service on the cluster.
 
@@ -73,13 +79,34 @@ class World:
         """
         life = healthy(spec.name) if start == "healthy" else None
         lifecycle = Lifecycle(spec.name, ManagementRules.of(self.assumptions), life)
-        service = SimulatedService(self, spec, lifecycle, observer, self._of)
-        self.services[spec.name] = service
+        service = self.add(spec, lifecycle, observer)
         if start == "healthy":
             service.controller.start_healthy()
         else:
             lifecycle.begin("create", self.calendar.now, builds=True)
             service.controller.start_cold()
+        return service
+
+    def add(
+        self,
+        spec: ServiceSpec,
+        lifecycle: Lifecycle,
+        observer: CapacityObserver,
+        contents: Contents | None = None,
+        entity: str = "",
+    ) -> "SimulatedService":
+        """A service that is not started yet.
+
+        Args:
+            spec: the service.
+            lifecycle: holds its states and operations.
+            observer: hears how many replicas there are.
+            contents: what its containers answer with; None: nobody asks.
+            entity: goes before its versions' names in the names of its streams of chance.
+        """
+        service = self.services[spec.name] = SimulatedService(
+            self, spec, lifecycle, observer, contents or Empty(), self._of, entity
+        )
         return service
 
     def plan_fault(self, fault: Fault, service: "SimulatedService") -> None:
@@ -106,12 +133,16 @@ class SimulatedService:
         spec: ServiceSpec,
         lifecycle: Lifecycle,
         observer: CapacityObserver,
+        contents: Contents,
         of: tuple[int, int],
+        entity: str,
     ) -> None:
-        self._world = world
+        self.world = world
         self._of = of
+        self._entity = entity
         self._models: dict[tuple[str, ModelProfile], ModelDraws] = {}
-        self._sources: list[Source] = []
+        self.sources: list[Source] = []
+        self.on_answer: list[Callable[[Request], None]] = []
         assumed = world.assumptions
         rules = RouterRules(
             assumed.max_queue_length,
@@ -122,45 +153,52 @@ class SimulatedService:
         )
         self.plane = ReferencePlane(
             spec.name, rules, PlaneSettings(assumed.router_overhead, assumed.worker_timeout), world.calendar,
-            self._draws_of_container, world.recorders, world.pods, self._answered,
+            self._draws_of_container, world.recorders, world.pods, self._answered, contents,
         )  # fmt: skip
         self.controller = ServiceController(
             spec, lifecycle, self.plane, world.pods, world.nodes, assumed, world.calendar, world.recorders,
             self._draws_of_version, observer,
         )  # fmt: skip
 
-    def send(self, traffic: Sequence[Arrivals], clients: Clients, window: tuple[int, int]) -> None:
+    def send(self, traffic: Sequence[Arrivals], clients: Clients, window: tuple[int, int], first: int = 0) -> Source:
         """Let clients call, from now on.
 
         Args:
-            traffic: arrivals, added up.
+            traffic: arrivals, added up; their instants count from now.
             clients: what they do with a refusal.
             window: requests that arrive within it count.
+            first: the number of the first entry: no two entries of a service may have the same.
+
+        Returns:
+            The source, to stop it.
         """
-        source = Source(traffic, clients, self.plane, self._world.calendar, *self._of, window)
-        self._sources.append(source)
+        source = Source(traffic, clients, self.plane, self.world.calendar, *self._of, window, first)
+        self.sources.append(source)
         source.start()
+        return source
 
     def plan(self, operation: PlannedOperation, at: Micros) -> None:
         """Update the service at `at`. A refusal is recorded, as the caller would have met it."""
-        self._world.calendar.at(at, Order.OPERATION, lambda: self._operate(operation))
+        self.world.calendar.at(at, Order.OPERATION, lambda: self._operate(operation))
 
     def run_policy(self, policy: Policy) -> None:
         """Let a policy drive the endpoint, from now on."""
-        _PolicyRun(self._world, self.controller, policy).look()
+        _PolicyRun(self.world, self.controller, policy).look()
 
     def _operate(self, operation: PlannedOperation) -> None:
         version = operation.version or self.controller.default
         try:
             self.controller.update(Change(version, operation.deploy, operation.model))
         except AksError as refusal:
-            self._world.recorders.happened(
-                self._world.calendar.now, "operation_refused", version, f"{refusal.status_hint}: {refusal}"
+            self.world.recorders.happened(
+                self.world.calendar.now, "operation_refused", version, f"{refusal.status_hint}: {refusal}"
             )
 
     def _answered(self, request: Request) -> None:
-        for source in self._sources:
+        for source in self.sources:
             source.answered(request)
+        for hear in self.on_answer:
+            hear(request)
 
     def _draws_of_container(self, spec: ContainerSpec) -> ModelDraws:
         return self._draws(spec.version, spec.model)
@@ -171,7 +209,7 @@ class SimulatedService:
     def _draws(self, version: str, model: ModelProfile) -> ModelDraws:
         draws = self._models.get((version, model))
         if draws is None:
-            draws = self._models[version, model] = ModelDraws(*self._of, version, model)
+            draws = self._models[version, model] = ModelDraws(*self._of, self._entity + version, model)
         return draws
 
 

@@ -204,6 +204,12 @@ class Assumptions(Spec):
     cluster_minimum_cores: PositiveInt = _row(
         12, "documented", "S8, S27", "CPU cores that a FastProd cluster must have."
     )
+    cluster_create: Duration = _row(
+        Micros(600 * SECOND), "documented", "S8: about 10 minutes", "Creating a cluster as a compute target.", "later"
+    )
+    cluster_attach: Duration = _row(
+        Micros(300 * SECOND), "documented", "S8: about 5 minutes", "Attaching a cluster as a compute target.", "later"
+    )
     # Cluster autoscaler (semantics §6.7): acts where `cluster.max_nodes` is given
     node_autoscaler_scan: Duration = _row(
         Micros(10 * SECOND), "documented", "K5", "How often the cluster autoscaler looks."

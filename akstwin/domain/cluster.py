@@ -11,10 +11,12 @@ from pydantic import (
     PositiveFloat,
 )
 
+from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.resources import Resources
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import megabytes, millicores
 from akstwin.domain.words import nearest
+from akstwin.errors import InvalidSetting
 
 
 class VmSize(Spec):
@@ -119,3 +121,34 @@ class ClusterSpec(Spec):
         VmSize, BeforeValidator(_known_size, json_schema_input_type=str | VmSize), Field(validate_default=True)
     ] = DEFAULT_VM_SIZE  # type: ignore[assignment]
     max_nodes: Annotated[int, Field(ge=1, le=MOST_NODES)] | None = None
+
+
+def check_cluster(
+    spec: ClusterSpec, assumptions: Assumptions, nodes: str = "cluster.nodes", most: str = "cluster.max_nodes"
+) -> None:
+    """Refuse a cluster that the service does not attach (semantics §2.2).
+
+    Args:
+        spec: what the cluster is.
+        assumptions: what a FastProd cluster must have.
+        nodes: what its number of nodes is called in errors.
+        most: what its largest number of nodes is called.
+
+    Raises:
+        InvalidSetting: a FastProd cluster with too few nodes or cores, or a most that is under the number of nodes.
+    """
+    if spec.max_nodes is not None and spec.max_nodes < spec.nodes:
+        raise InvalidSetting(most, spec.max_nodes, f"at least {nodes}, {spec.nodes}")
+    if spec.purpose != "FastProd":
+        return
+    if spec.nodes < assumptions.cluster_minimum_nodes:
+        raise InvalidSetting(
+            nodes, spec.nodes,
+            f"at least {assumptions.cluster_minimum_nodes} for a FastProd cluster (purpose: DevTest takes one)",
+        )  # fmt: skip
+    cores = spec.nodes * spec.vm_size.cpu_cores
+    if cores < assumptions.cluster_minimum_cores:
+        raise InvalidSetting(
+            nodes, spec.nodes,
+            f"enough: nodes times cores is {cores:g}, a FastProd cluster needs {assumptions.cluster_minimum_cores}",
+        )  # fmt: skip

@@ -18,10 +18,11 @@ def test_every_entry_point_leads_somewhere(point) -> None:  # type: ignore[no-un
 
 
 def test_all_that_there_is_is_registered() -> None:
-    """The simulated world, and the three commands of it."""
+    """The simulated world, alone and from a scenario, and the three commands of it."""
     assert {(point.group, point.name) for point in POINTS if point.value.startswith("akstwin.")} == {
         ("akstwin.commands", "run"),
         ("akstwin.commands", "plan"),
         ("akstwin.commands", "schema"),
         ("akstwin.backends", "simulated"),
+        ("akstwin.backends", "scenario"),
     }

@@ -1,0 +1,364 @@
+"""The port between the SDK's classes and a world (design §6): the management service's verbs, time, and observation.
+
+Documents (services, models, computes, patches) are JSON in the form of the management HTTP (wire §2-§8): one form for a
+world in this process, behind HTTP and on Kubernetes. All else is a small frozen value. A verb that refuses raises an
+`AksError` and has changed nothing.
+
+`Workspace(backend=…)` takes any object with these methods; `akstwin.testing.check_backend` says which promises it breaks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from akstwin.clock import Clock, Micros
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.lifecycles import OperationState
+from akstwin.domain.observation import Observation
+
+Json = dict[str, Any]
+JsonPatch = list[Json]
+"""RFC 6902 operations, as `akstwin.sdk.wire` makes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceIdentity:
+    """Who a workspace is in Azure's terms.
+
+    Attributes:
+        name: of the workspace.
+        subscription_id: a GUID.
+        resource_group: its name.
+        location: an Azure region.
+        workspace_id: a GUID.
+    """
+
+    name: str = "akstwin"
+    subscription_id: str = "00000000-0000-0000-0000-000000000000"
+    resource_group: str = "akstwin"
+    location: str = "westeurope"
+    workspace_id: str = "00000000-0000-0000-0000-000000000001"
+
+    @property
+    def resource_id(self) -> str:
+        """The path that names the workspace in Azure Resource Manager."""
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A long-running operation as a poll shows it (wire §8).
+
+    Attributes:
+        id: unlike any other in the workspace.
+        state: `Running` or a final one.
+        stage: what it is busy with, or failed in: `BuildImage` or `DeployService`.
+        error: `{code, statusCode, message, details}` why it did not succeed.
+        log: `YYYYmmddHHMMSS|text` entries in UTC joined by `#`: what has happened so far.
+    """
+
+    id: str
+    state: OperationState
+    stage: str = "DeployService"
+    error: Json | None = None
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Both keys of a service with key auth."""
+
+    primary: str = field(repr=False)
+    secondary: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token for scoring. Times are Unix seconds by the backend's clock."""
+
+    token: str = field(repr=False)
+    token_type: str
+    refresh_after: int
+    expiry_on: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """What a client sends to `/api/v1/service/{name}/{path}`.
+
+    Attributes:
+        body: the bytes.
+        headers: names and values; `Authorization` and `Content-Type` belong here.
+        method: the HTTP verb.
+        path: `/score` or `/swagger.json`.
+        query: what stands behind the question mark.
+    """
+
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    method: str = "POST"
+    path: str = "/score"
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResponse:
+    """What the client gets.
+
+    Attributes:
+        status: the HTTP status.
+        headers: names and values.
+        body: the bytes.
+        latency: from sending to the answer, by the backend's clock.
+        version: the version that it was meant for; None: refused before that.
+        reason: why it is not the model's own answer (`domain.reasons`); None: it is.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+    latency: Micros
+    version: str | None = None
+    reason: str | None = None
+
+    def header(self, name: str) -> str | None:
+        """A header's value, without regard to the name's case."""
+        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceQuery:
+    """Which services (wire §7, 6); all that is given must hold.
+
+    Attributes:
+        compute_type: `AKS` or `AKSENDPOINT`, in any case of letters.
+        tags: a key that must be there; with a value, `(key, value)`.
+        properties: likewise.
+        model_name: the name of a deployed model.
+        model_id: `name:version` of a deployed model.
+    """
+
+    compute_type: str | None = None
+    tags: tuple[tuple[str, str | None], ...] = ()
+    properties: tuple[tuple[str, str | None], ...] = ()
+    model_name: str | None = None
+    model_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelQuery:
+    """Which models (wire §5); all that is given must hold.
+
+    Attributes:
+        name: of the model.
+        framework: likewise.
+        tags: a key that must be there; with a value, `(key, value)`.
+        properties: likewise.
+        run_id: the run that made it.
+        latest: only the newest version of each name.
+    """
+
+    name: str | None = None
+    framework: str | None = None
+    tags: tuple[tuple[str, str | None], ...] = ()
+    properties: tuple[tuple[str, str | None], ...] = ()
+    run_id: str | None = None
+    latest: bool = False
+
+
+class Backend(Protocol):
+    """A world that the SDK's classes can work on."""
+
+    # -- who, when, under which limits
+
+    @property
+    def identity(self) -> WorkspaceIdentity:
+        """The workspace."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The world's time; in a virtual one waiting is free."""
+        ...
+
+    @property
+    def epoch(self) -> float:
+        """The Unix time of the clock's instant 0, s."""
+        ...
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """The limits that its promises go by."""
+        ...
+
+    # -- files
+
+    def upload(self, container: str, files: Mapping[str, Path]) -> str:
+        """Keep files.
+
+        Args:
+            container: a name for them; one that is taken gets another.
+            files: by the path they shall have, `/` between folders.
+
+        Returns:
+            What they are found by: `LocalUpload/{container}`. `aml://artifact/{that}/{path}` is one of them.
+        """
+        ...
+
+    def download(self, prefix: str, target: Path) -> list[Path]:
+        """Write the files whose `LocalUpload/…` path begins with `prefix` (whole path segments) into a folder.
+
+        Returns:
+            Their paths below `target`: relative to the container.
+
+        Raises:
+            NotFound: there is none.
+        """
+        ...
+
+    # -- models and environments
+
+    def create_asset(self, payload: Json) -> Json:
+        """Name uploaded files: `{name, artifacts: [{prefix}], …}` → the same with `id` (wire §5)."""
+        ...
+
+    def get_asset(self, asset_id: str) -> Json:
+        """The asset (NotFound)."""
+        ...
+
+    def register_model(self, payload: Json) -> Json:
+        """Make the next version of a model (wire §5); returns its document."""
+        ...
+
+    def get_model(self, model_id: str) -> Json:
+        """The model `name:version` (NotFound)."""
+        ...
+
+    def list_models(self, query: ModelQuery) -> list[Json]:
+        """The models that the query means, the newest first."""
+        ...
+
+    def patch_model(self, model_id: str, patch: JsonPatch) -> Json:
+        """Change tags, properties or texts of a model; returns its document."""
+        ...
+
+    def delete_model(self, model_id: str) -> None:
+        """Forget a model (NotFound; 412 InUse while it is deployed)."""
+        ...
+
+    def put_environment(self, name: str, version: str | None, document: Json) -> Json:
+        """Register an environment; without a version the next one is made, or the newest returned if it is equal."""
+        ...
+
+    def get_environment(self, name: str, version: str | None = None) -> Json:
+        """An environment, the newest version without one (NotFound)."""
+        ...
+
+    def list_environments(self) -> list[Json]:
+        """The newest version of each environment."""
+        ...
+
+    # -- compute targets
+
+    def put_compute(self, name: str, payload: Json) -> str:
+        """Attach, create or update a cluster (wire §6); returns the operation's id. It can be read at once."""
+        ...
+
+    def get_compute(self, name: str) -> Json:
+        """The compute target (NotFound)."""
+        ...
+
+    def list_computes(self) -> list[Json]:
+        """All compute targets."""
+        ...
+
+    def delete_compute(self, name: str, action: Literal["delete", "detach"]) -> str:
+        """Delete or detach a cluster; returns the operation's id."""
+        ...
+
+    def compute_credentials(self, name: str) -> Json:
+        """What `get_credentials` returns (NotFound)."""
+        ...
+
+    # -- services
+
+    def create_service(self, payload: Json) -> str:
+        """Create, or with `overwrite: true` replace, a service (wire §7.3, §7.4); returns the operation's id.
+
+        Raises:
+            InvalidSetting: a value that is refused.
+            NotFound: the compute target, a model or an uploaded file is not there.
+            Conflict: the name is taken, or another operation is running.
+        """
+        ...
+
+    def patch_service(self, name: str, patch: JsonPatch) -> str | None:
+        """Change a service (wire §7.5, §7.6), wholly or not at all.
+
+        Returns:
+            The operation's id; None: it took effect without one (semantics §6.6).
+
+        Raises:
+            InvalidSetting: the patch, or what it leads to, is refused.
+            NotFound: no such service, or something the patch names.
+            Conflict: pods are to be replaced and another operation is running.
+        """
+        ...
+
+    def delete_service(self, name: str) -> str:
+        """Delete a service; returns the operation's id (NotFound; Conflict while another one is running)."""
+        ...
+
+    def get_service(self, name: str) -> Json:
+        """The service's document (wire §7.2; NotFound)."""
+        ...
+
+    def list_services(self, query: ServiceQuery) -> list[Json]:
+        """The documents of the services that the query means, by name."""
+        ...
+
+    def get_operation(self, operation_id: str) -> Operation:
+        """An operation of a service, a key or a compute target (NotFound)."""
+        ...
+
+    def get_keys(self, name: str) -> Keys:
+        """The keys (NotFound; InvalidSetting without key auth)."""
+        ...
+
+    def regenerate_key(self, name: str, key_type: str, value: str | None = None) -> str:
+        """Replace the `Primary` or the `Secondary` key, by `value` or by a new one; returns the operation's id."""
+        ...
+
+    def issue_token(self, name: str) -> AccessToken:
+        """A token (NotFound; InvalidSetting without token auth)."""
+        ...
+
+    def get_logs(self, name: str, lines: int = 5000, *, init: bool = False) -> str:
+        """The last lines of the containers' logs; of the init containers with `init` (NotFound)."""
+        ...
+
+    # -- requests
+
+    def score(self, name: str, request: ScoreRequest) -> ScoreResponse:
+        """Send a request as a client would, and wait for its answer. A refusal is an answer too."""
+        ...
+
+    def score_all(self, name: str, requests: Sequence[tuple[Micros, ScoreRequest]]) -> list[ScoreResponse]:
+        """Send several requests, each at its own time, and wait for all answers: how load is made.
+
+        Args:
+            name: of the service.
+            requests: from when on, counted from now and never going back, and what; nobody waits for another's answer.
+
+        Returns:
+            The answers, in the order of the requests.
+        """
+        ...
+
+    def observe(self, name: str, window: Micros) -> Observation:
+        """What users and operators saw of the service in the last `window` (NotFound)."""
+        ...

@@ -1,0 +1,85 @@
+"""The management service's decisions, without I/O, clock or chance.
+
+records     what is kept of a service
+payloads    what a create payload asks for          patching   what a JSON patch makes of a service
+changes     what that means for pods and router     life       states and operations
+documents   what callers see, and list filters      tokens     access tokens
+"""
+
+from akstwin.cores.management.changes import (
+    Added,
+    Effect,
+    Removed,
+    Reshared,
+    Retuned,
+    Rolled,
+    builds,
+    effects_of,
+    takes_operation,
+)
+from akstwin.cores.management.documents import (
+    DeploymentStatus,
+    Surroundings,
+    VersionStatus,
+    error_document,
+    matches,
+    scorable,
+    service_document,
+)
+from akstwin.cores.management.life import (
+    Facts,
+    Lifecycle,
+    ManagementRules,
+    Operation,
+    OperationError,
+    OperationKind,
+    ServiceLife,
+    begin,
+    deploying,
+    healthy,
+    observe,
+    wake_at,
+)
+from akstwin.cores.management.patching import Change, change, overwrite
+from akstwin.cores.management.payloads import create
+from akstwin.cores.management.records import ServiceRecord, VersionRecord
+from akstwin.cores.management.settings import image_of, spec_of
+
+__all__ = [
+    "Added",
+    "Change",
+    "DeploymentStatus",
+    "Effect",
+    "Facts",
+    "Lifecycle",
+    "ManagementRules",
+    "Operation",
+    "OperationError",
+    "OperationKind",
+    "Removed",
+    "Reshared",
+    "Retuned",
+    "Rolled",
+    "ServiceLife",
+    "ServiceRecord",
+    "Surroundings",
+    "VersionRecord",
+    "VersionStatus",
+    "begin",
+    "builds",
+    "change",
+    "create",
+    "deploying",
+    "effects_of",
+    "error_document",
+    "healthy",
+    "image_of",
+    "matches",
+    "observe",
+    "overwrite",
+    "scorable",
+    "service_document",
+    "spec_of",
+    "takes_operation",
+    "wake_at",
+]

@@ -1,0 +1,42 @@
+"""What a workspace has beside services: uploaded files' names, models, environments, compute targets (wire §5, §6, §10).
+
+Without I/O, clock or chance: payloads and patches to records, records to documents.
+"""
+
+from akstwin.cores.registry.assets import AssetRecord, asset_document, create_asset
+from akstwin.cores.registry.computes import (
+    ComputeRecord,
+    cluster_of,
+    compute_document,
+    create_compute,
+    same_cluster,
+    update_compute,
+)
+from akstwin.cores.registry.environments import EnvironmentRecord, read_environment, register_environment
+from akstwin.cores.registry.models import (
+    ModelRecord,
+    change_model,
+    model_document,
+    model_matches,
+    register_model,
+)
+
+__all__ = [
+    "AssetRecord",
+    "ComputeRecord",
+    "EnvironmentRecord",
+    "ModelRecord",
+    "asset_document",
+    "change_model",
+    "cluster_of",
+    "compute_document",
+    "create_asset",
+    "create_compute",
+    "model_document",
+    "model_matches",
+    "read_environment",
+    "register_environment",
+    "register_model",
+    "same_cluster",
+    "update_compute",
+]

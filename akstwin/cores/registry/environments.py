@@ -1,0 +1,76 @@
+"""Registered environments: descriptions that are kept and given back (wire §10)."""
+
+from collections.abc import Sequence
+
+from akstwin.clock import Micros
+from akstwin.cores.registry.reading import Kept, read_name, read_object
+from akstwin.domain.documents import Json
+from akstwin.errors import Conflict, InvalidSetting
+
+
+class EnvironmentRecord(Kept):
+    """One version of an environment.
+
+    Attributes:
+        name: of the environment.
+        version: its number, or whatever it was called.
+        number: 1, 2, … in the order of registration.
+        document: as it is given back, name and version in it.
+        created: when.
+    """
+
+    name: str
+    version: str
+    number: int
+    document: Json
+    created: Micros
+
+
+def read_environment(document: Json) -> Json:
+    """An environment as it is given back: the first letters of its own keys are small, `name` and `version` are not in it.
+
+    Raises:
+        InvalidSetting: it is no object, or two keys mean one.
+    """
+    content: Json = {}
+    for key, value in read_object("environment", document).items():
+        small = key[:1].lower() + key[1:]
+        if small in content:
+            raise InvalidSetting(f"environment.{key}", value, f"there once: {small} is too")
+        content[small] = value
+    content.pop("name", None)
+    content.pop("version", None)
+    return content
+
+
+def register_environment(
+    name: str, version: str | None, document: Json, versions: Sequence[EnvironmentRecord], now: Micros
+) -> EnvironmentRecord:
+    """The record that registering comes to: a new one, or the one there is if it says the same.
+
+    Args:
+        name: of the environment.
+        version: None: the next one, unless the newest is equal.
+        document: what was sent; its own name and version are not looked at.
+        versions: those there are, the oldest first.
+        now: the present.
+
+    Raises:
+        InvalidSetting: a value is refused.
+        Conflict: that version exists and says something else.
+    """
+    read_name("name", name)
+    content = read_environment(document)
+    if version is None:
+        if versions and read_environment(versions[-1].document) == content:
+            return versions[-1]
+        numbers = [int(record.version) for record in versions if record.version.isdecimal()]
+        version = str(max(numbers, default=0) + 1)
+    read_name("version", version)
+    for record in versions:
+        if record.version == version:
+            if read_environment(record.document) != content:
+                raise Conflict(f"environment {name} has a version {version} already, and it says something else")
+            return record
+    named = {"name": name, "version": version, **content}
+    return EnvironmentRecord(name=name, version=version, number=len(versions) + 1, document=named, created=now)

@@ -1,0 +1,139 @@
+"""Uploaded files in a folder: scripts and models (wire §4)."""
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from akstwin.errors import InvalidSetting, NotFound, UnreadableFile
+
+ORIGIN: Final = "LocalUpload"
+"""The first segment of every path."""
+_NOT_IN_A_NAME: Final = frozenset("\\:")
+_LONGEST_NAME: Final = 255
+"""Bytes: no file system here takes more."""
+
+
+class FileStore:
+    """Keeps containers of files below one folder, each file at the path it was given.
+
+    Args:
+        folder: where, made if it is not there; None: a temporary folder, which `close` removes.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._remove: weakref.finalize[[str, bool], FileStore] | None = None
+        if folder is None:
+            folder = Path(tempfile.mkdtemp(prefix="akstwin-files-"))
+            self._remove = weakref.finalize(self, shutil.rmtree, str(folder), True)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+
+    def upload(self, container: str, files: Mapping[str, Path]) -> str:
+        """Keep copies of files.
+
+        Args:
+            container: a name for them; one that is taken gets another.
+            files: by the path they shall have, `/` between folders.
+
+        Returns:
+            What they are found by: `LocalUpload/{container}`.
+
+        Raises:
+            InvalidSetting: a name or a path that leads elsewhere.
+            UnreadableFile: a file that cannot be read. Nothing is kept then.
+        """
+        if len(_segments("container", container)) != 1:
+            raise InvalidSetting("container", container, "one name")
+        copies = {_segments("path", path): source for path, source in files.items()}
+        for segments in copies:
+            for depth in range(1, len(segments)):
+                if segments[:depth] in copies:
+                    raise InvalidSetting("path", "/".join(segments), "possible: a file has the name of its folder")
+        target = self._new(container)
+        try:
+            for segments, source in copies.items():
+                _copy(source, target.joinpath(*segments))
+        except UnreadableFile:
+            shutil.rmtree(target)
+            raise
+        return f"{ORIGIN}/{target.name}"
+
+    def download(self, prefix: str, target: Path) -> list[Path]:
+        """Write copies of files into a folder.
+
+        Args:
+            prefix: `LocalUpload/{container}`, or that with a path in it, in whole segments.
+            target: the folder, made if it is not there.
+
+        Returns:
+            Their paths below `target`, which are those in the container, sorted.
+
+        Raises:
+            NotFound: there is none.
+        """
+        container, found = self._find(prefix)
+        if not found:
+            raise NotFound(f"no file {prefix}")
+        paths = [path.relative_to(container) for path in found]
+        for path in paths:
+            _copy(container / path, target / path)
+        return paths
+
+    def has(self, prefix: str) -> bool:
+        """Whether there is a file at that path, or below it."""
+        return bool(self._find(prefix)[1])
+
+    def close(self) -> None:
+        """Remove the folder if it is a temporary one."""
+        if self._remove is not None:
+            self._remove()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _new(self, container: str) -> Path:
+        target, number = self.folder / container, 1
+        while True:
+            try:
+                target.mkdir()
+            except FileExistsError:
+                number += 1
+                target = self.folder / f"{container}-{number}"
+            else:
+                return target
+
+    def _find(self, prefix: str) -> tuple[Path, list[Path]]:
+        """The container that a prefix lies in, and the files that it means."""
+        origin, *segments = _segments("path", prefix)
+        if origin != ORIGIN or not segments:
+            return self.folder, []
+        place = self.folder.joinpath(*segments)
+        inside = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
+        return self.folder / segments[0], [path for path in inside if path.is_file()]
+
+
+def _segments(setting: str, path: str) -> tuple[str, ...]:
+    """The names that a relative path consists of, none of which leads elsewhere."""
+    segments = tuple(path.split("/"))
+    for segment in segments:
+        odd = any(char in _NOT_IN_A_NAME or char < " " or "\ud800" <= char <= "\udfff" for char in segment)
+        if segment in ("", ".", "..") or odd or len(segment.encode()) > _LONGEST_NAME:
+            raise InvalidSetting(setting, path, "a relative path of plain names with / between them")
+    return segments
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise UnreadableFile(str(source), error.strerror or str(error)) from None

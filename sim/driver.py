@@ -1,0 +1,330 @@
+"""The worlds of a simulated workspace: what the manager decides becomes pods, and containers get what they answer with."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from akstwin.backend import Json, WorkspaceIdentity
+from akstwin.clock import Micros
+from akstwin.cores.management import Added, DeploymentStatus, Effect, Lifecycle, Retuned, Rolled, VersionStatus
+from akstwin.dataplane import ContainerSpec
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.cluster import ClusterSpec
+from akstwin.domain.profile import ModelProfile
+from akstwin.domain.service import ServiceSpec, VersionSpec
+from akstwin.errors import AksError, NotFound
+from akstwin.files import FileStore
+from akstwin.manager import Auth, Content
+from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.watch import Watch
+from akstwin.sim.world import SimulatedService, World
+from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost, Request, Started
+from akstwin.worker.replies import CallableReply, FixedReply, NoReply, Replies, ScriptReplies
+from akstwin.worker.unpack import ModelFiles, unpack
+
+UNSET: Final = object()
+"""No reply was given: the entry script answers."""
+_ARTIFACT: Final = re.compile(r"aml://artifact/(?P<prefix>.+)")
+
+
+@dataclass(slots=True)
+class Profile:
+    """What is told of a version.
+
+    Attributes:
+        model: its times.
+        reply: what it answers with instead of its script.
+    """
+
+    model: ModelProfile = field(default_factory=ModelProfile)
+    reply: Any = UNSET
+
+
+class BrokenContent:
+    """A container whose content cannot be laid out: it never starts."""
+
+    def __init__(self, error: AksError) -> None:
+        self._error = error
+
+    def init(self, container: int, at: datetime) -> Started:  # noqa: ARG002 - see `Replies`
+        """Fails, with the reason."""
+        return InitFailed(str(self._error), f"{self._error}\n")
+
+    def run(self, container: int, request: Request) -> Ran:  # noqa: ARG002 - see `Replies`
+        """Nothing runs."""
+        return ReplicaLost(str(self._error), "")
+
+    def stop(self, container: int) -> None:
+        """Nothing to end."""
+
+    def logs(self, lines: int | None = None) -> str:
+        """The reason."""
+        return "" if lines == 0 else f"{self._error}\n"
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class Driver:
+    """Runs what the manager of a simulated workspace decides.
+
+    Args:
+        identity: the workspace.
+        assumptions: what is assumed.
+        seed: of all chance.
+        calendar: tells the time.
+        epoch: the Unix time of its start, s.
+        files: what was uploaded.
+        asset: reads an asset's document.
+        folder: for what containers hold, and for collected data.
+        script_seconds: real seconds after which a script counts as hung.
+    """
+
+    def __init__(
+        self,
+        identity: WorkspaceIdentity,
+        assumptions: Assumptions,
+        seed: int,
+        calendar: Calendar,
+        epoch: float,
+        files: FileStore,
+        asset: Callable[[str], Json],
+        folder: Path,
+        script_seconds: float,
+    ) -> None:
+        self._limits = Limits(init_seconds=script_seconds, run_seconds=script_seconds)
+        self.calendar = calendar
+        self.worlds: dict[str, World] = {}
+        self.services: dict[str, SimulatedService] = {}
+        self.watches: dict[str, Watch] = {}
+        self.events: list[tuple[Micros, str, str, str]] = []
+        self.described: dict[str, ClusterSpec] = {}
+        self.sizes: dict[str, str | None] = {}
+        self.collected = folder / "data"
+        self._identity = identity
+        self._assumptions = assumptions
+        self._seed = seed
+        self._epoch = epoch
+        self._files = files
+        self._asset = asset
+        self._folder = folder
+        self._profiles: dict[tuple[str, str | None], Profile] = {}
+        self._contents: dict[str, dict[str, Content]] = {}
+        self._replies: dict[str, dict[tuple[str, object], Replies]] = {}
+        self._laid_out = 0
+
+    # -- what the manager tells
+
+    def create_cluster(self, name: str, cluster: ClusterSpec) -> None:
+        """The cluster's nodes are there: those that were described, else those that were asked for."""
+        described = self.described.get(name)
+        if described is not None:
+            cluster = described.model_copy(update={"purpose": cluster.purpose})
+        world = World(cluster, self._assumptions, self._seed, calendar=self.calendar)
+        world.record(self)
+        self.worlds[name] = world
+
+    def end_cluster(self, name: str) -> None:
+        """The cluster is gone."""
+        del self.worlds[name]
+
+    def create(
+        self, spec: ServiceSpec, cluster: str, contents: Mapping[str, Content], auth: Auth, lifecycle: Lifecycle
+    ) -> None:
+        """Bring a service up."""
+        self.forget(spec.name)
+        self._contents[spec.name] = dict(contents)
+        watch = self.watches[spec.name] = Watch(self.calendar)
+        service = self.worlds[cluster].add(
+            self._with_models(spec), lifecycle, watch, _Contents(self, spec.name), f"{spec.name}/"
+        )
+        self.services[spec.name] = service
+        service.on_answer.append(watch.answered)
+        service.plane.set_auth(auth)
+        watch.attach(service.controller)
+        service.controller.start_cold()
+
+    def change(self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content]) -> None:
+        """Get a service from what it is to `spec`."""
+        self._contents[spec.name] = dict(contents)
+        after = self._with_models(spec)
+        done = tuple(
+            replace(effect, version=after.version(effect.version.name))
+            if isinstance(effect, Added | Rolled | Retuned)
+            else effect
+            for effect in effects
+        )
+        self.services[spec.name].controller.perform(after, done)
+
+    def authorise(self, name: str, auth: Auth) -> None:
+        """Requests need something else, in effect after `key_propagation`."""
+        plane = self.services[name].plane
+        self.calendar.after(self._assumptions.key_propagation, Order.OPERATION, lambda: plane.set_auth(auth))
+
+    def end(self, name: str) -> None:
+        """Take a service down."""
+        service = self.services[name]
+        for source in service.sources:
+            source.stop()
+        service.controller.end()
+
+    def status(self, name: str) -> DeploymentStatus:
+        """How many replicas each version has."""
+        controller = self.services[name].controller
+        return DeploymentStatus(
+            {
+                version: VersionStatus(
+                    deployment.replicas,
+                    sum(
+                        pod.staying and pod.template.revision == deployment.revision
+                        for pod in controller.pods_of(version)
+                    ),
+                    sum(pod.ready for pod in controller.pods_of(version)),
+                )
+                for version, deployment in controller.deployments.items()
+            }
+        )
+
+    def at(self, instant: Micros, action: Callable[[], None]) -> None:
+        """Call `action` at `instant`."""
+        self.calendar.at(instant, Order.OPERATION, action)
+
+    # -- what worlds tell
+
+    def answered(self, request: object) -> None:
+        """Each service has its own watch."""
+
+    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
+        """Keep the event."""
+        self.events.append((Micros(at), kind, subject, detail))
+
+    # -- profiles
+
+    def profile_of(self, service: str, version: str | None) -> Profile:
+        """What is told of the version, else of the service."""
+        found = self._profiles.get((service, version)) or self._profiles.get((service, None))
+        return found or Profile()
+
+    def set_profile(self, service: str, version: str | None, profile: Profile) -> None:
+        """Tell something of a version, or of all versions of a service of which nothing of their own is told."""
+        self._profiles[service, version] = profile
+        running = self.services.get(service)
+        if running is None:
+            return
+        for name in running.controller.deployments:
+            if version is None or name == version:
+                running.controller.reprofile(name, self.profile_of(service, name).model)
+
+    def _with_models(self, spec: ServiceSpec) -> ServiceSpec:
+        def told(version: VersionSpec) -> VersionSpec:
+            return replace(version, model=self.profile_of(spec.name, version.name).model)
+
+        return ServiceSpec(spec.name, tuple(map(told, spec.versions)))
+
+    # -- what containers answer with
+
+    def wall(self, now: Micros) -> datetime:
+        """The date and time of an instant, UTC."""
+        return datetime.fromtimestamp(self._epoch, UTC) + timedelta(microseconds=now)
+
+    def replies(self, service: str, spec: ContainerSpec) -> Replies:
+        """What a container answers with: made at the first that asks."""
+        reply = self.profile_of(service, spec.version).reply
+        known = self._replies.setdefault(service, {})
+        key = (spec.version, spec.code.content if reply is UNSET else id(reply))
+        if key not in known:
+            known[key] = self._make(service, spec) if reply is UNSET else self.make_reply(service, reply)
+        return known[key]
+
+    def logs(self, service: str) -> dict[str, str]:
+        """What the containers of each version have written."""
+        found: dict[str, str] = {}
+        for (version, _), replies in self._replies.get(service, {}).items():
+            found[version] = found.get(version, "") + replies.logs()
+        return found
+
+    def forget(self, service: str) -> None:
+        """End what is left of a service of that name."""
+        self.services.pop(service, None)
+        self.watches.pop(service, None)
+        for replies in self._replies.pop(service, {}).values():
+            replies.close()
+
+    def close(self) -> None:
+        """End all processes."""
+        for service in list(self._replies):
+            for replies in self._replies.pop(service).values():
+                replies.close()
+
+    def make_reply(self, service: str, reply: Any) -> Replies:
+        """What answers instead of a script.
+
+        Raises:
+            InvalidSetting: it is neither a function nor anything that can be sent.
+        """
+        if callable(reply):
+            return CallableReply(reply, service_name=service)
+        return FixedReply(reply, service_name=service)
+
+    def _make(self, service: str, spec: ContainerSpec) -> Replies:
+        content = self._contents[service].get(spec.version)
+        if content is None or content.request is None:
+            return NoReply("It was deployed without one.", service_name=service)
+        self._laid_out += 1
+        try:
+            models = [self._model_files(document) for document in content.models]
+            runs = unpack(
+                content.request,
+                fetch=self._files.download,
+                models=models,
+                folder=self._folder / "containers" / str(self._laid_out),
+                service_name=service,
+                service_version=spec.code.content[:12],
+                workspace_name=self._identity.name,
+                collection=self._collection(service, spec),
+                limits=self._limits,
+            )
+        except AksError as error:
+            return BrokenContent(error)
+        if runs is None:
+            frameworks = ", ".join(str(document.get("framework")) for document in content.models)
+            return NoReply(f"The service brings one for {frameworks} models; this twin does not.", service_name=service)
+        return ScriptReplies(runs)
+
+    def _collection(self, service: str, spec: ContainerSpec) -> DataCollection | None:
+        if not self.services[service].controller.spec.version(spec.version).settings.collects_data:
+            return None
+        return DataCollection(self.collected, self._identity.subscription_id, self._identity.resource_group)
+
+    def _model_files(self, document: Json) -> ModelFiles:
+        asset_id = str(document["url"]).removeprefix("aml://asset/")
+        artifacts = self._asset(asset_id)["artifacts"]
+        prefixes = tuple(str(each.get("prefix") or each["id"]) for each in artifacts)
+        return ModelFiles(str(document["name"]), int(document["version"]), prefixes)
+
+    def service(self, name: str) -> SimulatedService:
+        """The service of that name.
+
+        Raises:
+            NotFound: it was never brought up, or is gone.
+        """
+        if name not in self.services:
+            raise NotFound(f"service {name!r} is not deployed here")
+        return self.services[name]
+
+
+class _Contents:
+    """What the containers of one service answer with."""
+
+    def __init__(self, driver: Driver, service: str) -> None:
+        self._driver = driver
+        self._service = service
+
+    def wall(self, now: Micros) -> datetime:
+        return self._driver.wall(now)
+
+    def replies(self, spec: ContainerSpec) -> Replies:
+        return self._driver.replies(self._service, spec)

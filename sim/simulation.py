@@ -1,0 +1,328 @@
+"""`ws.simulation`, what only a simulated workspace can do: profiles, traffic, faults, letting time pass, looking."""
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from akstwin.clock import NEVER, SECOND, Micros
+from akstwin.domain.cluster import ClusterSpec
+from akstwin.domain.faults import Fault
+from akstwin.domain.mistakes import first_mistake
+from akstwin.domain.observation import Observation
+from akstwin.domain.profile import ModelProfile
+from akstwin.domain.units import parse_duration
+from akstwin.domain.words import nearest
+from akstwin.domain.workload import Arrivals, Clients
+from akstwin.errors import AksError, InvalidSetting
+from akstwin.sim.calendar import Order
+from akstwin.sim.driver import UNSET, Driver, Profile
+from akstwin.sim.faults import a_version
+from akstwin.sim.source import Source
+from akstwin.sim.world import SimulatedService
+
+if TYPE_CHECKING:
+    from akstwin.policies.policy import Policy
+
+Span = str | float
+"""A duration: `"250ms"`, `"10s"`, `"5m"`, `"24h"`, or a number of seconds."""
+
+
+class Traffic:
+    """Simulated clients that call a service; they have its key or its token."""
+
+    def __init__(self, service: str, source: Source) -> None:
+        self._service = service
+        self._source = source
+
+    def stop(self) -> None:
+        """They call no more."""
+        self._source.stop()
+
+    def __repr__(self) -> str:
+        return f"<Traffic on {self._service}>"
+
+
+class Simulation:
+    """The handle on a simulated workspace's world. All chance in it comes from the workspace's seed."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._entries = 0
+        self._looked_from = Micros(0)
+
+    @property
+    def now(self) -> float:
+        """Seconds since the clock's start."""
+        return self._driver.calendar.now / SECOND
+
+    @property
+    def events(self) -> list[tuple[float, str, str, str]]:
+        """All that has happened to clusters and services: seconds, kind, subject, detail."""
+        return [(at / SECOND, kind, subject, detail) for at, kind, subject, detail in self._driver.events]
+
+    def profile(
+        self,
+        service: str,
+        *,
+        version: str | None = None,
+        service_time: Any = None,
+        init_time: Any = None,
+        workers: int | None = None,
+        cpu: float | None = None,
+        failure_rate: float | None = None,
+        reply: Any = UNSET,
+    ) -> None:
+        """Tell what a model costs. What is left out stays as it was told before.
+
+        It may be told before the service is deployed. On running replicas the times hold for what starts from now on, and
+        `workers` for containers that start from now on.
+
+        Args:
+            service: the name of the service.
+            version: of an endpoint; None: every version of which nothing of its own is told.
+            service_time: run time of one request in a worker: a duration, or a mapping with `distribution`, `mean`, `cv`;
+                50 ms.
+            init_time: from the container's start to the end of `init()`, likewise; 5 s.
+            workers: processes that score at once in one replica; 1.
+            cpu: cores that a busy worker wants; not told: `service_time` was measured under the limits in force.
+            failure_rate: share of requests whose `run()` raises; 0.
+            reply: what answers instead of the entry script: a function of the body, bytes, or anything JSON can say.
+                The script's own run time never moves virtual time, with or without this.
+
+        Raises:
+            AksError: a value that is refused, with its name.
+        """
+        told = self._driver.profile_of(service, version)
+        given = {
+            name: value
+            for name, value in {
+                "service_time": service_time,
+                "init_time": init_time,
+                "workers": workers,
+                "cpu": cpu,
+                "failure_rate": failure_rate,
+            }.items()
+            if value is not None
+        }
+        kept = {name: getattr(told.model, name) for name in told.model.model_fields_set - set(given)}
+        model = _read(_Told, {"profile": {**kept, **given}}).profile
+        if reply is not UNSET:
+            self._driver.make_reply(service, reply).close()
+        self._driver.set_profile(service, version, Profile(model, told.reply if reply is UNSET else reply))
+
+    def cluster(self, name: str, *, nodes: int = 3, vm_size: Any = None, max_nodes: int | None = None) -> None:
+        """Describe a cluster that will be attached under this name. One that nobody described has three Standard_D3_v2.
+
+        Args:
+            name: of the compute target to come.
+            nodes: how many it has.
+            vm_size: what they are: a known name, or a mapping with cpu_cores, memory_gb, gpu_cores.
+            max_nodes: with it the cluster autoscaler is on and may go up to so many.
+
+        Raises:
+            InvalidSetting: the compute target is there already.
+            AksError: a value that is refused, with its name.
+        """
+        if name in self._driver.worlds:
+            raise InvalidSetting("cluster.name", name, "the name of a compute target to come: it is there already")
+        given = {"purpose": "DevTest", "nodes": nodes, "vm_size": vm_size, "max_nodes": max_nodes}
+        spec = _read(_Described, {"cluster": {key: value for key, value in given.items() if value is not None}}).cluster
+        self._driver.described[name] = spec
+        self._driver.sizes[name] = vm_size if isinstance(vm_size, str) else None
+
+    def traffic(
+        self,
+        service: str,
+        *,
+        shape: str = "poisson",
+        rate: Any = None,
+        at: Any = None,
+        instants: list[float] | None = None,
+        retry: Any = "none",
+        lasts: Span | None = None,
+    ) -> Traffic:
+        """Let simulated clients call a service from now on, beside those that already do.
+
+        Args:
+            service: the name of the service.
+            shape: `constant`, `poisson`, `steps` or `trace`.
+            rate: requests per second; a list of them for `steps`.
+            at: for `steps`: from when on each rate holds, counted from now.
+            instants: for `trace`: when each request comes, s from now, never going back.
+            retry: what clients do with a refusal: `none`, `azureml-core`, `urllib3`, or a mapping with statuses, attempts,
+                backoff, factor.
+            lasts: for how long; None: without end.
+
+        Returns:
+            A handle to stop it.
+
+        Raises:
+            NotFound: no such service.
+            AksError: a value that is refused, with its name.
+        """
+        running = self._driver.service(service)
+        sent = _read(_Sent, {"traffic": _arrivals(shape, rate, at, instants), "clients": {"retry": retry}})
+        source = running.send([sent.traffic], sent.clients, (0, NEVER), self.new_entries(1))
+        if lasts is not None:
+            self._driver.calendar.after(_span("lasts", lasts), Order.FAULT, source.stop)
+        return Traffic(service, source)
+
+    def new_entries(self, count: int) -> int:
+        """The first of `count` numbers for traffic entries that no other has."""
+        first = self._entries
+        self._entries += count
+        return first
+
+    def fault(
+        self, kind: str, *, at: Span = 0, service: str | None = None, cluster: str | None = None, **settings: Any
+    ) -> None:
+        """Break something.
+
+        Args:
+            kind: `node_loss`, `replica_kill`, `replica_hang`, `slow_replica`, `init_failure`, `image_pull_slow` or
+                `crash_on_request`.
+            at: when, counted from now.
+            service: whose replicas; may be left out where there is one service.
+            cluster: whose nodes; may be left out where there is one cluster.
+            settings: the rest of what a fault of that kind has (`node`, `version`, `count`, `factor`, `lasts`, …).
+
+        Raises:
+            NotFound: no such service or cluster.
+            AksError: a setting that is refused, with its name.
+        """
+        begins = self._driver.calendar.now + _span("at", at)
+        fault = _read(_Broken, {"fault": {"kind": kind, "at": 0, **settings}}).fault.model_copy(update={"at": begins})
+        target = self._target(service, cluster, kind)
+        version = getattr(fault, "version", None)
+        versions = list(target.controller.deployments)
+        if version is not None and version not in versions:
+            raise InvalidSetting("fault.version", version, a_version(versions, version))
+        node, nodes = getattr(fault, "node", None), len(target.world.nodes.all)
+        if node is not None and node > nodes:
+            raise InvalidSetting("fault.node", node, f"a node of the cluster: they are 1 to {nodes}")
+        target.world.plan_fault(fault, target)
+
+    def advance(self, span: Span) -> None:
+        """Let time pass: everything that falls into it happens.
+
+        Args:
+            span: how long.
+        """
+        calendar = self._driver.calendar
+        self._looked_from = calendar.now
+        calendar.run_until(calendar.now + _span("span", span))
+
+    def observe(self, service: str, window: Span | None = None) -> Observation:
+        """What users and operators saw of a service.
+
+        Args:
+            service: its name.
+            window: how far back from now; None: to where the last `advance` began.
+
+        Raises:
+            NotFound: no such service.
+            InvalidSetting: a window that is not longer than 0, or reaches back beyond what is kept.
+        """
+        self._driver.service(service)
+        now = self._driver.calendar.now
+        back = Micros(now - self._looked_from) if window is None else _span("window", window)
+        return self._driver.watches[service].observe(back)
+
+    def run_policy(self, policy: "Policy", endpoint: Any, until: Span) -> None:
+        """Drive an endpoint by a policy: look, act, wait for its interval, again.
+
+        Args:
+            policy: has an `interval` (µs) and `step(endpoint, observation)`.
+            endpoint: an `AksEndpoint` of this workspace.
+            until: for how long from now.
+
+        Raises:
+            NotFound: no such endpoint here.
+        """
+        self._driver.service(endpoint.name)
+        calendar = self._driver.calendar
+        end = calendar.now + _span("until", until)
+        while True:
+            observed = self._driver.watches[endpoint.name].observe(Micros(policy.interval))
+            policy.step(endpoint, observed)
+            following = calendar.now + policy.interval
+            if following > end:
+                break
+            calendar.run_until(following)
+        calendar.run_until(end)
+
+    def _target(self, service: str | None, cluster: str | None, kind: str) -> SimulatedService:
+        """Whose replicas or nodes are meant."""
+        if service is not None:
+            return self._driver.service(service)
+        candidates = [
+            each
+            for each in self._driver.services.values()
+            if not each.controller.ended and (cluster is None or self._driver.worlds.get(cluster) is each.world)
+        ]
+        if cluster is not None and cluster not in self._driver.worlds:
+            known = sorted(self._driver.worlds)
+            raise InvalidSetting(
+                "fault.cluster", cluster, f"a cluster: {', '.join(known) or 'there is none'}{nearest(cluster, known)}"
+            )
+        worlds = {id(each.world) for each in candidates}
+        if not candidates:
+            raise InvalidSetting("fault.service", None, "a deployed service: there is none")
+        if len(candidates) > 1 and (kind not in _OF_CLUSTERS or len(worlds) > 1):
+            names = ", ".join(each.controller.name for each in candidates)
+            raise InvalidSetting("fault.service", None, f"one of {names}")
+        return candidates[0]
+
+
+class _Told(BaseModel):
+    profile: ModelProfile
+
+
+class _Described(BaseModel):
+    cluster: ClusterSpec
+
+
+class _Sent(BaseModel):
+    traffic: Arrivals
+    clients: Clients
+
+
+class _Broken(BaseModel):
+    fault: Fault
+
+
+_OF_CLUSTERS: Final = ("node_loss", "image_pull_slow")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _read(form: type[_Model], given: dict[str, Any]) -> _Model:
+    """Raises AksError, with the setting, its value and what was expected."""
+    try:
+        return form.model_validate(given)
+    except ValidationError as error:
+        raise AksError(first_mistake(error, form)) from None
+
+
+def _span(name: str, value: Span) -> Micros:
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise InvalidSetting(name, value, str(error)) from None
+
+
+def _arrivals(shape: str, rate: Any, at: Any, instants: list[float] | None) -> dict[str, Any]:
+    """The traffic entry as a scenario would have it; a trace's instants stand in for its file."""
+    given = {"shape": shape, "rate": rate, "at": at}
+    if instants is not None or shape == "trace":
+        given |= {"file": "instants", "instants": _instants(instants)}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _instants(instants: list[float] | None) -> tuple[Micros, ...]:
+    if instants is None:
+        raise InvalidSetting("traffic.instants", None, "a list of seconds, as the shape is trace")
+    read = tuple(_span("traffic.instants", instant) for instant in instants)
+    if any(later < earlier for earlier, later in pairwise(read)):
+        raise InvalidSetting("traffic.instants", instants, "a list of seconds that never goes back")
+    return read

@@ -1,0 +1,207 @@
+"""What was seen of one service: kept so that any window of the recent past can be read."""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping
+from typing import Final
+
+from akstwin.clock import SECOND, Micros
+from akstwin.domain.histogram import Histogram
+from akstwin.domain.observation import Observation, VersionObservation
+from akstwin.errors import InvalidSetting
+from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.controller import ServiceController
+from akstwin.sim.requests import Request
+
+KEPT_ANSWERS: Final = 2_000_000
+"""So many of the latest answers are kept, some 60 MB; a window that reaches further back is refused."""
+_SPARE: Final = 1.25
+_QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+class _Steps:
+    """A number that changes at instants, and its sum over time up to each of them."""
+
+    def __init__(self) -> None:
+        self._at = [0]
+        self._value = [0]
+        self._area = [0]
+
+    def set(self, value: int, now: int) -> None:
+        if value != self._value[-1]:
+            self._area.append(self.area(now))
+            self._at.append(now)
+            self._value.append(value)
+
+    @property
+    def value(self) -> int:
+        return self._value[-1]
+
+    def area(self, instant: int) -> int:
+        at = bisect_right(self._at, instant) - 1
+        return self._area[at] + self._value[at] * (instant - self._at[at])
+
+
+class Watch:
+    """Hears the answers of one service and its numbers of replicas.
+
+    Args:
+        calendar: tells the time.
+    """
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._at = array("q")
+        self._latency = array("q")
+        self._status = array("h")
+        self._version = array("h")
+        self._reason = array("h")
+        self._versions: list[str | None] = [None]
+        self._reasons: list[str | None] = [None]
+        self._number_of: dict[str | None, int] = {None: 0}
+        self._reason_number: dict[str | None, int] = {None: 0}
+        self._forgotten_before = 0
+        self._desired: dict[str, _Steps] = {}
+        self._demand: dict[str, tuple[array[int], array[int]]] = {}
+        self._controller: ServiceController | None = None
+
+    def attach(self, controller: ServiceController) -> None:
+        """Look at the service every second from now on."""
+        self._controller = controller
+        self._sample()
+
+    # -- what it hears
+
+    def answered(self, request: Request) -> None:
+        """Keep an answer."""
+        assert request.answered is not None  # noqa: S101
+        self._at.append(self._calendar.now)
+        self._latency.append(request.answered - request.arrived)
+        self._status.append(request.status)
+        self._version.append(_number(request.version, self._versions, self._number_of))
+        self._reason.append(_number(request.reason, self._reasons, self._reason_number))
+        if len(self._at) > KEPT_ANSWERS * _SPARE:
+            surplus = len(self._at) - KEPT_ANSWERS
+            self._forgotten_before = self._at[surplus - 1] + 1
+            for column in (self._at, self._latency, self._status, self._version, self._reason):
+                del column[:surplus]
+
+    def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:  # noqa: ARG002 - the port's
+        """Keep how many are asked for."""
+        self._desired.setdefault(version, _Steps()).set(desired, at)
+
+    def _sample(self) -> None:
+        controller = self._controller
+        assert controller is not None  # noqa: S101
+        for name in controller.deployments:
+            usage = controller.usage(name)
+            at, demand = self._demand.setdefault(name, (array("q"), array("q")))
+            if demand and usage.busy_area + usage.queued_area < demand[-1]:  # another version of the same name
+                del at[:], demand[:]
+            at.append(self._calendar.now)
+            demand.append(usage.busy_area + usage.queued_area)
+        if not controller.ended:
+            self._calendar.after(SECOND, Order.SAMPLE, self._sample)
+
+    # -- what it tells
+
+    def observe(self, window: Micros) -> Observation:
+        """The last `window`, up to now.
+
+        Raises:
+            InvalidSetting: no window, or one that reaches back beyond what is kept.
+        """
+        controller = self._controller
+        assert controller is not None  # noqa: S101
+        now = self._calendar.now
+        since = max(0, now - window)
+        if window <= 0:
+            raise InvalidSetting("window", window, "longer than 0")
+        if since < self._forgotten_before:
+            raise InvalidSetting(
+                "window", window / SECOND, f"at most {(now - self._forgotten_before) / SECOND:g} s: "
+                f"only the latest {KEPT_ANSWERS} answers are kept",
+            )  # fmt: skip
+        first = bisect_left(self._at, since)
+        if first and since == 0:
+            first = 0
+        answers: dict[int, dict[int, int]] = {}
+        reasons: dict[int, dict[str, int]] = {}
+        latencies: dict[int, Histogram] = {}
+        for row in range(first, len(self._at)):
+            version, status = self._version[row], self._status[row]
+            counts = answers.setdefault(version, {})
+            counts[status] = counts.get(status, 0) + 1
+            reason = self._reasons[self._reason[row]]
+            if reason is not None:
+                why = reasons.setdefault(version, {})
+                why[reason] = why.get(reason, 0) + 1
+            if status == 200:
+                latencies.setdefault(version, Histogram()).add(self._latency[row])
+        shares = controller.split.shares()
+        versions = {}
+        for name in controller.deployments:
+            number = self._number_of.get(name, -1)
+            counts = answers.get(number, {})
+            steps = self._desired.get(name)
+            versions[name] = VersionObservation(
+                answers=dict(sorted(counts.items())),
+                reasons=dict(sorted(reasons.get(number, {}).items())),
+                rate=sum(counts.values()) * SECOND / (now - since) if now > since else 0.0,
+                latency_ms=_latency_ms(latencies.get(number)),
+                replicas=_states(controller, name),
+                desired=steps.value if steps is not None else 0,
+                utilisation=self._utilisation(controller, name, since, now),
+                queue_length=controller.usage(name).queued,
+                traffic_share=shares.get(name, 0.0),
+            )
+        return Observation(versions, dict(sorted(reasons.get(0, {}).items())), now - since)
+
+    def _utilisation(self, controller: ServiceController, name: str, since: int, now: int) -> float | None:
+        steps, sampled = self._desired.get(name), self._demand.get(name)
+        if steps is None or sampled is None or now == since:
+            return None
+        usage = controller.usage(name)
+        slots = controller.deployments[name].spec.settings.route.slots
+        capacity = (steps.area(now) - steps.area(since)) * slots
+        demand = usage.busy_area + usage.queued_area - _interpolated(*sampled, since)
+        return demand / capacity if capacity else None
+
+
+def _number(name: str | None, names: list[str | None], numbers: dict[str | None, int]) -> int:
+    number = numbers.get(name)
+    if number is None:
+        number = numbers[name] = len(names)
+        names.append(None if name is None else str(name))
+    return number
+
+
+def _interpolated(at: "array[int]", values: "array[int]", instant: int) -> float:
+    """Exact at the sampled instants, linear between two."""
+    after = bisect_left(at, instant)
+    if after == 0:
+        return values[0]
+    if after == len(at):
+        return values[-1]
+    if at[after] == instant:
+        return values[after]
+    share = (instant - at[after - 1]) / (at[after] - at[after - 1])
+    return values[after - 1] + share * (values[after] - values[after - 1])
+
+
+def _latency_ms(histogram: Histogram | None) -> Mapping[str, float]:
+    if histogram is None or not histogram.count or histogram.mean is None:
+        return {}
+    values = histogram.quantiles(_QUANTILES.values())
+    return {
+        "mean": histogram.mean / 1000,
+        **{name: value / 1000 for name, value in zip(_QUANTILES, values, strict=True)},
+        "max": histogram.largest / 1000,
+    }
+
+
+def _states(controller: ServiceController, version: str) -> Mapping[str, int]:
+    counts: dict[str, int] = {}
+    for pod in controller.pods_of(version):
+        counts[pod.state.value] = counts.get(pod.state.value, 0) + 1
+    return dict(sorted(counts.items()))

@@ -1,0 +1,104 @@
+"""Uploaded files, and the store in memory."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from akstwin.errors import InvalidSetting, NotFound, UnreadableFile
+from akstwin.files import FileStore
+from akstwin.store import MemoryStore
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A file to upload."""
+    path = tmp_path / "source.txt"
+    path.write_text("hello")
+    return path
+
+
+def test_what_is_uploaded_can_be_downloaded(tmp_path: Path, source: Path) -> None:
+    """The container, a folder in it, one file: paths are those in the container."""
+    with FileStore(tmp_path / "files") as files:
+        prefix = files.upload("c", {"a.txt": source, "dir/b.txt": source, "dir2/c.txt": source})
+        assert prefix == "LocalUpload/c"
+        every = files.download(prefix, tmp_path / "one")
+        assert every == [Path("a.txt"), Path("dir/b.txt"), Path("dir2/c.txt")]
+        assert files.download(f"{prefix}/dir", tmp_path / "two") == [Path("dir/b.txt")]
+        assert files.download(f"{prefix}/a.txt", tmp_path / "three") == [Path("a.txt")]
+
+    assert (tmp_path / "two/dir/b.txt").read_text() == "hello"
+
+
+def test_a_taken_name_gets_another(tmp_path: Path, source: Path) -> None:
+    """Nothing is written over."""
+    files = FileStore(tmp_path / "files")
+
+    assert [files.upload("c", {"a": source}) for _ in range(3)] == [
+        "LocalUpload/c", "LocalUpload/c-2", "LocalUpload/c-3",
+    ]  # fmt: skip
+
+
+def test_prefixes_are_whole_segments(tmp_path: Path, source: Path) -> None:
+    """What is not there is not found."""
+    files = FileStore(tmp_path / "files")
+    files.upload("c", {"dir/a.txt": source})
+
+    assert files.has("LocalUpload/c/dir")
+    for prefix in ("LocalUpload/c/di", "LocalUpload/d", "LocalUpload", "Other/c", "LocalUpload/c/dir/a.txt/x"):
+        assert not files.has(prefix)
+        with pytest.raises(NotFound, match="no file"):
+            files.download(prefix, tmp_path / "out")
+
+
+@pytest.mark.parametrize("path", ["../a", "/a", "a/../b", "a//b", "", ".", "a\\b", "C:a", "a\0", "\udc80", "x" * 256])
+def test_a_path_that_leads_elsewhere_is_refused(tmp_path: Path, source: Path, path: str) -> None:
+    """And nothing is kept of what came with it."""
+    files = FileStore(tmp_path / "files")
+    for container, name in (("c", path), (path, "a")):
+        with pytest.raises(InvalidSetting):
+            files.upload(container, {"ok": source, name: source})
+    for prefix in (f"LocalUpload/{path}", path):
+        with pytest.raises((InvalidSetting, NotFound)):
+            files.download(prefix, tmp_path / "out")
+    assert list(files.folder.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, source: Path) -> None:
+    """Nothing is kept then."""
+    files = FileStore(tmp_path / "files")
+    with pytest.raises(UnreadableFile, match="nope"):
+        files.upload("c", {"a": source, "b": tmp_path / "nope"})
+    with pytest.raises(InvalidSetting, match="a file has the name of its folder"):
+        files.upload("c", {"a": source, "a/b": source})
+    assert list(files.folder.iterdir()) == []
+
+
+def test_a_temporary_folder_is_removed(tmp_path: Path, source: Path) -> None:
+    """One's own is not."""
+    with FileStore() as files, FileStore(tmp_path / "own") as own:
+        files.upload("c", {"a": source})
+        own.upload("c", {"a": source})
+
+    assert not files.folder.exists()
+    assert own.has("LocalUpload/c/a")
+
+
+def test_the_store_keeps_text(tmp_path: Path) -> None:
+    """What is loaded is the caller's own, and only JSON is taken."""
+    store = MemoryStore()
+    value: dict[str, Any] = {"b": [1]}
+    store.save("kind", "b", value)
+    store.save("kind", "a", None)
+    value["b"].append(2)
+    store.load("kind", "b")["b"].append(3)
+
+    assert store.load("kind", "b") == {"b": [1]}
+    assert store.load("other", "b") is None
+    assert store.keys("kind") == ["a", "b"]
+    store.delete("kind", "b")
+    store.delete("kind", "b")
+    assert store.keys("kind") == ["a"]
+    with pytest.raises(ValueError, match="JSON"):
+        store.save("kind", "a", float("nan"))

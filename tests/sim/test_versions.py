@@ -1,0 +1,172 @@
+"""A service gains and loses versions, and ends: who gets the traffic meanwhile, and what is left."""
+
+from dataclasses import replace
+
+import pytest
+
+from akstwin.clock import SECOND, Micros
+from akstwin.cores import management
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.cluster import ClusterSpec
+from akstwin.domain.deployment import DeployArguments
+from akstwin.domain.profile import ModelProfile
+from akstwin.domain.service import Code, ServiceSpec, VersionSpec
+from akstwin.domain.workload import Clients, ConstantArrivals
+from akstwin.errors import Conflict
+from akstwin.sim.requests import Request
+from akstwin.sim.world import World
+
+MODEL = ModelProfile.model_validate({"service_time": "20ms", "init_time": "5s"})
+
+
+class Blind:
+    """Nobody wants to know how many replicas there are."""
+
+    def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:
+        """Nothing."""
+
+
+def version(name: str, **deploy: object) -> VersionSpec:
+    """One version with two replicas."""
+    return VersionSpec(name, DeployArguments.model_validate({"num_replicas": 2, **deploy}), MODEL)
+
+
+class Endpoint:
+    """An endpoint `fraud` with a healthy version `blue`, called 50 times a second."""
+
+    def __init__(self, *more: VersionSpec, seed: int = 1) -> None:
+        self.world = World(ClusterSpec(), Assumptions(), seed)
+        self.spec = ServiceSpec("fraud", (version("blue"), *more))
+        self.service = self.world.deploy(self.spec, "healthy", Blind())
+        self.controller = self.service.controller
+        self.answers: list[Request] = []
+        self.service.on_answer.append(self.answers.append)
+        self.service.send([ConstantArrivals(shape="constant", rate=50)], Clients(), (0, 1 << 60))
+
+    def change(self, *versions: VersionSpec) -> None:
+        """What the manager does with a patch."""
+        after = ServiceSpec("fraud", versions)
+        effects = management.effects_of(self.spec, after)
+        if management.takes_operation(effects):
+            self.controller.lifecycle.begin("update", self.world.calendar.now, builds=management.builds(effects))
+        self.spec = after
+        self.controller.perform(after, effects)
+
+    def until(self, seconds: float) -> dict[tuple[str | None, int], int]:
+        """Let time pass; answers since the last time, by version and status."""
+        self.answers.clear()
+        self.world.run_until(Micros(round(seconds * SECOND)))
+        counts: dict[tuple[str | None, int], int] = {}
+        for each in self.answers:
+            counts[each.version, each.status] = counts.get((each.version, each.status), 0) + 1
+        return counts
+
+
+def test_a_new_version_gets_its_share_when_it_has_come() -> None:
+    """While its image is built and its pods start, the default answers everything: nobody sees a refusal."""
+    endpoint = Endpoint()
+    endpoint.until(10)
+    endpoint.change(version("blue"), version("green", traffic_percentile=40))
+
+    meanwhile = endpoint.until(350)  # 300 s of building, 60 s of pulling
+    endpoint.until(400)
+    afterwards = endpoint.until(500)
+
+    assert set(meanwhile) == {("blue", 200)}
+    assert endpoint.controller.life.state == "Healthy"
+    assert {name for name, status in afterwards if status == 200} == {"blue", "green"}
+    share = afterwards["green", 200] / sum(afterwards.values())
+    assert abs(share - 0.4) < 4 * (0.4 * 0.6 / 5000) ** 0.5
+
+
+def test_a_version_that_never_comes_never_gets_traffic() -> None:
+    """Twenty cores fit on no node: the operation fails, and the default goes on."""
+    endpoint = Endpoint()
+    endpoint.change(version("blue"), version("green", traffic_percentile=40, cpu_cores=20.0))
+
+    answers = endpoint.until(900)
+
+    assert endpoint.controller.life.state == "Unschedulable"
+    assert set(answers) == {("blue", 200)}
+
+
+def test_a_new_default_takes_over_when_it_has_come() -> None:
+    """Until then the old default stands in for it."""
+    endpoint = Endpoint()
+    endpoint.change(version("blue", traffic_percentile=0, is_default=False), version("green", is_default=True))
+
+    meanwhile = endpoint.until(350)
+    endpoint.until(400)
+    afterwards = endpoint.until(500)
+
+    assert set(meanwhile) == {("blue", 200)}
+    assert set(afterwards) == {("green", 200)}
+
+
+def test_a_removed_version_ends_without_a_refusal() -> None:
+    """Its share goes to the others first; what it runs may finish; no pod of it stays."""
+    endpoint = Endpoint(version("green", traffic_percentile=40))
+    endpoint.until(10)
+
+    endpoint.change(version("blue"))
+    answers = endpoint.until(60)
+
+    assert {status for _, status in answers} == {200}
+    assert endpoint.controller.pods_of("green") == []
+    assert endpoint.until(70) == {("blue", 200): 500}
+
+
+def test_a_name_can_be_used_again() -> None:
+    """A version of a removed one's name is a new one, even while the old one's pods are ending."""
+    endpoint = Endpoint(version("green", traffic_percentile=40))
+    endpoint.until(10)
+    endpoint.change(version("blue"))
+    endpoint.until(10.2)
+    endpoint.change(version("blue"), version("green", traffic_percentile=20))
+
+    endpoint.until(500)
+
+    assert endpoint.controller.life.state == "Healthy"
+    assert endpoint.controller.split.shares() == {"blue": 80, "green": 20}
+    assert sum(pod.ready for pod in endpoint.controller.pods_of("green")) == 2
+    assert ("green", 200) in endpoint.until(520)
+
+
+def test_an_image_that_is_there_is_not_built_again() -> None:
+    """The operation begins with the pods: 60 s of pulling instead of 360 s."""
+    endpoint = Endpoint()
+    shared = replace(version("blue"), code=Code("env:1", "1"))
+    after = ServiceSpec("fraud", (endpoint.spec.versions[0], replace(shared, name="green")))
+    effects = management.effects_of(endpoint.spec, after, built={"env:1"})
+    endpoint.controller.lifecycle.begin("update", endpoint.world.calendar.now, builds=management.builds(effects))
+    endpoint.controller.perform(after, effects)
+
+    endpoint.until(70)
+
+    assert endpoint.controller.life.state == "Healthy"
+    assert endpoint.controller.life.operations[-1].state == "Succeeded"
+
+
+def test_the_end_of_a_service() -> None:
+    """Its pods end, its operation succeeds, requests meet 404, and its room on the nodes is free."""
+    endpoint = Endpoint(version("green", traffic_percentile=40))
+    endpoint.until(10)
+    taken = sum(node.taken.cpu for node in endpoint.world.nodes.all)
+
+    endpoint.controller.lifecycle.begin("delete", endpoint.world.calendar.now, builds=False)
+    endpoint.controller.end()
+    endpoint.until(60)
+
+    assert (endpoint.controller.life.state, endpoint.controller.life.operations[-1].state) == ("Gone", "Succeeded")
+    assert endpoint.controller.ended
+    assert set(endpoint.until(70)) == {(None, 404)}
+    assert sum(node.taken.cpu for node in endpoint.world.nodes.all) < taken
+
+
+def test_nothing_begins_while_a_service_ends() -> None:
+    """A second operation is refused, as always."""
+    endpoint = Endpoint()
+    endpoint.controller.lifecycle.begin("delete", endpoint.world.calendar.now, builds=False)
+
+    with pytest.raises(Conflict, match="busy"):
+        endpoint.controller.lifecycle.begin("update", endpoint.world.calendar.now, builds=False)
