@@ -14,6 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from akstwin.clock import Micros
+from akstwin.domain.cluster import check_cluster
 from akstwin.domain.deployment import check_name
 from akstwin.domain.mistakes import first_mistake
 from akstwin.domain.profile import Empirical, ModelProfile
@@ -25,7 +26,6 @@ from akstwin.errors import AksError, InvalidSetting, UnreadableFile
 from akstwin.scenarios.model import Scenario, VersionSection
 from akstwin.scenarios.wording import one_line
 from akstwin.sim.faults import a_version, check_faults
-from akstwin.sim.nodes import check_cluster
 
 _HEADING = re.compile(r"(?!(inf|infinity|nan)$)[^\W\d][\w .()/-]*$", re.IGNORECASE)
 """What may stand above a column: a word that is no number, not even an odd one."""

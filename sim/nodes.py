@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from akstwin.clock import SECOND, Micros
 from akstwin.cores.scheduling import NodeAutoscaler, NodeView, place, place_routers
 from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.cluster import ClusterSpec, VmSize, capacity, reserved
+from akstwin.domain.cluster import ClusterSpec, VmSize, capacity, check_cluster, reserved
 from akstwin.domain.resources import Resources
 from akstwin.domain.units import megabytes, millicores
 from akstwin.errors import InvalidSetting
@@ -63,29 +63,6 @@ class Node:
         return NodeView(
             self.number, self.room, self.taken, len(self.pods) + self.routers, not (self.noticed or self.draining)
         )
-
-
-def check_cluster(spec: ClusterSpec, assumptions: Assumptions) -> None:
-    """Refuse a cluster that the service does not attach (semantics §2.2).
-
-    Raises:
-        InvalidSetting: a FastProd cluster with too few nodes or cores, or a most that is under the number of nodes.
-    """
-    if spec.max_nodes is not None and spec.max_nodes < spec.nodes:
-        raise InvalidSetting("cluster.max_nodes", spec.max_nodes, f"at least cluster.nodes, {spec.nodes}")
-    if spec.purpose != "FastProd":
-        return
-    if spec.nodes < assumptions.cluster_minimum_nodes:
-        raise InvalidSetting(
-            "cluster.nodes", spec.nodes,
-            f"at least {assumptions.cluster_minimum_nodes} for a FastProd cluster (purpose: DevTest takes one)",
-        )  # fmt: skip
-    cores = spec.nodes * spec.vm_size.cpu_cores
-    if cores < assumptions.cluster_minimum_cores:
-        raise InvalidSetting(
-            "cluster.nodes", spec.nodes,
-            f"enough: nodes times cores is {cores:g}, a FastProd cluster needs {assumptions.cluster_minimum_cores}",
-        )  # fmt: skip
 
 
 class Nodes:
