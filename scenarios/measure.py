@@ -6,7 +6,7 @@ from functools import cached_property
 
 from akstwin.clock import SECOND
 from akstwin.domain.histogram import Histogram
-from akstwin.sim.requests import Request
+from akstwin.engine.requests import Request
 
 TIMELINE_POINTS = 120
 EVENTS_KEPT = 400

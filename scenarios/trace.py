@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from akstwin.sim.requests import Request
+from akstwin.engine.requests import Request
 
 SCHEMA = pa.schema(
     [

@@ -26,12 +26,12 @@ from akstwin.domain.mistakes import first_mistake
 from akstwin.domain.observation import Observation
 from akstwin.domain.reasons import Reason
 from akstwin.domain.service import Split
+from akstwin.engine.requests import Exchange, Request
 from akstwin.errors import AksError, InvalidSetting, NotFound
 from akstwin.files import FileStore
 from akstwin.manager import Manager
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.driver import Driver
-from akstwin.sim.requests import Exchange, Request
 from akstwin.sim.simulation import Simulation
 from akstwin.sim.streams import Draws, generator, whole_below
 from akstwin.store import MemoryStore

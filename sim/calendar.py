@@ -3,27 +3,13 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import IntEnum
 
 from simpy import Environment, Event
 
 from akstwin.clock import Micros
+from akstwin.engine.schedule import Order
 
-
-class Order(IntEnum):
-    """What goes first at one instant; within a class, what was put in first."""
-
-    SAMPLE = -1
-    COMPLETION = 0
-    SCORING_TIMEOUT = 1
-    FAULT = 2
-    CLUSTER = 3
-    OPERATION = 4
-    AUTOSCALER = 5
-    POLICY = 6
-    QUEUE_DEADLINE = 7
-    ARRIVAL = 8
-    PAUSE = 99
+__all__ = ["Calendar", "Order", "Timer"]
 
 
 class Timer(Event):

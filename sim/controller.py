@@ -29,12 +29,12 @@ from akstwin.domain.lifecycles import OperationState, PodState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, Split, VersionSpec
 from akstwin.domain.usage import Usage
+from akstwin.engine.requests import Recorders
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order, Timer
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pod, Pods, PodTemplate, stretch
-from akstwin.sim.requests import Recorders
 
 
 class CapacityObserver(Protocol):

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from akstwin.domain.service import Split
 from akstwin.domain.workload import AZUREML_CORE_503_BASES, Arrivals, Clients
+from akstwin.engine.plane import Plane
+from akstwin.engine.requests import Request
 from akstwin.sim.calendar import Calendar, Order
-from akstwin.sim.reference import ReferencePlane
-from akstwin.sim.requests import Request
 from akstwin.sim.streams import Draws, whole_below
 from akstwin.sim.workload import Arrival, merged
 
@@ -29,7 +29,7 @@ class Source:
         self,
         traffic: Sequence[Arrivals],
         clients: Clients,
-        plane: ReferencePlane,
+        plane: Plane,
         calendar: Calendar,
         seed: int,
         replication: int,

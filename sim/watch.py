@@ -8,10 +8,10 @@ from typing import Final
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.histogram import Histogram
 from akstwin.domain.observation import Observation, VersionObservation
+from akstwin.engine.requests import Request
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import ServiceController
-from akstwin.sim.requests import Request
 
 KEPT_ANSWERS: Final = 2_000_000
 """So many of the latest answers are kept, some 60 MB; a window that reaches further back is refused."""

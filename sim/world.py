@@ -15,17 +15,17 @@ from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Arrivals, Clients
+from akstwin.engine.contents import Contents, Empty
+from akstwin.engine.plane import Plane, PlaneSettings
+from akstwin.engine.requests import Recorder, Recorders, Request
 from akstwin.errors import AksError
 from akstwin.policies.policy import Policy
 from akstwin.sim.calendar import Calendar, Order
-from akstwin.sim.contents import Contents, Empty
 from akstwin.sim.controller import CapacityObserver, Change, ServiceController
 from akstwin.sim.faults import Faults
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pods
-from akstwin.sim.reference import PlaneSettings, ReferencePlane
-from akstwin.sim.requests import Recorder, Recorders, Request
 from akstwin.sim.source import Source
 
 
@@ -151,7 +151,7 @@ class SimulatedService:
             assumed.run_failure_status,
             assumed.max_payload,
         )
-        self.plane = ReferencePlane(
+        self.plane = Plane(
             spec.name, rules, PlaneSettings(assumed.router_overhead, assumed.worker_timeout), world.calendar,
             self._draws_of_container, world.recorders, world.pods, self._answered, contents,
         )  # fmt: skip

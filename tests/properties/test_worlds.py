@@ -17,10 +17,10 @@ from akstwin.domain.deployment import Autoscaled
 from akstwin.domain.lifecycles import PodState
 from akstwin.domain.reasons import Reason
 from akstwin.domain.resources import Resources
+from akstwin.engine.requests import Request
 from akstwin.scenarios.load import BadScenario, Prepared, prepare
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.simulate import build
-from akstwin.sim.requests import Request
 from akstwin.sim.world import SimulatedService, World
 
 TRAFFIC = 60

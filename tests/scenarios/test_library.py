@@ -15,9 +15,9 @@ import pytest
 from ruamel.yaml import YAML
 from scipy.stats import poisson
 
+from akstwin.engine.requests import Request
 from akstwin.scenarios.load import load
 from akstwin.scenarios.run import run
-from akstwin.sim.requests import Request
 
 LIBRARY = Path(__file__).parents[2] / "scenarios" / "library"
 NAMES = (

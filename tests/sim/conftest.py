@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from akstwin.engine.requests import Request
 from akstwin.scenarios.load import prepare
 from akstwin.scenarios.run import run
-from akstwin.sim.requests import Request
 
 NO_PROBE = 100_000_000
 """Seconds before the first liveness probe: there is none."""

@@ -12,12 +12,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from akstwin.domain.profile import ModelProfile
+from akstwin.engine.requests import Request
 from akstwin.scenarios import run as runner
 from akstwin.scenarios.load import prepare
 from akstwin.scenarios.outputs import as_json
 from akstwin.scenarios.run import run
 from akstwin.sim.models import ModelDraws
-from akstwin.sim.requests import Request
 
 Play = Callable[..., Any]
 SCENARIO: dict[str, Any] = {

@@ -12,8 +12,8 @@ from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import Code, ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, ConstantArrivals
+from akstwin.engine.requests import Request
 from akstwin.errors import Conflict
-from akstwin.sim.requests import Request
 from akstwin.sim.world import World
 
 MODEL = ModelProfile.model_validate({"service_time": "20ms", "init_time": "5s"})

@@ -14,8 +14,8 @@ from akstwin.domain.lifecycles import PodState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, TraceArrivals
+from akstwin.engine.requests import Request
 from akstwin.sim.pods import Pod
-from akstwin.sim.requests import Request
 from akstwin.sim.world import World
 
 BLUE = "blue"

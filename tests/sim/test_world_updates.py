@@ -14,7 +14,7 @@ from akstwin.domain.operations import UpdateVersion
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, ConstantArrivals
-from akstwin.sim.requests import Request
+from akstwin.engine.requests import Request
 from akstwin.sim.world import SimulatedService, World
 
 BLUE = "blue"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from akstwin.engine.requests import Request
 from akstwin.scenarios.load import prepare
 from akstwin.scenarios.run import run
-from akstwin.sim.requests import Request
 
 REPLICATIONS = 40
 NEVER = 100_000_000

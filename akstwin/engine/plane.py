@@ -1,6 +1,7 @@
-"""The reference data plane: `cores.routing` and `cores.container` driven by the calendar, one event a step.
+"""The reference data plane: `cores.routing` and `cores.container` driven by a schedule, one event a step.
 
-Readable before fast: what another plane does is right if it does the same.
+Readable before fast: what another plane does is right if it does the same. The schedule may be a simulation's calendar, or
+one that a server's clock steps.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,10 +25,10 @@ from akstwin.dataplane import ContainerSpec, InitOutcome, PlaneListener
 from akstwin.domain.deployment import RouteSettings
 from akstwin.domain.service import Split
 from akstwin.domain.usage import Usage
-from akstwin.sim.calendar import Calendar, Order, Timer
-from akstwin.sim.contents import Contents, asked_of, failure
-from akstwin.sim.models import ModelDraws
-from akstwin.sim.requests import Recorders, Request
+from akstwin.engine.contents import Contents, asked_of, failure
+from akstwin.engine.draws import Draws
+from akstwin.engine.requests import Recorders, Request
+from akstwin.engine.schedule import Order, Schedule, Timer
 from akstwin.worker import Hung, InitFailed, Ready, ReplicaLost, Reply
 from akstwin.worker.replies import Replies
 
@@ -67,7 +68,7 @@ class _Hosted:
 
     replica: int
     spec: ContainerSpec
-    draws: ModelDraws
+    draws: Draws
     container: Container
     started: Micros
     replies: Replies | None
@@ -113,8 +114,8 @@ class PlaneSettings:
     worker_timeout: Micros
 
 
-class ReferencePlane:
-    """The data plane of one simulated service.
+class Plane:
+    """The data plane of one service.
 
     Args:
         service: its name.
@@ -133,8 +134,8 @@ class ReferencePlane:
         service: str,
         rules: RouterRules,
         settings: PlaneSettings,
-        calendar: Calendar,
-        draws: Callable[[ContainerSpec], ModelDraws],
+        calendar: Schedule,
+        draws: Callable[[ContainerSpec], Draws],
         recorders: Recorders,
         listener: PlaneListener,
         on_answer: Callable[[Request], None],
