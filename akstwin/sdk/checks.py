@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from reprlib import Repr
 from typing import Any, Final
 
-from akstwin.sdk.exceptions import WebserviceException
 from akstwin.domain.settings import KINDS, Arguments, Kind
+from akstwin.sdk.exceptions import WebserviceException
 
 _SHORT: Final = Repr()
 _SHORT.maxstring = _SHORT.maxother = 80

@@ -91,6 +91,84 @@ REPAIRED: Final = (
         "Times are datetime objects: neither JSON nor deserialize takes them.",
         "Times are Unix seconds, as on the wire.",
     ),
+    Difference(
+        "nothing_to_wait_for",
+        "wait_for_deployment after a change that acts at once, such as update(tags=...)",
+        "Raises: the operation is not known.",
+        "Returns at once with the line of an operation that succeeded.",
+    ),
+    Difference(
+        "environment_stays_the_users",
+        "InferenceConfig with an Environment",
+        "The script's name is written into the environment that was given, and registered with it later.",
+        "The environment stays as it is.",
+    ),
+    Difference(
+        "update_without_environment",
+        "AksWebservice.update(inference_config=...) of a service without an environment",
+        "Falls back to the image API that came before environments.",
+        "Sends the script as for any other service.",
+    ),
+    Difference(
+        "versions_know_their_endpoint",
+        "A version in AksEndpoint.versions: run, get_keys, get_logs, update_deployment_state",
+        "They ask for a service that is called as the version.",
+        "They ask the endpoint; run reaches that version alone. What changes a version says that the endpoint does it.",
+    ),
+    Difference(
+        "refused_tags",
+        "add_tags, remove_tags, add_properties that the service refuses",
+        "The object shows them all the same.",
+        "The object stays as it is.",
+    ),
+    Difference(
+        "delete_that_fails",
+        "AksWebservice.delete whose operation does not succeed",
+        "Returns as if it had.",
+        "Raises.",
+    ),
+    Difference(
+        "log_entries",
+        "wait_for_deployment(show_output=True)",
+        "An entry of the log with a bar in its text is a dot, one with an odd time ends in a ValueError.",
+        "Both are shown.",
+    ),
+    Difference(
+        "error_text",
+        "wait_for_deployment of an operation that fails",
+        "Backslashes and letters beyond ASCII in the error are garbled.",
+        "The error is JSON, as it came.",
+    ),
+    Difference(
+        "token_refused",
+        "get_access_token that the service refuses",
+        "Says that accessToken is missing.",
+        "Says status and reason.",
+    ),
+    Difference(
+        "answer_without_json",
+        "run, answered 200 with something else than JSON",
+        "Ends in a JSONDecodeError.",
+        "Ends in a WebserviceException that shows the answer.",
+    ),
+    Difference(
+        "exists_ok",
+        "Model.download(exists_ok=...)",
+        "Every call is refused.",
+        "Means what exist_ok means.",
+    ),
+    Difference(
+        "cluster_without_tls",
+        "AksCompute.update of a cluster without TLS",
+        "Ends in a KeyError.",
+        "Changes the load balancer.",
+    ),
+    Difference(
+        "filters_are_sequences",
+        "tags=[('team', 'a')], properties=[...] of the list calls",
+        "A tuple ends in a TypeError.",
+        "A tuple is as good as a list.",
+    ),
 )
 """Defects of azureml-core that are none here."""
 
@@ -124,6 +202,42 @@ STRICTER: Final = (
         "AksEndpoint.deploy_configuration",
         "version_name and traffic_percentile are looked at only when all else is right.",
         "All problems are reported together.",
+    ),
+    Difference(
+        "one_exception",
+        "Model.register, InferenceConfig, Model.deploy, Model.list, ComputeTarget.create",
+        "FileNotFoundError, PermissionError and UserErrorException are raised beside the two exceptions of the SDK.",
+        "Models, scripts and services raise WebserviceException, clusters ComputeTargetException.",
+    ),
+    Difference(
+        "model_path_beside",
+        "Model.register(model_path='../project2/model') in a folder called project",
+        "Passes for a path below the current directory.",
+        "Refused, as other paths outside are.",
+    ),
+    Difference(
+        "run_input",
+        "AksWebservice.run with a dictionary",
+        "Sent as an HTML form.",
+        "Refused: text or bytes are taken.",
+    ),
+    Difference(
+        "cluster_values",
+        "AksCompute.provisioning_configuration, attach_configuration",
+        "cluster_purpose, and load_balancer_type of a new cluster, are not looked at.",
+        "Values that Azure does not know are refused.",
+    ),
+    Difference(
+        "unknown_version_deleted",
+        "AksEndpoint.delete_version of a version that is not there",
+        "Sent.",
+        "Refused.",
+    ),
+    Difference(
+        "no_default_target",
+        "Model.deploy without deployment_config and deployment_target",
+        "Deploys on Azure Container Instances.",
+        "Refused: only clusters are known here.",
     ),
 )
 """What is refused here at once, and there later, elsewhere or not at all."""

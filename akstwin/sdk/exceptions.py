@@ -1,4 +1,4 @@
-"""The one exception that scripts written for azureml-core catch."""
+"""The exceptions that scripts written for azureml-core catch."""
 
 import json
 import logging
@@ -7,11 +7,11 @@ from typing import Any
 from akstwin.errors import AksError
 
 
-class WebserviceException(AksError):
-    """The SDK or the service refuses.
+class SdkException(AksError):
+    """The SDK or the service refuses: base of the two classes that scripts catch.
 
-    It has the attributes and the string form of azureml-core's class of that name (`tests/azureml` compares them), and
-    is an `AksError` besides. All but the inner exception stands in `args`.
+    They have the attributes and the string form of azureml-core's classes of their names (`tests/azureml` compares
+    them), and are `AksError`s besides. All but the inner exception stands in `args`.
 
     Args:
         exception_message: what was refused, one line for each reason.
@@ -60,3 +60,11 @@ class WebserviceException(AksError):
         )
 
     __repr__ = __str__
+
+
+class WebserviceException(SdkException):
+    """Something about models, environments or services is refused."""
+
+
+class ComputeTargetException(SdkException):
+    """Something about compute targets is refused."""

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any, Final, Protocol
 
 from akstwin.domain.deployment import NAME_FORM, check_name
+from akstwin.domain.settings import Arguments
 from akstwin.errors import InvalidSetting
 from akstwin.sdk.checks import (
     Problem,
@@ -18,7 +19,6 @@ from akstwin.sdk.checks import (
     zero_or_more,
 )
 from akstwin.sdk.requirements import AutoScaler, ContainerResourceRequirements
-from akstwin.domain.settings import Arguments
 
 NO_CODE_FRAMEWORKS: Final = ("Onnx", "ScikitLearn", "TensorFlow", "Multi")
 """Models of these need no script: the service brings an environment (wire §7.3)."""
@@ -51,7 +51,11 @@ class CurrentService(Protocol):
 
     auth_enabled: bool | None
     token_auth_enabled: bool | None
-    container_resource_requirements: ContainerResourceRequirements | None
+
+    @property
+    def container_resource_requirements(self) -> ContainerResourceRequirements | None:
+        """What each container asks for."""
+        ...
 
 
 class CurrentEndpoint(Protocol):
@@ -64,9 +68,17 @@ class CurrentEndpoint(Protocol):
 class CurrentVersion(Protocol):
     """What the rules of an update read of the version as it is: attributes of `AksWebservice`."""
 
-    autoscaler: AutoScaler | None
     num_replicas: int | None
-    container_resource_requirements: ContainerResourceRequirements | None
+
+    @property
+    def autoscaler(self) -> AutoScaler | None:
+        """How the number of replicas follows the load."""
+        ...
+
+    @property
+    def container_resource_requirements(self) -> ContainerResourceRequirements | None:
+        """What each container asks for."""
+        ...
 
 
 def autoscaled(enabled: bool | None, replicas: int | None) -> Problem | None:

@@ -8,6 +8,7 @@ checks less or breaks, see `differences`.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from akstwin.domain.settings import SETTINGS, Arguments, Kind, Patch
 from akstwin.sdk.checks import Rule, above_zero, at_least, at_most, examine, not_above, percentage, refuse
 from akstwin.sdk.exceptions import WebserviceException
 from akstwin.sdk.requirements import ContainerResourceRequirements
@@ -27,7 +28,6 @@ from akstwin.sdk.rules import (
     no_image,
     switches_auth,
 )
-from akstwin.domain.settings import SETTINGS, Arguments, Kind, Patch
 
 _NOT_ARGUMENTS: Final = frozenset({"self", "kwargs", "__class__"})
 _LIMITS: Final = tuple(map(above_zero, ("cpu_cores_limit", "memory_gb_limit")))

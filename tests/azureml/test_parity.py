@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from akstwin.domain.settings import BESIDE_THE_TABLE, KINDS, SETTINGS, Kind, Patch
 from akstwin.sdk import wire
 from akstwin.sdk.configuration import deploy_endpoint_configuration, deploy_service_configuration
 from akstwin.sdk.exceptions import WebserviceException
 from akstwin.sdk.requirements import ContainerResourceRequirements
-from akstwin.domain.settings import BESIDE_THE_TABLE, KINDS, SETTINGS, Kind, Patch
 from akstwin.sdk.validation import validate_service_update, validate_version_create, validate_version_update
 
 pytestmark = [pytest.mark.azureml, pytest.mark.slow]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from akstwin.domain.settings import KINDS, SETTINGS, Kind, Patch
 from akstwin.sdk import wire
 from akstwin.sdk.configuration import deploy_endpoint_configuration, deploy_service_configuration
 from akstwin.sdk.exceptions import WebserviceException
-from akstwin.domain.settings import KINDS, SETTINGS, Kind, Patch
 
 REQUEST = {"modelIds": ["fraud:1"]}
 NOTHING: dict[str, Any] = {

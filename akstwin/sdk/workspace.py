@@ -1,0 +1,221 @@
+"""The one line of a script that names a world: `Workspace`."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from inspect import getattr_static
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from akstwin.backend import Backend, WorkspaceIdentity
+from akstwin.clock import Clock
+from akstwin.domain.assumptions import Assumptions
+from akstwin.errors import AksError, InvalidSetting
+
+if TYPE_CHECKING:
+    from akstwin.sdk.compute import ComputeTarget
+    from akstwin.sdk.environment import Environment
+    from akstwin.sdk.model import Model
+    from akstwin.sdk.webservice import Webservice
+
+WORLDS: Final = "akstwin.backends"
+"""The group of entry points that worlds register in."""
+_METHODS: Final = tuple(name for name in vars(Backend) if not name.startswith("_"))
+
+
+class Workspace:
+    """Models, environments, compute targets and services of one world.
+
+    `Workspace.simulated` and its like make one. A script written for azureml-core needs another line only here.
+
+    Args:
+        backend: the world: any object with the methods of `akstwin.backend.Backend`.
+
+    Attributes:
+        backend: as given.
+
+    Raises:
+        InvalidSetting: the object lacks methods, which are named.
+    """
+
+    def __init__(self, *, backend: Backend) -> None:
+        nothing = object()
+        missing = [name for name in _METHODS if getattr_static(backend, name, nothing) is nothing]
+        if missing:
+            raise InvalidSetting("backend", backend, f"a Backend: it lacks {', '.join(missing)}")
+        self.backend = backend
+
+    @classmethod
+    def simulated(
+        cls,
+        seed: int | None = None,
+        scenario: str | PathLike[str] | Mapping[str, Any] | None = None,
+        assumptions: Assumptions | Mapping[str, Any] | None = None,
+        **identity: str,
+    ) -> Self:
+        """A workspace in virtual time: waiting is free.
+
+        Args:
+            seed: of all chance in the world; 0, or what the scenario says.
+            scenario: a scenario file, or its content: the workspace has its cluster and its service from the start.
+            assumptions: values for keys of `akstwin.domain.assumptions.Assumptions`, such as `image_pull: "5s"`.
+            **identity: name, subscription_id, resource_group, location and workspace_id: who the workspace is in
+                Azure's terms; each has a default.
+
+        Raises:
+            InvalidSetting: an argument has a value that is refused.
+            AksError: this version has no such world.
+        """
+        given = dict(assumptions) if isinstance(assumptions, Mapping) else assumptions
+        if scenario is None:
+            factory = _world("simulated", "simulated")
+            made = factory(seed=0 if seed is None else seed, assumptions=given, identity=_identity(identity))
+        elif identity:
+            raise InvalidSetting(next(iter(identity)), next(iter(identity.values())), "taken together with scenario")
+        else:
+            made = _world("scenario", "simulated(scenario=…)")(scenario=scenario, seed=seed, assumptions=given)
+        return cls(backend=made)
+
+    @classmethod
+    def connect(cls, url: str) -> Self:
+        """A workspace on a server that speaks the management HTTP.
+
+        Args:
+            url: of the server, such as `http://127.0.0.1:8899`.
+
+        Raises:
+            AksError: this version has no such world.
+        """
+        return cls(backend=_world("remote", "connect")(url=url))
+
+    @classmethod
+    def on_kubernetes(cls, context: str | None = None, namespace: str | None = None) -> Self:
+        """A workspace on a Kubernetes cluster of one's own.
+
+        Args:
+            context: of the kubeconfig; the current one.
+            namespace: where the services live; the world's default.
+
+        Raises:
+            AksError: this version has no such world.
+        """
+        return cls(backend=_world("kubernetes", "on_kubernetes")(context=context, namespace=namespace))
+
+    @property
+    def name(self) -> str:
+        """The workspace's name."""
+        return self.backend.identity.name
+
+    @property
+    def subscription_id(self) -> str:
+        """A GUID."""
+        return self.backend.identity.subscription_id
+
+    @property
+    def resource_group(self) -> str:
+        """The resource group's name."""
+        return self.backend.identity.resource_group
+
+    @property
+    def location(self) -> str:
+        """An Azure region."""
+        return self.backend.identity.location
+
+    @property
+    def clock(self) -> Clock:
+        """The world's time, in whole microseconds since its start."""
+        return self.backend.clock
+
+    @property
+    def simulation(self) -> Any:
+        """What only a simulated world can do: traffic, faults, profiles, going forward in time.
+
+        Raises:
+            AksError: the world is not simulated.
+        """
+        simulation = getattr(self.backend, "simulation", None)
+        if simulation is None:
+            raise AksError(f"simulation: a {type(self.backend).__name__} is not a simulated world")
+        return simulation
+
+    @property
+    def compute_targets(self) -> "dict[str, ComputeTarget]":
+        """All compute targets by name.
+
+        Raises:
+            ComputeTargetException: the world refuses.
+        """
+        from akstwin.sdk.compute import ComputeTarget  # noqa: PLC0415 - a workspace is named by every class
+
+        return {target.name: target for target in ComputeTarget.list(self)}
+
+    @property
+    def models(self) -> "dict[str, Model]":
+        """The newest version of each model by name.
+
+        Raises:
+            WebserviceException: the world refuses.
+        """
+        from akstwin.sdk.model import Model  # noqa: PLC0415 - a workspace is named by every class
+
+        return {model.name: model for model in Model.list(self, latest=True)}
+
+    @property
+    def webservices(self) -> "dict[str, Webservice]":
+        """All services and endpoints by name.
+
+        Raises:
+            WebserviceException: the world refuses.
+        """
+        from akstwin.sdk.webservice import Webservice  # noqa: PLC0415 - a workspace is named by every class
+
+        return {service.name: service for service in Webservice.list(self)}
+
+    @property
+    def environments(self) -> "dict[str, Environment]":
+        """The newest version of each registered environment by name.
+
+        Raises:
+            WebserviceException: the world refuses.
+        """
+        from akstwin.sdk.environment import Environment  # noqa: PLC0415 - a workspace is named by every class
+
+        return Environment.list(self)
+
+    def get_details(self) -> dict[str, Any]:
+        """What the workspace is in Azure's terms: the keys of azureml-core that mean something here."""
+        identity = self.backend.identity
+        return {
+            "id": identity.resource_id,
+            "name": identity.name,
+            "location": identity.location,
+            "type": "Microsoft.MachineLearningServices/workspaces",
+            "tags": {},
+            "workspaceid": identity.workspace_id,
+            "friendlyName": identity.name,
+        }
+
+    def __repr__(self) -> str:
+        return (
+            f"Workspace(name={self.name!r}, subscription_id={self.subscription_id!r}, "
+            f"resource_group={self.resource_group!r}, backend={type(self.backend).__name__})"
+        )
+
+
+def _world(entry_point: str, how: str) -> Any:
+    """What makes a world's backend."""
+    for point in entry_points(group=WORLDS, name=entry_point):
+        return point.load()
+    installed = ", ".join(sorted({point.name for point in entry_points(group=WORLDS)})) or "none"
+    raise AksError(
+        f"Workspace.{how}: this version of akstwin has no world called {entry_point!r}; it has these: {installed}"
+    )
+
+
+def _identity(given: Mapping[str, str]) -> WorkspaceIdentity:
+    known = WorkspaceIdentity.__dataclass_fields__
+    for name, value in given.items():
+        if name not in known:
+            raise InvalidSetting(name, value, f"a setting of a workspace; there are {', '.join(known)}")
+        if not isinstance(value, str) or not value:
+            raise InvalidSetting(name, value, "a text that is not empty")
+    return WorkspaceIdentity(**given)
