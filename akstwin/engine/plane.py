@@ -150,6 +150,7 @@ class Plane:
         self._on_answer = on_answer
         self._contents = contents
         self._clients: Credential | None = None
+        self.auth: KeyAuth | TokenAuth | None = None
         self._hosted: dict[int, _Hosted] = {}
         self._requests: dict[int, Request] = {}
         self._arrivals = 0
@@ -190,6 +191,7 @@ class Plane:
     def set_auth(self, auth: KeyAuth | TokenAuth | None) -> None:
         """The router learns what a request must carry; simulated traffic carries it from then on."""
         self.router.set_auth(auth)
+        self.auth = auth
         match auth:
             case KeyAuth(primary):
                 self._clients = KeyCredential(primary)
@@ -238,6 +240,8 @@ class Plane:
                 self.pending_counted -= 1
             self._recorders.answered(request)
             self._on_answer(request)
+            if request.exchange is not None:
+                request.exchange.answered(request)
         self._arm()
 
     def _send(self, dispatch: Dispatch) -> list[Action]:

@@ -1,5 +1,6 @@
 """One attempt of one request, and what becomes of it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from akstwin.backend import ScoreRequest
@@ -12,13 +13,15 @@ class Exchange:
 
     Attributes:
         asked: as the client sent it.
+        answered: hears of the answer, once.
         reply: what the container answered; None: it did not.
     """
 
-    __slots__ = ("asked", "reply")
+    __slots__ = ("answered", "asked", "reply")
 
-    def __init__(self, asked: ScoreRequest) -> None:
+    def __init__(self, asked: ScoreRequest, answered: "Callable[[Request], None]") -> None:
         self.asked = asked
+        self.answered = answered
         self.reply: Reply | None = None
 
 
