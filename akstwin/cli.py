@@ -13,6 +13,7 @@ SUMMARIES = {
     "run": "Answer a scenario's question on the simulator.",
     "plan": "Find the smallest value of a setting that meets all objectives.",
     "schema": "Print the JSON Schema of the scenario file.",
+    "serve": "Serve a workspace over HTTP, as Azure ML does.",
 }
 
 

@@ -58,6 +58,7 @@ class SimulatedBackend(Manager):
         identity: the workspace.
         epoch: the Unix time of its start, s; 2026-01-01T00:00:00Z.
         script_seconds: real seconds after which an entry script counts as hung, in `init()` or in one `run()`.
+        scoring_base: URL that scoring URIs begin with.
 
     Raises:
         AksError: no such assumption, or a value that is refused.
@@ -71,27 +72,28 @@ class SimulatedBackend(Manager):
         identity: WorkspaceIdentity | None = None,
         epoch: float = EPOCH,
         script_seconds: float = 60.0,
+        scoring_base: str = SCORING_BASE,
     ) -> None:
         self.seed = seed
-        self._calendar = Calendar()
+        self.calendar = Calendar()
         folder = Path(tempfile.mkdtemp(prefix="akstwin-"))
         files = FileStore(folder / "files")
         assumed = assumptions if isinstance(assumptions, Assumptions) else read_assumptions(assumptions or {})
         named = identity or WorkspaceIdentity()
-        self.driver = Driver(named, assumed, seed, self._calendar, epoch, files, self.get_asset, folder, script_seconds)
+        self.driver = Driver(named, assumed, seed, self.calendar, epoch, files, self.get_asset, folder, script_seconds)
         self._secrets = generator(seed, 1, "secrets")
         super().__init__(
             identity=named,
-            clock=VirtualClock(self._calendar),
+            clock=VirtualClock(self.calendar),
             epoch=epoch,
             assumptions=assumed,
             driver=self.driver,
             store=MemoryStore(),
             files=files,
             new_secret=self._new_secret,
-            scoring_base=SCORING_BASE,
+            scoring_base=scoring_base,
         )
-        self.front = Front(self.driver, self._calendar, seed, self.read_token)
+        self.front = Front(self.driver, self.calendar, seed, self.read_token)
         self.simulation = Simulation(self.driver)
         self._finalizer = weakref.finalize(self, _end, self.driver, folder)
 

@@ -24,7 +24,7 @@ LIVE: Final = -1
 PATHS: Final = ("/score", "/swagger.json")
 _ABORTED: Final = b"<h1>Internal Server Error</h1>"
 
-Done = Callable[[ScoreResponse], None]
+Done = Callable[["Asked", ScoreResponse], None]
 
 
 class Asked:
@@ -37,9 +37,10 @@ class Asked:
         sent: when.
         response: what came of it; None: nothing yet.
         done: hears of it.
+        live: the request as the router and the containers know it; None: it never came so far.
     """
 
-    __slots__ = ("done", "name", "number", "request", "response", "sent")
+    __slots__ = ("done", "live", "name", "number", "request", "response", "sent")
 
     def __init__(self, number: int, name: str, request: ScoreRequest, done: Done | None) -> None:
         self.number = number
@@ -48,6 +49,7 @@ class Asked:
         self.sent = Micros(-1)
         self.response: ScoreResponse | None = None
         self.done = done
+        self.live: Request | None = None
 
     def header(self, name: str) -> str | None:
         """A header's value, without regard to the name's case."""
@@ -86,6 +88,12 @@ class Front:
         self._arrive(asked)
         return asked
 
+    def abort(self, asked: Asked) -> None:
+        """Its client went away: waiting, it is dropped; running, the worker goes on."""
+        service = self._driver.services.get(asked.name)
+        if asked.response is None and asked.live is not None and service is not None:
+            service.plane.abort(asked.live)
+
     def all(self, name: str, requests: Sequence[tuple[Micros, ScoreRequest]]) -> list[ScoreResponse]:
         """Send requests, each at its time from now, and let time pass to the last answer.
 
@@ -123,7 +131,7 @@ class Front:
         if service is None:
             self._answer(asked, self._made(asked, 404, Reason.NOT_FOUND, refusal_text(Reason.NOT_FOUND, asked.name)))
             return
-        live = Request(asked.number, LIVE, 0, now, self._draws.at(asked.number), counted=False)
+        live = asked.live = Request(asked.number, LIVE, 0, now, self._draws.at(asked.number), counted=False)
         live.exchange = Exchange(asked.request, partial(self._answered, asked))
         credential = self._credential(asked, by_token=isinstance(service.plane.auth, TokenAuth))
         service.plane.ask(live, credential, asked.header(VERSION_HEADER))
@@ -146,11 +154,13 @@ class Front:
     def _answer(self, asked: Asked, response: ScoreResponse) -> None:
         asked.response = response
         if asked.done is not None:
-            asked.done(response)
+            asked.done(asked, response)
 
     def _response(self, asked: Asked, live: Request) -> ScoreResponse:
         assert live.exchange is not None  # noqa: S101
         reply = live.exchange.reply
+        if live.reason is Reason.CLIENT_ABORTED:  # nobody reads it
+            return self._made(asked, live.status, live.reason, "", live.version)
         if live.reason not in (None, Reason.RUN_FAILED):
             text = refusal_text(live.reason, asked.name)
             return self._made(asked, live.status, live.reason, text, live.version)

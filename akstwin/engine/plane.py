@@ -188,6 +188,10 @@ class Plane:
             )
         )
 
+    def abort(self, request: Request) -> None:
+        """The client went away."""
+        self._perform(self.router.abort(request.id, self._calendar.now))
+
     def set_auth(self, auth: KeyAuth | TokenAuth | None) -> None:
         """The router learns what a request must carry; simulated traffic carries it from then on."""
         self.router.set_auth(auth)

@@ -1,0 +1,45 @@
+"""What a server's port answers with: scoring first and bare, everything else when it is first asked for."""
+
+from collections.abc import Callable
+from typing import Final
+
+from akstwin.fake_api.guard import Guard
+from akstwin.fake_api.workspace import ServedWorkspace
+from akstwin.router.asgi import Receive, Scope, ScoringApp, Send, respond
+
+App = Callable[[Scope, Receive, Send], "object"]
+_SERVICES: Final = "/api/v1/service/"
+
+
+class PortApp:
+    """One port's application.
+
+    Args:
+        workspace: whose services answer on this port.
+        guard: refuses foreign callers.
+        rest: makes the application for all other paths; asked once, at the first such request.
+    """
+
+    def __init__(self, workspace: ServedWorkspace, guard: Guard, rest: Callable[[], App]) -> None:
+        self._scoring = ScoringApp(workspace)
+        self._guard = guard
+        self._make_rest = rest
+        self._rest: App | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"only HTTP is served here, not {scope['type']}")
+        refusal = self._guard.refusal(scope)
+        if refusal is not None:
+            await respond(send, 403, refusal)
+            return
+        path: str = scope["path"]
+        if path.startswith(_SERVICES):
+            await self._scoring(scope, receive, send)
+        elif path == "/":  # the router's own health
+            await respond(send, 200, "Healthy")
+        else:
+            if self._rest is None:
+                self._rest = self._make_rest()
+            await self._rest(scope, receive, send)  # type: ignore[misc]

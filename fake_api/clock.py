@@ -1,0 +1,220 @@
+"""How time passes on a server: live, paced, jumping, or only when told (design §7.2)."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, Literal, get_args
+
+from akstwin.clock import SECOND, Micros
+from akstwin.errors import InvalidSetting
+from akstwin.sim.calendar import Calendar, Order
+
+Mode = Literal["live", "paced", "jump", "manual"]
+SETTLE_SECONDS: Final = 0.002
+"""Real time for callers that come together, before a jump."""
+GRAIN: Final = 100
+"""What is due within so many microseconds is done at once: no timer of an operating system is finer."""
+_CHUNK: Final = 2000
+"""Events between two looks at the event loop."""
+
+
+class ServerClock:
+    """Lets a calendar's time pass. For one event loop, on which all is called.
+
+    - live: real pace; `skip` takes whoever waits for an operation straight to its end.
+    - paced: `rate` virtual seconds a second; nothing is skipped.
+    - jump: stands still unless somebody waits; then it moves from event to event.
+    - manual: stands still but for `advance`.
+
+    Args:
+        calendar: whose time it is.
+        mode: how it passes.
+        rate: virtual seconds a real second, for `paced`.
+        monotonic: real seconds; the running event loop's by default.
+
+    Raises:
+        InvalidSetting: another mode, or a rate that is not greater than 0.
+    """
+
+    def __init__(
+        self, calendar: Calendar, mode: Mode = "live", rate: float = 1.0, monotonic: Callable[[], float] | None = None
+    ) -> None:
+        if mode not in get_args(Mode):
+            raise InvalidSetting("clock", mode, f"one of {', '.join(get_args(Mode))}")
+        self.mode: Mode = mode
+        self._calendar = calendar
+        self._monotonic = monotonic or (lambda: asyncio.get_running_loop().time())
+        self._rate = 1.0
+        self._origin: tuple[int, float] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._waiting = 0
+        self._released = 0
+        self._busy = 0
+        self._jumping: asyncio.Task[None] | None = None
+        self.set_rate(rate)
+
+    @property
+    def runs(self) -> bool:
+        """Whether time passes by itself."""
+        return self.mode in ("live", "paced")
+
+    @property
+    def rate(self) -> float:
+        """Virtual seconds a real second, where time passes by itself."""
+        return self._rate
+
+    def set_rate(self, rate: float) -> None:
+        """Let time pass faster or slower from now on.
+
+        Raises:
+            InvalidSetting: not greater than 0; or another than 1 on a clock that is not paced.
+        """
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 1e6:
+            raise InvalidSetting("rate", rate, "greater than 0, at most a million")
+        if self.mode != "paced" and rate != 1:
+            raise InvalidSetting("rate", rate, "taken by a paced clock only")
+        if self._origin is not None:
+            self._origin = (self.now(), self._monotonic())
+        self._rate = float(rate)
+
+    def now(self) -> Micros:
+        """The present: where time passes by itself, as of this very moment."""
+        return Micros(max(self._passed(), self._calendar.now)) if self.runs else self._calendar.now
+
+    def _passed(self) -> int:
+        """What the real clock says; the calendar may be a grain ahead."""
+        if self._origin is None:
+            self._origin = (self._calendar.now, self._monotonic())
+        since, started = self._origin
+        return since + int((self._monotonic() - started) * self._rate * SECOND)
+
+    def sync(self) -> Micros:
+        """Let everything happen that is due; returns the present."""
+        if self.runs:
+            self._calendar.run_until(self.now())
+        return self._calendar.now
+
+    def arm(self) -> None:
+        """What comes next will be done at its time. To be called after anything that may have planned something."""
+        if not self.runs:
+            return
+        following = self._calendar.peek()
+        ahead = self._passed() + GRAIN
+        while following <= ahead:
+            self._calendar.run_until(int(following))
+            following = self._calendar.peek()
+        if following == float("inf"):
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + (following - self._passed()) / self._rate / SECOND
+        if self._timer is not None:
+            if self._timer.when() <= due + 1e-4 and not self._timer.cancelled():
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self.sync()
+        self.arm()
+
+    @contextmanager
+    def acting(self) -> Iterator[Micros]:
+        """For whatever looks at the world or changes it: it does so at the present, and what follows is planned."""
+        now = self.sync()
+        try:
+            yield now
+        finally:
+            self.arm()
+
+    def advance(self, span: int) -> Micros:
+        """Let `span` pass at once, in any mode; returns the present."""
+        self.sync()
+        self._move_to(self._calendar.now + span)
+        return self._calendar.now
+
+    def skip(self, done: Callable[[], bool], limit: int) -> None:
+        """Live and jumping clocks: go straight to where `done()` holds, at most `limit` µs ahead; others: nothing."""
+        if self.mode not in ("live", "jump"):
+            return
+        self.sync()
+        end = self._calendar.now + limit
+        while not done() and self._calendar.peek() <= end:
+            self._calendar.step()
+        self._move_to(self._calendar.now)
+
+    def _move_to(self, instant: int) -> None:
+        self._calendar.run_until(instant)
+        if self._origin is not None:
+            self._origin = (self._calendar.now, self._monotonic())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.arm()
+
+    async def sleep_until(self, deadline: int) -> None:
+        """Return at `deadline`; a jumping clock takes that for a reason to jump."""
+        with self.acting():
+            if self._calendar.now >= deadline:
+                return
+            woken = asyncio.Event()
+
+            def wake() -> None:
+                self.release()
+                woken.set()
+
+            self._calendar.at(deadline, Order.POLICY, wake)
+        with self.waiting():
+            await woken.wait()
+
+    # -- jumping
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Somebody waits for something that time will bring: a jumping clock moves."""
+        self._waiting += 1
+        self._released += 1
+        if self.mode == "jump" and self._jumping is None:
+            self._jumping = asyncio.ensure_future(self._jump())
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+            self._released += 1
+
+    def release(self) -> None:
+        """Somebody who waited has been served: a jumping clock stops to let that be known."""
+        self._released += 1
+
+    @contextmanager
+    def real_work(self) -> Iterator[None]:
+        """Something takes real time: a jumping clock waits for it."""
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            self._released += 1
+
+    async def _jump(self) -> None:
+        try:
+            while self._waiting:
+                seen = self._released
+                await asyncio.sleep(SETTLE_SECONDS)
+                if seen != self._released or self._busy:
+                    continue  # somebody came or went: let them settle
+                for _ in range(_CHUNK):
+                    if self._released != seen or not self._waiting or self._calendar.peek() == float("inf"):
+                        break
+                    self._calendar.step()
+        finally:
+            self._jumping = None
+            if self._waiting:
+                self._jumping = asyncio.ensure_future(self._jump())
+
+    def close(self) -> None:
+        """Time stands still for good."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._jumping is not None:
+            self._jumping.cancel()

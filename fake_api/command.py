@@ -1,0 +1,59 @@
+"""The command `serve`. It imports the server only when it is called."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8899, show_default=True, type=click.IntRange(0, 65535), help="For http; 0 picks one.")
+@click.option(
+    "--tls-port", default=8900, show_default=True, type=click.IntRange(0, 65535), help="For https; 0 picks one."
+)
+@click.option("--clock", default="live", show_default=True, type=click.Choice(["live", "paced", "jump", "manual"]))
+@click.option("--rate", default=1.0, show_default=True, help="Virtual seconds a second, for --clock paced.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of all chance.")
+@click.option(
+    "--assume", "assumed", multiple=True, metavar="KEY=VALUE", help="Change an assumption, as often as you like."
+)
+@click.option("--allow-remote", is_flag=True, help="Needed to listen where other machines can reach this one.")
+@click.option("--print-env", is_flag=True, help="Print what points an unmodified azureml-core at the server, too.")
+def serve(
+    host: str,
+    port: int,
+    tls_port: int,
+    clock: str,
+    rate: float,
+    seed: int,
+    assumed: tuple[str, ...],
+    allow_remote: bool,
+    print_env: bool,
+) -> None:
+    """Serve a workspace over HTTP, as Azure ML does."""
+    from akstwin.errors import InvalidSetting  # noqa: PLC0415
+    from akstwin.fake_api.server import FakeServer, Settings, local, run  # noqa: PLC0415
+
+    if not local(host) and not allow_remote:
+        raise InvalidSetting("--host", host, "a loopback address; --allow-remote lets other machines run code here")
+    if not local(host):
+        click.echo(f"akstwin: warning: whoever reaches {host} can run code on this machine", err=True)
+    assumptions = dict(_pair(each) for each in assumed)
+
+    def started(server: FakeServer) -> None:
+        place = server.first
+        click.echo(f"listening on {place.http} {place.https}")
+        if print_env:
+            from akstwin.fake_api.environment import variables  # noqa: PLC0415
+
+            for name, value in variables(place.http, place.https, server.folder, server.authority or Path()).items():
+                click.echo(f"export {name}={value}")
+
+    run(Settings(host, port, tls_port, clock, rate, seed, assumptions), started)  # type: ignore[arg-type]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.UsageError(f"--assume {text}: expected KEY=VALUE")
+    return name, value

@@ -1,0 +1,104 @@
+"""One workspace on a server: the simulated backend, its clock, and who listens to its requests."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from akstwin.backend import Operation, ScoreRequest, ScoreResponse, WorkspaceIdentity
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.lifecycles import OperationState
+from akstwin.fake_api.clock import Mode, ServerClock
+from akstwin.sim.backend import SimulatedBackend
+from akstwin.sim.front import Asked
+
+_LONGEST_OPERATION: Final = 10**13
+"""No operation takes so long, µs; a stop for a search that would never end."""
+
+Listener = Callable[[Asked, ScoreResponse], None]
+"""Hears of each answer at the instant at which the client has it."""
+
+
+class ServedWorkspace:
+    """A workspace that a server answers for. All its methods are called on the server's event loop.
+
+    Args:
+        identity: who it is in Azure's terms.
+        seed: of all chance.
+        assumptions: keys of the assumptions that shall differ from their defaults.
+        clock: how its time passes.
+        rate: for a paced clock.
+        epoch: the Unix time at which its time begins, s.
+    """
+
+    def __init__(
+        self,
+        identity: WorkspaceIdentity,
+        seed: int = 0,
+        assumptions: Mapping[str, Any] | Assumptions | None = None,
+        clock: Mode = "live",
+        rate: float = 1.0,
+        epoch: float | None = None,
+        scoring_base: str = "",
+    ) -> None:
+        given = {} if epoch is None else {"epoch": epoch}
+        self.backend = SimulatedBackend(
+            seed=seed, assumptions=assumptions, identity=identity, scoring_base=scoring_base, **given
+        )
+        self.clock = ServerClock(self.backend.calendar, clock, rate)
+        self.listeners: list[Listener] = []
+
+    @property
+    def max_payload(self) -> int:
+        """The longest body that is read, bytes."""
+        return self.backend.assumptions.max_payload
+
+    def submit(self, service: str, request: ScoreRequest, done: Callable[[ScoreResponse], None]) -> "Pending":
+        """Let a request come in now; `done` is called with its answer."""
+        return Pending(self, service, request, done)
+
+    def operation(self, operation_id: str) -> Operation:
+        """An operation as a poll shows it; live and jumping clocks take who polls a running one straight to its end.
+
+        Raises:
+            NotFound: there is none of that id.
+        """
+        with self.clock.acting():
+            found = self.backend.get_operation(operation_id)
+        if found.state is OperationState.RUNNING:
+            self.clock.skip(self._ended(operation_id), _LONGEST_OPERATION)
+            found = self.backend.get_operation(operation_id)
+        return found
+
+    def _ended(self, operation_id: str) -> Callable[[], bool]:
+        return lambda: self.backend.get_operation(operation_id).state is not OperationState.RUNNING
+
+    def close(self) -> None:
+        """End it, and the processes of its scripts."""
+        self.clock.close()
+        self.backend.close()
+
+
+class Pending:
+    """A request on its way through a served workspace."""
+
+    __slots__ = ("_asked", "_done", "_waiting", "_workspace")
+
+    def __init__(
+        self, workspace: ServedWorkspace, service: str, request: ScoreRequest, done: Callable[[ScoreResponse], None]
+    ) -> None:
+        self._workspace = workspace
+        self._done = done
+        self._waiting = workspace.clock.waiting()
+        self._waiting.__enter__()
+        with workspace.clock.acting():
+            self._asked = workspace.backend.front.submit(service, request, self._answered)
+
+    def _answered(self, asked: Asked, response: ScoreResponse) -> None:
+        self._waiting.__exit__(None, None, None)
+        for hear in self._workspace.listeners:
+            hear(asked, response)
+        self._done(response)
+
+    def abort(self) -> None:
+        """Its client went away."""
+        with self._workspace.clock.acting():
+            self._workspace.backend.front.abort(self._asked)

@@ -1,0 +1,135 @@
+"""The scoring route as plain ASGI: path and headers in, the router's or the model's answer out (semantics §1.2, R1, R14).
+
+Nothing is decided here. The body is read, the request is handed to whoever routes, and the client gets what came of it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, Final, Protocol
+
+from akstwin.backend import ScoreRequest, ScoreResponse
+from akstwin.cores.replies import match_path
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_WHAT: Final[Mapping[str, str]] = {"score": "/score", "swagger": "/swagger.json"}
+_HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "server", "date"})
+
+
+class Ticket(Protocol):
+    """A request that is on its way."""
+
+    def abort(self) -> None:
+        """Its client went away."""
+        ...
+
+
+class Router(Protocol):
+    """Whoever routes requests."""
+
+    @property
+    def max_payload(self) -> int:
+        """The longest body that is read, bytes: one byte more is enough to refuse it."""
+        ...
+
+    def submit(self, service: str, request: ScoreRequest, done: Callable[[ScoreResponse], None]) -> Ticket:
+        """Let a request come in now; `done` is called with its answer, at once or later, from this event loop."""
+        ...
+
+
+class ScoringApp:
+    """Answers `/api/v1/service/{name}/score` and `…/swagger.json`; anything else is 404 `Not Found` (R1).
+
+    Args:
+        router: gets the requests.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        matched = match_path(scope["path"])
+        if matched is None:
+            await respond(send, 404, "Not Found")
+            return
+        name, what = matched
+        body = await self._body(receive)
+        if body is None:
+            return
+        headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"])
+        query = scope["query_string"].decode("latin-1")
+        request = ScoreRequest(body, headers, scope["method"], _WHAT[what], query)
+        answer: asyncio.Future[ScoreResponse] = asyncio.get_running_loop().create_future()
+        ticket = self._router.submit(name, request, lambda response: _settle(answer, response))
+        response = answer.result() if answer.done() else await self._answer_or_gone(answer, ticket, receive)
+        if response is not None:
+            await _send(send, response.status, _headers(response), response.body)
+
+    async def _body(self, receive: Receive) -> bytes | None:
+        """The body, cut where it is longer than any that is taken; None: the client went away."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return body
+        parts, size, limit = [body], len(body), self._router.max_payload
+        while message.get("more_body", False) and size <= limit:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            part: bytes = message.get("body", b"")
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)[: limit + 1]
+
+    async def _answer_or_gone(
+        self, answer: "asyncio.Future[ScoreResponse]", ticket: Ticket, receive: Receive
+    ) -> ScoreResponse | None:
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            gone.cancel()
+        if answer.done():
+            return answer.result()
+        ticket.abort()
+        return None
+
+
+def _settle(answer: "asyncio.Future[ScoreResponse]", response: ScoreResponse) -> None:
+    if not answer.done():
+        answer.set_result(response)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _headers(response: ScoreResponse) -> tuple[tuple[bytes, bytes], ...]:
+    """The answer's headers; what frames it on the connection is the server's business."""
+    return (
+        *(
+            (key.lower().encode("latin-1"), value.encode("latin-1"))
+            for key, value in response.headers
+            if key.lower() not in _HOP_BY_HOP
+        ),
+        (b"server", (response.header("server") or "Cowboy").encode("latin-1")),
+        (b"date", (response.header("date") or "").encode("latin-1")),
+    )
+
+
+async def respond(send: Send, status: int, text: str, content_type: str = "text/plain; charset=utf-8") -> None:
+    """Answer with a text."""
+    await _send(send, status, ((b"content-type", content_type.encode()),), text.encode())
+
+
+async def _send(send: Send, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": (*headers, length)})
+    await send({"type": "http.response.body", "body": body})
