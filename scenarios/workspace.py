@@ -32,6 +32,7 @@ def open_scenario(
     scenario: str | PathLike[str] | Mapping[str, Any],
     seed: int | None = None,
     assumptions: Mapping[str, Any] | Assumptions | None = None,
+    script_seconds: float = 60.0,
 ) -> SimulatedBackend:
     """The workspace of a scenario.
 
@@ -43,6 +44,7 @@ def open_scenario(
         scenario: a file, or its content.
         seed: instead of the scenario's.
         assumptions: over the scenario's own.
+        script_seconds: real seconds after which an entry script counts as hung.
 
     Raises:
         BadScenario: anything in it is wrong.
@@ -50,7 +52,7 @@ def open_scenario(
     """
     prepared = _prepared(scenario, seed, assumptions)
     told = prepared.scenario
-    backend = SimulatedBackend(seed=told.seed, assumptions=told.assumptions)
+    backend = SimulatedBackend(seed=told.seed, assumptions=told.assumptions, script_seconds=script_seconds)
     _make_cluster(backend, prepared)
     for version in prepared.service.versions:
         backend.driver.set_profile(prepared.service.name, version.name, Profile(version.model))

@@ -189,7 +189,7 @@ class ComputeTarget:
         print(f'Provisioning operation finished, operation "{operation.state}"')  # noqa: T201 - the SDK prints it
         if not is_delete_operation:
             self.refresh_state()
-        if operation.state is not OperationState.SUCCEEDED:
+        if operation.state != OperationState.SUCCEEDED:
             raise ComputeTargetException(
                 "Compute object provisioning polling reached non-successful terminal state, "
                 f"current provisioning state: {self.provisioning_state}\n"

@@ -31,7 +31,7 @@ def wait(
     started = backend.clock.now()
     operation = backend.get_operation(operation_id)
     shown = _Shown(operation, log=log) if show else None
-    while operation.state is OperationState.RUNNING:
+    while operation.state == OperationState.RUNNING:
         if timeout_seconds and backend.clock.now() - started >= timeout_seconds * SECOND:
             raise WebserviceException(
                 f"Deployment polling exceeded timeout override of {timeout_seconds}s. Current status: {operation.state}"

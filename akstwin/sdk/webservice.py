@@ -309,7 +309,7 @@ class Webservice:
                 operation = wait(self.workspace.backend, self._operation, show=show_output, timeout_seconds=seconds)
             self.update_deployment_state()
             state = operation.state
-            if state is not OperationState.SUCCEEDED:
+            if state != OperationState.SUCCEEDED:
                 raise _failed(self, operation.id, operation.error or self.error)
         print(f'{self._type} service creation operation finished, operation "{state}"')  # noqa: T201
 
@@ -366,7 +366,7 @@ class Webservice:
             # azureml-core looks after 5 s for the first time: by then routers know the key.
             backend.clock.sleep_until(Micros(backend.clock.now() + POLL_EVERY))
             operation = wait(backend, begun, show=False)
-        if operation.state is not OperationState.SUCCEEDED:
+        if operation.state != OperationState.SUCCEEDED:
             raise WebserviceException(f"key: replacing {key_type} has ended as {operation.state}: {operation.error}")
 
     def delete(self) -> None:
@@ -380,7 +380,7 @@ class Webservice:
             self._operation = self.workspace.backend.delete_service(self.name)
             self.state = "Deleting"
             operation = wait(self.workspace.backend, self._operation, show=True)
-        if operation.state is not OperationState.SUCCEEDED:
+        if operation.state != OperationState.SUCCEEDED:
             raise _failed(self, operation.id, operation.error)
 
     def __repr__(self) -> str:
@@ -434,7 +434,7 @@ class Webservice:
         if not self._operation:
             return False
         with from_the_service():
-            return self.workspace.backend.get_operation(self._operation).state is OperationState.RUNNING
+            return self.workspace.backend.get_operation(self._operation).state == OperationState.RUNNING
 
 
 def created(workspace: "Workspace", name: str, payload: Json) -> Webservice:

@@ -50,6 +50,7 @@ class Workspace:
         seed: int | None = None,
         scenario: str | PathLike[str] | Mapping[str, Any] | None = None,
         assumptions: Assumptions | Mapping[str, Any] | None = None,
+        script_seconds: float = 60.0,
         **identity: str,
     ) -> Self:
         """A workspace in virtual time: waiting is free.
@@ -58,6 +59,7 @@ class Workspace:
             seed: of all chance in the world; 0, or what the scenario says.
             scenario: a scenario file, or its content: the workspace has its cluster and its service from the start.
             assumptions: values for keys of `akstwin.domain.assumptions.Assumptions`, such as `image_pull: "5s"`.
+            script_seconds: real seconds after which an entry script counts as hung, in `init()` or in one `run()`.
             **identity: name, subscription_id, resource_group, location and workspace_id: who the workspace is in
                 Azure's terms; each has a default.
 
@@ -68,11 +70,18 @@ class Workspace:
         given = dict(assumptions) if isinstance(assumptions, Mapping) else assumptions
         if scenario is None:
             factory = _world("simulated", "simulated")
-            made = factory(seed=0 if seed is None else seed, assumptions=given, identity=_identity(identity))
+            made = factory(
+                seed=0 if seed is None else seed,
+                assumptions=given,
+                identity=_identity(identity),
+                script_seconds=script_seconds,
+            )
         elif identity:
             raise InvalidSetting(next(iter(identity)), next(iter(identity.values())), "taken together with scenario")
         else:
-            made = _world("scenario", "simulated(scenario=…)")(scenario=scenario, seed=seed, assumptions=given)
+            made = _world("scenario", "simulated(scenario=…)")(
+                scenario=scenario, seed=seed, assumptions=given, script_seconds=script_seconds
+            )
         return cls(backend=made)
 
     @classmethod

@@ -1,0 +1,1 @@
+"""The promises, family by family."""
