@@ -63,12 +63,14 @@ def test_azures_own_workspaces_are_not_found() -> None:
 
 def test_a_simulated_world(worlds: list[dict[str, Any]]) -> None:
     """By its entry point, with keywords."""
-    Workspace.simulated(seed=7, assumptions={"image_pull": "5s"}, name="mine", location="northeurope")
+    assumed = {"image_pull": "5s"}
+    Workspace.simulated(seed=7, assumptions=assumed, script_seconds=1.0, name="mine", location="northeurope")
     Workspace.simulated()
 
+    mine = WorkspaceIdentity("mine", location="northeurope")
     assert worlds == [
-        {"seed": 7, "assumptions": {"image_pull": "5s"}, "identity": WorkspaceIdentity("mine", location="northeurope")},
-        {"seed": 0, "assumptions": None, "identity": WorkspaceIdentity()},
+        {"seed": 7, "assumptions": assumed, "identity": mine, "script_seconds": 1.0},
+        {"seed": 0, "assumptions": None, "identity": WorkspaceIdentity(), "script_seconds": 60.0},
     ]
 
 
@@ -78,8 +80,8 @@ def test_a_scenarios_world(worlds: list[dict[str, Any]]) -> None:
     Workspace.simulated(seed=7, scenario={"seed": 1})
 
     assert worlds == [
-        {"scenario": "rush.yaml", "seed": None, "assumptions": None},
-        {"scenario": {"seed": 1}, "seed": 7, "assumptions": None},
+        {"scenario": "rush.yaml", "seed": None, "assumptions": None, "script_seconds": 60.0},
+        {"scenario": {"seed": 1}, "seed": 7, "assumptions": None, "script_seconds": 60.0},
     ]
     with pytest.raises(InvalidSetting, match="name: 'mine' is not taken together with scenario"):
         Workspace.simulated(scenario="rush.yaml", name="mine")
