@@ -7,7 +7,7 @@ A plane may be behind: it must look as if it had advanced to the present wheneve
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from akstwin.clock import Micros
@@ -35,11 +35,11 @@ class ContainerSpec:
     stretch: tuple[int, int]
     liveness: ProbeSettings
     readiness: ProbeSettings | None
-    code: Code = Code()
+    code: Code = field(default_factory=Code)
 
 
-InitOutcome = Literal["ready", "failed", "hung"]
-"""What became of `init()`."""
+InitOutcome = Literal["ready", "failed", "hung", "pending"]
+"""What became of `init()`; pending: it takes real time, and `PlaneListener.init_ended` follows."""
 
 
 class PlaneListener(Protocol):
@@ -47,6 +47,10 @@ class PlaneListener(Protocol):
 
     def container_exited(self, replica: int) -> None:
         """The container has ended: it finished what it held, ran out of grace, or crashed."""
+        ...
+
+    def init_ended(self, replica: int, outcome: InitOutcome) -> None:
+        """An `init()` that was pending has ended; ready: the container works."""
         ...
 
     def liveness_failed(self, replica: int) -> None:

@@ -1,17 +1,21 @@
 """Makes the pages that come from the code: `python docs/generate.py` writes them, a test holds them against the code."""
 
+import inspect
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 import griffe
 
+import akstwin
 from akstwin.cli import SUMMARIES, app
 from akstwin.domain.assumptions import assumption_rows
 from akstwin.domain.lifecycles import OPERATION, POD, REPLICA, SERVICE
 from akstwin.scenarios.schema import scenario_schema
+from akstwin.sdk import coverage as covered
+from akstwin.sdk.differences import REPAIRED, STRICTER, Difference
 
 DOCS = Path(__file__).parent
 SCENARIO_INTRODUCTION = """\
@@ -23,11 +27,60 @@ PYTHON_INTRODUCTION = """\
 Made from the docstrings. Times are whole microseconds unless a name says otherwise. What they cite as "semantics" and
 "design" is on the pages [rules](../explanation/rules.md) and [design](../explanation/design.md).
 """
+SDK_INTRODUCTION = """\
+Names, parameters, their order and their defaults are azureml-core 1.61's. Made from the docstrings; what they cite as
+"semantics" and "design" is on the pages [rules](../explanation/rules.md) and [design](../explanation/design.md), and "wire"
+is what azureml-core sends. [Coverage](coverage.md) says what acts in virtual time and what does not.
+"""
+COVERAGE_INTRODUCTION = """\
+Every parameter, method and attribute of the nine classes of the class reference, and what becomes of it in virtual time:
+
+- **acts**: it makes a difference in the simulated world. A test changes it, and nothing else, and sees that difference.
+- **stored only**: it is kept, comes back in the service's document, and makes no other difference.
+- **missing**: it is refused, or an attribute that is always None.
+
+A test fails when azureml-core has a name that stands in no row, and when a row says something else than what is seen.
+"""
+SETTINGS_INTRODUCTION = """\
+*deploy* is `deploy_configuration`, and the class that it makes; *create* and *update* of a version are `create_version` and
+`update_version`. What *replaces the pods* does so one by one and is an operation to wait for; all else acts at once.
+"""
+METHODS_INTRODUCTION = """\
+*Both services* are `AksWebservice` and `AksEndpoint`, *both configurations* what their `deploy_configuration` makes, and *the
+values* `AutoScaler`, `ContainerResourceRequirements`, `DataCollection`, `LivenessProbeRequirements` and `AksServiceAccessToken`.
+"""
+ATTRIBUTES_INTRODUCTION = """\
+An attribute *acts* if it shows what acts. The configurations have their parameters as attributes, which can be changed until
+they are deployed.
+"""
+DIFFERENCES_INTRODUCTION = """\
+Where a script meets something else here than with azureml-core 1.61. Each row is shown by a test on both sides.
+"""
 MADE = "<!-- Made by docs/generate.py; change the code it is made from. -->\n\n"
 
+SDK_MODULES = (
+    "akstwin.sdk.workspace",
+    "akstwin.sim.simulation",
+    "akstwin.domain.observation",
+    "akstwin.sdk.aks",
+    "akstwin.sdk.webservice",
+    "akstwin.sdk.configuration",
+    "akstwin.sdk.requirements",
+    "akstwin.sdk.token",
+    "akstwin.sdk.model",
+    "akstwin.sdk.inference",
+    "akstwin.sdk.environment",
+    "akstwin.sdk.conda_dependencies",
+    "akstwin.sdk.resource_configuration",
+    "akstwin.sdk.compute",
+    "akstwin.sdk.compute_configuration",
+    "akstwin.sdk.exceptions",
+)
 PUBLIC_MODULES = (
     "akstwin.clock",
     "akstwin.errors",
+    "akstwin.backend",
+    "akstwin.sim.backend",
     "akstwin.domain.units",
     "akstwin.domain.deployment",
     "akstwin.domain.service",
@@ -44,12 +97,19 @@ PUBLIC_MODULES = (
     "akstwin.cores.liveness",
     "akstwin.cores.scheduling",
     "akstwin.cores.rollout",
-    "akstwin.cores.management",
-    "akstwin.policies.observation",
+    "akstwin.cores.management.life",
+    "akstwin.cores.management.changes",
+    "akstwin.cores.management.patching",
+    "akstwin.cores.management.tokens",
+    "akstwin.policies.policy",
     "akstwin.policies.canary",
     "akstwin.scenarios.load",
     "akstwin.scenarios.run",
     "akstwin.scenarios.plan",
+    "akstwin.testing.check",
+    "akstwin.testing.report",
+    "akstwin.testing.promise",
+    "akstwin.testing.strategies",
 )
 
 
@@ -61,7 +121,10 @@ def pages() -> dict[str, str]:
         "reference/scenario.schema.json": json.dumps(scenario_schema(), indent=1, ensure_ascii=False) + "\n",
         "reference/command-line.md": command_line(),
         "reference/life-cycles.md": life_cycles(),
-        "reference/python.md": python(),
+        "reference/sdk.md": modules("The SDK", SDK_INTRODUCTION, SDK_MODULES),
+        "reference/coverage.md": coverage(),
+        "reference/differences.md": differences(),
+        "reference/python.md": modules("Python reference", PYTHON_INTRODUCTION, PUBLIC_MODULES),
     }
 
 
@@ -72,7 +135,7 @@ def fidelity() -> str:
     """The table of assumptions within its text."""
     lines = ["| key | default | how we know | source | acts | meaning |", "|---|---|---|---|---|---|"]
     for row in assumption_rows():
-        acts = {"simulated": "yes", "decided": "decided", "later": "later"}[row.acts]
+        acts = {"simulated": "everywhere", "decided": "in workspaces", "later": "later"}[row.acts]
         lines.append(f"| `{row.key}` | {row.default} | {row.evidence} | {row.source} | {acts} | {row.meaning} |")
     text = (DOCS / "templates/fidelity.md").read_text(encoding="utf-8")
     return MADE + text.replace("{assumptions}", "\n".join(lines))
@@ -198,17 +261,78 @@ def life_cycles() -> str:
     return MADE + "\n".join([heading, *drawn])
 
 
+# -- the nine classes
+
+
+def coverage() -> str:
+    """What acts, what is stored only, and what is missing."""
+    parts = ["# Coverage\n", COVERAGE_INTRODUCTION, "## Settings\n", SETTINGS_INTRODUCTION]
+    parts.append("| parameter | | service | endpoint | version | what can be seen |\n|---|---|---|---|---|---|")
+    for row in covered.PARAMETERS:
+        meaning = f"{row.meaning} *Replaces the pods.*" if row.rolls else row.meaning
+        parts.append(f"| `{row.name}` | {row.status} | {' | '.join(_takers(row))} | {meaning} |")
+    parts += ["\n## Methods\n", METHODS_INTRODUCTION, "| of | method | | what can be seen |\n|---|---|---|---|"]
+    parts += [
+        f"| {_whose(row)} | `{row.name}({', '.join(row.takes)})` | {row.status} | {row.meaning} |"
+        for row in covered.METHODS
+    ]
+    parts += ["\n## Attributes\n", ATTRIBUTES_INTRODUCTION, "| of | attribute | | what it shows |\n|---|---|---|---|"]
+    parts += [f"| {_whose(row)} | `{row.name}` | {row.status} | {row.meaning} |" for row in covered.ATTRIBUTES]
+    return MADE + "\n".join(parts) + "\n"
+
+
+def _takers(row: covered.Row) -> Iterator[str]:
+    """Which calls of a service, an endpoint and a version a setting's row is about."""
+    others = {call for other in covered.PARAMETERS if other.name == row.name and other is not row for call in other.of}
+    for of in _CALLS:
+        calls = {call: word for call, word in of.items() if call in (row.of or of) and call not in others}
+        yield ", ".join(word for call, word in calls.items() if row.name in _parameters_of(call))
+
+
+_CALLS = (
+    {"AksWebservice.deploy_configuration": "deploy", "AksWebservice.update": "update"},
+    {"AksEndpoint.deploy_configuration": "deploy", "AksEndpoint.update": "update"},
+    {"AksEndpoint.create_version": "create", "AksEndpoint.update_version": "update"},
+)
+
+
+def _parameters_of(call: str) -> Sequence[str]:
+    class_name, _, method = call.partition(".")
+    return tuple(inspect.signature(getattr(getattr(akstwin, class_name), method)).parameters)
+
+
+def _whose(row: covered.Row) -> str:
+    """The classes that a method's or an attribute's row is about."""
+    names = {
+        covered.SERVICES: "both services",
+        covered.CONFIGURATIONS: "both configurations",
+        covered.VALUES: "the rest",
+    }
+    return names.get(row.of) or ", ".join(row.of)
+
+
+def differences() -> str:
+    """Where azureml-core does something else."""
+    parts = ["# Differences from azureml-core\n", DIFFERENCES_INTRODUCTION]
+    parts += ["## Defects that are none here\n", *_differences(REPAIRED)]
+    parts += ["\n## Refused here, and there later or not at all\n", *_differences(STRICTER)]
+    return MADE + "\n".join(parts) + "\n"
+
+
+def _differences(rows: Sequence[Difference]) -> Iterator[str]:
+    yield "| call | azureml-core | here |\n|---|---|---|"
+    for row in rows:
+        yield f"| `{row.where}` | {row.there} | {row.here} |"
+
+
 # -- Python
 
 
-def python() -> str:
-    """Public classes and functions with their docstrings."""
-    parts = [
-        "# Python reference\n",
-        PYTHON_INTRODUCTION,
-    ]
+def modules(title: str, introduction: str, names: Sequence[str]) -> str:
+    """Public classes and functions of modules with their docstrings."""
+    parts = [f"# {title}\n", introduction]
     package = griffe.load("akstwin", search_paths=[DOCS.parent], allow_inspection=False)
-    for name in PUBLIC_MODULES:
+    for name in names:
         module = package[name.removeprefix("akstwin.")]
         parts.append(f"## {name}\n\n{_docstring(module)}\n")
         for member in module.members.values():
@@ -222,12 +346,16 @@ def _member(member: Any, level: int) -> Iterator[str]:
     yield f"{'#' * level} `{signature}`\n\n{_docstring(member)}\n"
     if member.is_class:
         for inner in member.members.values():
-            if inner.is_function and inner.is_public and not inner.name.startswith("__"):
+            if not inner.is_public or inner.name.startswith("__"):
+                continue
+            if inner.is_function:
                 yield from _member(inner, level + 1)
+            elif "property" in inner.labels:
+                yield f"{'#' * (level + 1)} `{inner.name}`\n\n{_docstring(inner)}\n"
 
 
 def _parameters(function: Any) -> str:
-    return ", ".join(parameter.name for parameter in function.parameters if parameter.name != "self")
+    return ", ".join(parameter.name for parameter in function.parameters if parameter.name not in ("self", "cls"))
 
 
 def _docstring(member: Any) -> str:
@@ -238,7 +366,7 @@ def _docstring(member: Any) -> str:
         if section.kind.value == "text":
             shown.append(section.value)
         elif section.kind.value in ("parameters", "attributes", "raises", "returns"):
-            shown.append(f"*{section.title or section.kind.value.capitalize()}*\n")
+            shown.append(f"\n*{section.title or section.kind.value.capitalize()}*\n")
             for item in section.value:
                 name = getattr(item, "name", "") or (item.annotation and str(item.annotation)) or ""
                 shown.append(f"- {f'`{name}`: ' if name else ''}{' '.join(item.description.split())}")

@@ -51,6 +51,7 @@ class ServerClock:
         self._released = 0
         self._busy = 0
         self._jumping: asyncio.Task[None] | None = None
+        self._ended: asyncio.Future[None] | None = None
         self.set_rate(rate)
 
     @property
@@ -133,15 +134,30 @@ class ServerClock:
         self._move_to(self._calendar.now + span)
         return self._calendar.now
 
-    def skip(self, done: Callable[[], bool], limit: int) -> None:
-        """Live and jumping clocks: go straight to where `done()` holds, at most `limit` µs ahead; others: nothing."""
+    async def skip(self, done: Callable[[], bool], limit: int) -> None:
+        """Live and jumping clocks: go straight to where `done()` holds, at most `limit` µs ahead; others: nothing.
+
+        What takes real time is waited for.
+        """
         if self.mode not in ("live", "jump"):
             return
         self.sync()
         end = self._calendar.now + limit
-        while not done() and self._calendar.peek() <= end:
-            self._calendar.step()
+        while not done():
+            if self._busy:
+                await self._idle()
+                self.sync()
+            elif self._calendar.peek() <= end:
+                self._calendar.step()
+            else:
+                break
         self._move_to(self._calendar.now)
+
+    async def _idle(self) -> None:
+        """Return when nothing takes real time any more, or something has just ended."""
+        if self._ended is None:
+            self._ended = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._ended)
 
     def _move_to(self, instant: int) -> None:
         self._calendar.run_until(instant)
@@ -195,6 +211,9 @@ class ServerClock:
         finally:
             self._busy -= 1
             self._released += 1
+            if self._ended is not None:
+                ended, self._ended = self._ended, None
+                ended.set_result(None)
 
     async def _jump(self) -> None:
         try:

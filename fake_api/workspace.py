@@ -1,17 +1,23 @@
 """One workspace on a server: the simulated backend, its clock, and who listens to its requests."""
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from akstwin.backend import Operation, ScoreRequest, ScoreResponse, WorkspaceIdentity
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.lifecycles import OperationState
 from akstwin.fake_api.clock import Mode, ServerClock
+from akstwin.router.scripts import ServedScripts
 from akstwin.sim.backend import SimulatedBackend
 from akstwin.sim.front import Asked
+from akstwin.worker import WorkerSpec
 
 _LONGEST_OPERATION: Final = 10**13
 """No operation takes so long, µs; a stop for a search that would never end."""
+
+MOST_AT_ONCE: Final = 32
+"""Scripts that a workspace waits for at once; further ones wait for a thread."""
 
 Listener = Callable[[Asked, ScoreResponse], None]
 """Hears of each answer at the instant at which the client has it."""
@@ -40,8 +46,14 @@ class ServedWorkspace:
         scoring_base: str = "",
     ) -> None:
         given = {} if epoch is None else {"epoch": epoch}
+        self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "akstwin-scripts")
         self.backend = SimulatedBackend(
-            seed=seed, assumptions=assumptions, identity=identity, scoring_base=scoring_base, **given
+            seed=seed,
+            assumptions=assumptions,
+            identity=identity,
+            scoring_base=scoring_base,
+            scripts=self._scripts,
+            **given,
         )
         self.clock = ServerClock(self.backend.calendar, clock, rate)
         self.listeners: list[Listener] = []
@@ -55,7 +67,7 @@ class ServedWorkspace:
         """Let a request come in now; `done` is called with its answer."""
         return Pending(self, service, request, done)
 
-    def operation(self, operation_id: str) -> Operation:
+    async def operation(self, operation_id: str) -> Operation:
         """An operation as a poll shows it; live and jumping clocks take who polls a running one straight to its end.
 
         Raises:
@@ -64,17 +76,21 @@ class ServedWorkspace:
         with self.clock.acting():
             found = self.backend.get_operation(operation_id)
         if found.state is OperationState.RUNNING:
-            self.clock.skip(self._ended(operation_id), _LONGEST_OPERATION)
+            await self.clock.skip(self._ended(operation_id), _LONGEST_OPERATION)
             found = self.backend.get_operation(operation_id)
         return found
 
     def _ended(self, operation_id: str) -> Callable[[], bool]:
         return lambda: self.backend.get_operation(operation_id).state is not OperationState.RUNNING
 
+    def _scripts(self, spec: WorkerSpec, untold: bool) -> ServedScripts:
+        return ServedScripts(spec, self._threads, self.clock.acting, self.clock.real_work, real_time=untold)
+
     def close(self) -> None:
         """End it, and the processes of its scripts."""
         self.clock.close()
         self.backend.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class Pending:

@@ -40,20 +40,59 @@ class Router(Protocol):
         ...
 
 
+class Interference(Protocol):
+    """Whoever breaks connections on purpose."""
+
+    @property
+    def active(self) -> bool:
+        """Whether it does so now; else it is asked nothing."""
+        ...
+
+    async def arrived(self, service: str, request: ScoreRequest, receive: Receive, send: Send) -> bool:
+        """A request comes in; False: it has ended here, without an answer."""
+        ...
+
+    def answering(self, request: ScoreRequest, receive: Receive, send: Send) -> Send:
+        """The way that the answer to a request takes."""
+        ...
+
+
+class _Peace:
+    """Nothing is broken."""
+
+    active = False
+
+    async def arrived(self, service: str, request: ScoreRequest, receive: Receive, send: Send) -> bool:  # noqa: ARG002
+        return True
+
+    def answering(self, request: ScoreRequest, receive: Receive, send: Send) -> Send:  # noqa: ARG002
+        return send
+
+
 class ScoringApp:
     """Answers `/api/v1/service/{name}/score` and `…/swagger.json`; anything else is 404 `Not Found` (R1).
 
     Args:
         router: gets the requests.
+        interference: breaks connections; nobody by default.
+        missed: hears of requests that are for neither.
     """
 
-    def __init__(self, router: Router) -> None:
+    def __init__(
+        self,
+        router: Router,
+        interference: Interference | None = None,
+        missed: Callable[[Scope], None] = lambda _: None,
+    ) -> None:
         self._router = router
+        self._interference: Interference = interference or _Peace()
+        self._missed = missed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         matched = match_path(scope["path"])
         if matched is None:
+            self._missed(scope)
             await respond(send, 404, "Not Found")
             return
         name, what = matched
@@ -63,10 +102,15 @@ class ScoringApp:
         headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"])
         query = scope["query_string"].decode("latin-1")
         request = ScoreRequest(body, headers, scope["method"], _WHAT[what], query)
+        interfering = self._interference.active
+        if interfering and not await self._interference.arrived(name, request, receive, send):
+            return
         answer: asyncio.Future[ScoreResponse] = asyncio.get_running_loop().create_future()
         ticket = self._router.submit(name, request, lambda response: _settle(answer, response))
         response = answer.result() if answer.done() else await self._answer_or_gone(answer, ticket, receive)
         if response is not None:
+            if interfering:
+                send = self._interference.answering(request, receive, send)
             await _send(send, response.status, _headers(response), response.body)
 
     async def _body(self, receive: Receive) -> bytes | None:

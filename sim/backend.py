@@ -22,11 +22,13 @@ from akstwin.errors import AksError, InvalidSetting
 from akstwin.files import FileStore
 from akstwin.manager import Manager
 from akstwin.sim.calendar import Calendar
-from akstwin.sim.driver import Driver
+from akstwin.sim.driver import Driver, ScriptsOf
 from akstwin.sim.front import Front
 from akstwin.sim.simulation import Simulation
 from akstwin.sim.streams import generator
 from akstwin.store import MemoryStore
+from akstwin.worker import WorkerSpec
+from akstwin.worker.replies import Replies, ScriptReplies
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 """When simulated time begins, unless told otherwise: the same in every run."""
@@ -59,6 +61,7 @@ class SimulatedBackend(Manager):
         epoch: the Unix time of its start, s; 2026-01-01T00:00:00Z.
         script_seconds: real seconds after which an entry script counts as hung, in `init()` or in one `run()`.
         scoring_base: URL that scoring URIs begin with.
+        scripts: makes containers of what runs a script; None: the script's own time never counts.
 
     Raises:
         AksError: no such assumption, or a value that is refused.
@@ -73,6 +76,7 @@ class SimulatedBackend(Manager):
         epoch: float = EPOCH,
         script_seconds: float = 60.0,
         scoring_base: str = SCORING_BASE,
+        scripts: ScriptsOf | None = None,
     ) -> None:
         self.seed = seed
         self.calendar = Calendar()
@@ -80,7 +84,18 @@ class SimulatedBackend(Manager):
         files = FileStore(folder / "files")
         assumed = assumptions if isinstance(assumptions, Assumptions) else read_assumptions(assumptions or {})
         named = identity or WorkspaceIdentity()
-        self.driver = Driver(named, assumed, seed, self.calendar, epoch, files, self.get_asset, folder, script_seconds)
+        self.driver = Driver(
+            named,
+            assumed,
+            seed,
+            self.calendar,
+            epoch,
+            files,
+            self.get_asset,
+            folder,
+            script_seconds,
+            scripts or _in_virtual_time,
+        )
         self._secrets = generator(seed, 1, "secrets")
         super().__init__(
             identity=named,
@@ -176,6 +191,10 @@ def read_assumptions(given: Mapping[str, Any]) -> Assumptions:
         return _Assumed.model_validate({"assumptions": dict(given)}).assumptions
     except ValidationError as error:
         raise AksError(first_mistake(error, _Assumed)) from None
+
+
+def _in_virtual_time(spec: WorkerSpec, untold: bool) -> Replies:  # noqa: ARG001 - the port's
+    return ScriptReplies(spec)
 
 
 def _end(driver: Driver, folder: Path) -> None:

@@ -248,9 +248,9 @@ class ServiceController:
             return
         for deployment in self._deployments.values():
             self.plane.configure(deployment.spec.name, deployment.spec.settings.route)
-        self.plane.set_split(self._split_in_force())
+        self.plane.set_split(self.split_in_force())
 
-    def _split_in_force(self) -> Split:
+    def split_in_force(self) -> Split:
         """The split among the versions that get traffic; while the default does not, the one before it stands in."""
         sharing = {name for name, deployment in self._deployments.items() if deployment.shares}
         split = self._split
@@ -353,6 +353,8 @@ class ServiceController:
         touched = [self._deployments[name] for name in (*rolls, *retuned)]
         if rolls:
             self._build([self._deployments[name] for name in rolls], operation)
+        elif operation is None and any(isinstance(effect, Removed) for effect in effects):
+            self.lifecycle.relieve(self._facts(), self._calendar.now)
         self._after_lag(lambda: self._apply(touched))
 
     def _build(self, deployments: list[Deployment], operation: Operation | None) -> None:
@@ -400,7 +402,7 @@ class ServiceController:
 
     def _forget(self, version: str) -> None:
         if version not in self._deployments:  # else it has been added again meanwhile
-            self.plane.set_split(self._split_in_force())
+            self.plane.set_split(self.split_in_force())
             self.plane.remove(version)
         self._let_go(version)
 

@@ -13,21 +13,26 @@ from akstwin.cores.management import Added, DeploymentStatus, Effect, Lifecycle,
 from akstwin.dataplane import ContainerSpec
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import ClusterSpec
+from akstwin.domain.deployment import VersionSettings
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
+from akstwin.engine.contents import Later
 from akstwin.errors import AksError, NotFound
 from akstwin.files import FileStore
 from akstwin.manager import Auth, Content
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.watch import Watch
 from akstwin.sim.world import SimulatedService, World
-from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost, Request, Started
-from akstwin.worker.replies import CallableReply, FixedReply, NoReply, Replies, ScriptReplies
+from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost, Request, Started, WorkerSpec
+from akstwin.worker.replies import CallableReply, FixedReply, NoReply, Replies
 from akstwin.worker.unpack import ModelFiles, unpack
 
+APP_ROOT: Final = "/var/azureml-app"
+"""Where a container has its files (semantics §3); logs show them there, wherever they lie here."""
 UNSET: Final = object()
 """No reply was given: the entry script answers."""
-_ARTIFACT: Final = re.compile(r"aml://artifact/(?P<prefix>.+)")
+ScriptsOf = Callable[[WorkerSpec, bool], Replies | Later]
+"""Makes containers of what runs a script; the second is true where nobody has told the version's times."""
 
 
 @dataclass(slots=True)
@@ -81,6 +86,7 @@ class Driver:
         asset: reads an asset's document.
         folder: for what containers hold, and for collected data.
         script_seconds: real seconds after which a script counts as hung.
+        scripts: makes containers of what runs a script; told whether nobody has told the version's times.
     """
 
     def __init__(
@@ -94,7 +100,9 @@ class Driver:
         asset: Callable[[str], Json],
         folder: Path,
         script_seconds: float,
+        scripts: "ScriptsOf",
     ) -> None:
+        self._scripts = scripts
         self._limits = Limits(init_seconds=script_seconds, run_seconds=script_seconds)
         self.calendar = calendar
         self.worlds: dict[str, World] = {}
@@ -113,8 +121,9 @@ class Driver:
         self._folder = folder
         self._profiles: dict[tuple[str, str | None], Profile] = {}
         self._contents: dict[str, dict[str, Content]] = {}
-        self._replies: dict[str, dict[tuple[str, object], Replies]] = {}
+        self._replies: dict[str, dict[tuple[str, object], Replies | Later]] = {}
         self._laid_out = 0
+        self._placed = re.compile(re.escape(str(folder / "containers")) + r"/\d+")
 
     # -- what the manager tells
 
@@ -230,11 +239,12 @@ class Driver:
         """The date and time of an instant, UTC."""
         return datetime.fromtimestamp(self._epoch, UTC) + timedelta(microseconds=now)
 
-    def replies(self, service: str, spec: ContainerSpec) -> Replies:
+    def replies(self, service: str, spec: ContainerSpec) -> Replies | Later:
         """What a container answers with: made at the first that asks."""
         reply = self.profile_of(service, spec.version).reply
         known = self._replies.setdefault(service, {})
-        key = (spec.version, spec.code.content if reply is UNSET else id(reply))
+        collects = self._settings(service, spec.version).collects_data
+        key = (spec.version, (spec.code.content, collects) if reply is UNSET else id(reply))
         if key not in known:
             known[key] = self._make(service, spec) if reply is UNSET else self.make_reply(service, reply)
         return known[key]
@@ -243,7 +253,7 @@ class Driver:
         """What the containers of each version have written."""
         found: dict[str, str] = {}
         for (version, _), replies in self._replies.get(service, {}).items():
-            found[version] = found.get(version, "") + replies.logs()
+            found[version] = found.get(version, "") + self._placed.sub(APP_ROOT, replies.logs())
         return found
 
     def forget(self, service: str) -> None:
@@ -269,7 +279,7 @@ class Driver:
             return CallableReply(reply, service_name=service)
         return FixedReply(reply, service_name=service)
 
-    def _make(self, service: str, spec: ContainerSpec) -> Replies:
+    def _make(self, service: str, spec: ContainerSpec) -> Replies | Later:
         content = self._contents[service].get(spec.version)
         if content is None or content.request is None:
             return NoReply("It was deployed without one.", service_name=service)
@@ -292,12 +302,17 @@ class Driver:
         if runs is None:
             frameworks = ", ".join(str(document.get("framework")) for document in content.models)
             return NoReply(f"The service brings one for {frameworks} models; this twin does not.", service_name=service)
-        return ScriptReplies(runs)
+        return self._scripts(
+            runs, (service, spec.version) not in self._profiles and (service, None) not in self._profiles
+        )
 
     def _collection(self, service: str, spec: ContainerSpec) -> DataCollection | None:
-        if not self.services[service].controller.spec.version(spec.version).settings.collects_data:
+        if not self._settings(service, spec.version).collects_data:
             return None
         return DataCollection(self.collected, self._identity.subscription_id, self._identity.resource_group)
+
+    def _settings(self, service: str, version: str) -> VersionSettings:
+        return self.services[service].controller.spec.version(version).settings
 
     def _model_files(self, document: Json) -> ModelFiles:
         asset_id = str(document["url"]).removeprefix("aml://asset/")
@@ -326,5 +341,5 @@ class _Contents:
     def wall(self, now: Micros) -> datetime:
         return self._driver.wall(now)
 
-    def replies(self, spec: ContainerSpec) -> Replies:
+    def replies(self, spec: ContainerSpec) -> Replies | Later:
         return self._driver.replies(self._service, spec)

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from akstwin.clock import Micros
-from akstwin.dataplane import ContainerSpec, DataPlane
+from akstwin.dataplane import ContainerSpec, DataPlane, InitOutcome
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.deployment import ProbeSettings
 from akstwin.domain.lifecycles import POD, PodEvent, PodState
@@ -371,6 +371,16 @@ class Pods:
         pod.timer = None
         broken = self._failing_init.get(pod.version, 0) > 0
         outcome = "failed" if broken else pod.owner.plane.initialise_container(pod.number)
+        if outcome != "pending":
+            self._started(pod, outcome)
+
+    def init_ended(self, number: int, outcome: InitOutcome) -> None:
+        """An `init()` that took real time has ended."""
+        pod = self._pods.get(number)
+        if pod is not None:
+            self._started(pod, outcome)
+
+    def _started(self, pod: Pod, outcome: InitOutcome) -> None:
         if outcome == "failed":
             self._recorders.happened(self._calendar.now, "init_failed", pod.name)
             pod.owner.plane.kill_container(pod.number)

@@ -138,7 +138,7 @@ class Watch:
                 why[reason] = why.get(reason, 0) + 1
             if status == 200:
                 latencies.setdefault(version, Histogram()).add(self._latency[row])
-        shares = controller.split.shares()
+        shares = controller.split_in_force().shares()
         versions = {}
         for name in controller.deployments:
             number = self._number_of.get(name, -1)

@@ -62,7 +62,7 @@ class Assumptions(Spec):
         "How late the router learns of pods that join, turn ready or unready or die, and of changed settings.",
     )
     key_propagation: Duration = _row(
-        Micros(2 * SECOND), "assumed", "no public statement", "How late the router learns of a new key.", "later"
+        Micros(2 * SECOND), "assumed", "no public statement", "How late the router learns of a new key.", "decided"
     )
     max_payload: Size = _row(
         100 * 10**6, "documented", "S1", "The largest body a request may have; larger ones are answered 413.", "decided"
@@ -191,24 +191,24 @@ class Assumptions(Spec):
     # Management (semantics §1.3, §1.5, §2.2)
     versions_per_endpoint: PositiveInt = _row(6, "documented", "S2", "Versions that one AksEndpoint may have.")
     token_lifetime: Duration = _row(
-        Micros(12 * HOUR), "assumed", "no public statement", "Life of an access token.", "later"
+        Micros(12 * HOUR), "assumed", "no public statement", "Life of an access token.", "decided"
     )
     token_refresh: Duration = _row(
         Micros(10 * HOUR),
         "assumed",
         "no public statement",
         "Age at which an access token should be fetched anew.",
-        "later",
+        "decided",
     )
     cluster_minimum_nodes: PositiveInt = _row(3, "documented", "S8, S27", "Nodes that a FastProd cluster must have.")
     cluster_minimum_cores: PositiveInt = _row(
         12, "documented", "S8, S27", "CPU cores that a FastProd cluster must have."
     )
     cluster_create: Duration = _row(
-        Micros(600 * SECOND), "documented", "S8: about 10 minutes", "Creating a cluster as a compute target.", "later"
+        Micros(600 * SECOND), "documented", "S8: about 10 minutes", "Creating a cluster as a compute target.", "decided"
     )
     cluster_attach: Duration = _row(
-        Micros(300 * SECOND), "documented", "S8: about 5 minutes", "Attaching a cluster as a compute target.", "later"
+        Micros(300 * SECOND), "documented", "S8: about 5 minutes", "Attaching a cluster as a compute target.", "decided"
     )
     # Cluster autoscaler (semantics §6.7): acts where `cluster.max_nodes` is given
     node_autoscaler_scan: Duration = _row(

@@ -31,6 +31,7 @@ class ServiceEvent(StrEnum):
     TIMED_OUT = "operation timed out"
     UNAVAILABLE = "no replica available for too long"
     AVAILABLE = "a replica is available again"
+    RELIEVED = "what had failed was removed"
     DELETE_STARTED = "delete started"
     DELETED = "deleted"
 
@@ -49,8 +50,8 @@ SERVICE: Final = TransitionTable(
         },
         _S.HEALTHY: {_SE.UNAVAILABLE: _S.UNHEALTHY, **_settled},
         _S.UNHEALTHY: {_SE.AVAILABLE: _S.HEALTHY, **_settled},
-        _S.UNSCHEDULABLE: _settled,
-        _S.FAILED: _settled,
+        _S.UNSCHEDULABLE: {_SE.RELIEVED: _S.HEALTHY, **_settled},
+        _S.FAILED: {_SE.RELIEVED: _S.HEALTHY, **_settled},
         _S.DELETING: {_SE.DELETED: _S.GONE},
         _S.GONE: {},
     },

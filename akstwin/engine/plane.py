@@ -25,11 +25,11 @@ from akstwin.dataplane import ContainerSpec, InitOutcome, PlaneListener
 from akstwin.domain.deployment import RouteSettings
 from akstwin.domain.service import Split
 from akstwin.domain.usage import Usage
-from akstwin.engine.contents import Contents, asked_of, failure
+from akstwin.engine.contents import Contents, Later, asked_of, failure
 from akstwin.engine.draws import Draws
-from akstwin.engine.requests import Recorders, Request
+from akstwin.engine.requests import Exchange, Recorders, Request
 from akstwin.engine.schedule import Order, Schedule, Timer
-from akstwin.worker import Hung, InitFailed, Ready, ReplicaLost, Reply
+from akstwin.worker import Hung, InitFailed, Ran, Ready, ReplicaLost, Reply, Started
 from akstwin.worker.replies import Replies
 
 
@@ -53,12 +53,14 @@ class _Run:
         aborted: the server ends the worker.
         failed: `run()` raises.
         lost: the worker's process dies over it.
+        waiting: a script that takes real time has not answered yet; `ends` is the earliest.
     """
 
     ends: int
     aborted: bool = False
     failed: bool = False
     lost: bool = False
+    waiting: bool = False
     timer: Timer | None = None
 
 
@@ -71,7 +73,7 @@ class _Hosted:
     draws: Draws
     container: Container
     started: Micros
-    replies: Replies | None
+    replies: Replies | Later | None
     held: dict[int, Request] = field(default_factory=dict)
     runs: dict[int, "_Run"] = field(default_factory=dict)
     probes: list[_Probing] = field(default_factory=list)
@@ -290,19 +292,54 @@ class Plane:
             span = max(1, round(span * hosted.factor))
         if request.exchange is None and span <= self._settings.worker_timeout:
             run = _Run(self._calendar.now + span, failed=hosted.draws.fails(request))
+        elif isinstance(hosted.replies, Later) and request.exchange is not None and request.answered is None:
+            hosted.runs[number] = self._ask_later(hosted, hosted.replies, request, request.exchange, span)
+            return []
         else:
             run = self._outcome(hosted, request, span)
         hosted.runs[number] = run
         self._schedule(hosted, number, run)
         return []
 
+    def _ask_later(self, hosted: _Hosted, replies: Later, request: Request, exchange: Exchange, span: int) -> _Run:
+        """A script begins that takes real time."""
+        now = self._calendar.now
+        run = _Run(now if replies.real_time else now + span, waiting=True)
+        asked = asked_of(exchange, self._contents.wall(now), None if replies.real_time else span)
+        if hosted.draws.fails(request):
+            self._ran(hosted, request, run, failure(hosted.replica, asked))
+        else:
+            replies.begin_run(hosted.replica, asked, lambda ran: self._ran(hosted, request, run, ran))
+        return run
+
+    def _ran(self, hosted: _Hosted, request: Request, run: _Run, ran: Ran) -> None:
+        """A script has answered, or will not."""
+        match ran:
+            case Reply() as reply:
+                assert request.exchange is not None  # noqa: S101
+                request.exchange.reply = reply
+                run.failed = reply.run_failed
+            case ReplicaLost():
+                hosted.process, run.lost = False, True
+            case Hung():
+                hosted.process, run.aborted = False, True
+        run.waiting = False
+        if hosted.runs.get(request.id, run) is not run:
+            return
+        now = self._calendar.now
+        if hosted.container.hung:
+            run.ends = max(0, run.ends - now)  # what is left
+        elif hosted.container.alive and not hosted.silent:
+            run.ends = max(run.ends, now)
+            self._schedule(hosted, request.id, run)
+
     def _outcome(self, hosted: _Hosted, request: Request, span: int) -> _Run:
         """How the run will end, and when. A script answers now; its own run time does not count."""
         now, limit = self._calendar.now, self._settings.worker_timeout
         if span > limit:
             return _Run(now + limit, aborted=True)
-        exchange = request.exchange
-        if exchange is None or hosted.replies is None or request.answered is not None:
+        exchange, replies = request.exchange, hosted.replies
+        if exchange is None or replies is None or isinstance(replies, Later) or request.answered is not None:
             return _Run(now + span, failed=hosted.draws.fails(request))
         asked = asked_of(exchange, self._contents.wall(now), span)
         if hosted.draws.fails(request):
@@ -310,7 +347,7 @@ class Plane:
         elif not hosted.process and self._init(hosted) != "ready":  # another worker's: this one's has ended just now
             return _Run(now + span, lost=True)
         else:
-            ran = hosted.replies.run(hosted.replica, asked)
+            ran = replies.run(hosted.replica, asked)
         match ran:
             case Reply() as reply:
                 exchange.reply = reply
@@ -327,6 +364,8 @@ class Plane:
 
     def _done(self, hosted: _Hosted, number: int) -> None:
         now = self._calendar.now
+        if number not in hosted.runs:  # it was lost while its script took its time
+            return
         run = hosted.runs.pop(number)
         request = hosted.held.pop(number)
         if run.aborted or run.lost:
@@ -346,12 +385,14 @@ class Plane:
     def _worker_back(self, hosted: _Hosted) -> None:
         if not hosted.container.alive:
             return
-        if (
-            hosted.replies is not None and not hosted.process and self._init(hosted) != "ready"
-        ):  # the server gives up with its worker
-            self._perform(self._end(hosted))
-        else:
-            self._perform(self._effects(hosted, hosted.container.regain_worker()))
+        outcome: InitOutcome = "ready" if hosted.process or hosted.replies is None else self._init(hosted)
+        if outcome != "pending":
+            self._regain(hosted, outcome)
+
+    def _regain(self, hosted: _Hosted, outcome: InitOutcome) -> None:
+        """A worker is back; or the server gives up with it."""
+        ready = outcome == "ready"
+        self._perform(self._effects(hosted, hosted.container.regain_worker()) if ready else self._end(hosted))
 
     def _end(self, hosted: _Hosted) -> list[Action]:
         """The container is dead: what it held is lost, and the control plane hears of it."""
@@ -449,14 +490,33 @@ class Plane:
         return outcome
 
     def _init(self, hosted: _Hosted) -> InitOutcome:
+        at = self._contents.wall(self._calendar.now)
         if hosted.replies is None:
             return "ready"
-        match hosted.replies.init(hosted.replica, self._contents.wall(self._calendar.now)):
+        if isinstance(hosted.replies, Later):
+            hosted.replies.begin_init(hosted.replica, at, lambda started: self._started(hosted, started))
+            return "pending"
+        return self._outcome_of_init(hosted, hosted.replies.init(hosted.replica, at))
+
+    def _outcome_of_init(self, hosted: _Hosted, started: Started) -> InitOutcome:
+        match started:
             case InitFailed(hung=hung):
                 return "hung" if hung else "failed"
             case Ready():
                 hosted.process = True
                 return "ready"
+
+    def _started(self, hosted: _Hosted, started: Started) -> None:
+        """An `init()` that took real time has ended: the container's, or that of a worker that comes back."""
+        outcome = self._outcome_of_init(hosted, started)
+        if not hosted.container.alive or self._hosted.get(hosted.replica) is not hosted:
+            return
+        if hosted.container.initialised:
+            self._regain(hosted, outcome)
+            return
+        if outcome == "ready":
+            self._perform(self._effects(hosted, hosted.container.initialise()))
+        self._listener.init_ended(hosted.replica, outcome)
 
     def become(self, version: str, change: Callable[[ContainerSpec], ContainerSpec]) -> None:
         """The version's containers are another model's from now on: what starts in them takes its times, and is its answers."""
@@ -469,7 +529,7 @@ class Plane:
                     if hosted.replies is not None:
                         hosted.replies.stop(hosted.replica)
                     hosted.replies = replies
-                    if hosted.container.initialised:
+                    if hosted.container.initialised and not isinstance(replies, Later):
                         self._init(hosted)
 
     def stop_container(self, replica: int, grace: Micros) -> None:
@@ -535,8 +595,9 @@ class Plane:
         if hosted is None or not hosted.container.hung:
             return
         for number, run in hosted.runs.items():
-            run.ends += self._calendar.now
-            self._schedule(hosted, number, run)
+            if not run.waiting:
+                run.ends += self._calendar.now
+                self._schedule(hosted, number, run)
         self._perform(self._effects(hosted, hosted.container.resume()))
 
     def slow_down(self, replica: int, factor: float) -> None:

@@ -52,6 +52,27 @@ def test_a_block_that_prints_something_else_is_noticed(tmp_path: Path) -> None:
         examples.run_page(page)
 
 
+def test_python_blocks_of_a_page_go_on_where_the_last_one_ended(tmp_path: Path) -> None:
+    """As in a notebook, and beside the files that the page writes."""
+    page = tmp_path / "page.md"
+    page.write_text(
+        "```python\n# kept.py\nvalue = 6\n```\n\n```python\nimport kept\n```\n\n"
+        "```python\nprint(kept.value * 7)\n```\n\n```text\n42\n```\n"
+    )
+
+    examples.run_page(page)
+
+
+@pytest.mark.parametrize("block", ["1 / 0", "import os\nos._exit(3)", "raise SystemExit"])
+def test_a_python_block_that_fails_is_noticed(tmp_path: Path, block: str) -> None:
+    """The checker itself can fail."""
+    page = tmp_path / "page.md"
+    page.write_text(f"```python\n{block}\n```\n")
+
+    with pytest.raises(examples.ExampleFailed, match=r"page\.md, line 1"):
+        examples.run_page(page)
+
+
 def test_a_block_that_fails_is_noticed(tmp_path: Path) -> None:
     """The checker itself can fail."""
     page = tmp_path / "page.md"

@@ -90,6 +90,18 @@ def test_a_version_that_never_comes_never_gets_traffic() -> None:
     assert set(answers) == {("blue", 200)}
 
 
+def test_a_service_is_well_again_without_the_version_that_failed() -> None:
+    """The others were healthy all the time."""
+    endpoint = Endpoint()
+    endpoint.change(version("blue"), version("green", traffic_percentile=40, cpu_cores=20.0))
+    endpoint.until(900)
+
+    endpoint.change(version("blue"))
+
+    assert (endpoint.controller.life.state, endpoint.controller.life.error) == ("Healthy", None)
+    assert set(endpoint.until(950)) == {("blue", 200)}
+
+
 def test_a_new_default_takes_over_when_it_has_come() -> None:
     """Until then the old default stands in for it."""
     endpoint = Endpoint()

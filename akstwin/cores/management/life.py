@@ -241,6 +241,12 @@ class Lifecycle:
         self._set(observe(self.life, facts, self.rules, now), now)
         return wake_at(self.life, facts, self.rules, now)
 
+    def relieve(self, facts: Facts, now: Micros) -> None:
+        """A version has been removed: if it was what had failed, the service is well again."""
+        life = self.life
+        if facts.rolled and SERVICE.allows(life.state, ServiceEvent.RELIEVED):
+            self._set(replace(life, state=SERVICE.step(life.state, ServiceEvent.RELIEVED), error=None), now)
+
     def _set(self, after: ServiceLife, now: Micros) -> None:
         before, self._life = self._life, after
         if self._changed is not None and after != before:

@@ -158,9 +158,8 @@ def compute_document(record: ComputeRecord, workspace_id: str, epoch: float) -> 
         "systemServices": None,
         "loadBalancerType": record.load_balancer,
         "loadBalancerSubnet": record.subnet,
+        "sslConfiguration": None if record.ssl is None else dict(record.ssl),
     }
-    if record.ssl is not None:
-        settings["sslConfiguration"] = dict(record.ssl)
     if record.network is not None:
         settings["aksNetworkingConfiguration"] = dict(record.network)
     return {
