@@ -12,6 +12,7 @@ from akstwin.domain.cluster import VM_SIZES, VmSize
 from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.lifecycles import OperationState
 from akstwin.domain.operations import PlannedOperation
+from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import VersionSpec
 from akstwin.errors import AksError
 from akstwin.policies.canary import Canary
@@ -55,8 +56,10 @@ def open_scenario(
     backend = SimulatedBackend(seed=told.seed, assumptions=told.assumptions, script_seconds=script_seconds)
     _make_cluster(backend, prepared)
     for version in prepared.service.versions:
-        backend.driver.set_profile(prepared.service.name, version.name, Profile(version.model))
+        backend.driver.set_profile(prepared.service.name, version.name, _profile(version.model))
     _deploy(backend, prepared)
+    if told.start == "healthy":  # the router has seen the replicas
+        backend.clock.sleep_until(Micros(backend.clock.now() + told.assumptions.router_lag))
     _plan(backend, prepared)
     return backend
 
@@ -92,6 +95,10 @@ def _make_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:
     }
     payload = {"location": backend.identity.location, "properties": attach}
     _wait(backend, backend.put_compute(CLUSTER, payload))
+
+
+def _profile(model: ModelProfile) -> Profile:
+    return Profile({name: getattr(model, name) for name in model.model_fields_set})
 
 
 def _known(size: VmSize) -> str | None:
@@ -161,15 +168,20 @@ def _operate(backend: SimulatedBackend, name: str, operation: PlannedOperation) 
     """A refusal is kept as an event, as the caller would have met it."""
     version = operation.version or backend.driver.service(name).controller.default
     if operation.model is not None:
-        backend.driver.set_profile(name, version, Profile(operation.model))
+        backend.driver.set_profile(name, version, _profile(operation.model))
     try:
-        _update(backend, name, version, operation.deploy)
+        _update(backend, name, version, operation.deploy, new_model=operation.model is not None)
     except AksError as refusal:
         backend.driver.happened(backend.clock.now(), "operation_refused", version, f"{refusal.status_hint}: {refusal}")
 
 
-def _update(backend: SimulatedBackend, name: str, version: str, arguments: DeployArguments) -> None:
+def _update(
+    backend: SimulatedBackend, name: str, version: str, arguments: DeployArguments, *, new_model: bool = False
+) -> None:
     given = arguments.model_dump(exclude_none=True)
+    if new_model:  # a new model has a new image, which is built and rolled out
+        build = {"name": "scenario", "version": f"{version}-{backend.clock.now()}"}
+        given["environment_image_request"] = {"modelIds": [], "environment": build}
     if backend.get_service(name)["computeType"] == wire.SERVICE_TYPE:
         patch = wire.update_patch(given)
     else:

@@ -78,6 +78,8 @@ class SimulatedBackend(Manager):
         scoring_base: str = SCORING_BASE,
         scripts: ScriptsOf | None = None,
     ) -> None:
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise InvalidSetting("seed", seed, "a whole number from 0 on")
         self.seed = seed
         self.calendar = Calendar()
         folder = Path(tempfile.mkdtemp(prefix="akstwin-"))
@@ -128,8 +130,8 @@ class SimulatedBackend(Manager):
 
     def put_compute(self, name: str, payload: Json) -> str:
         """Attach, create or update a cluster; one that was described has the nodes that were described."""
-        outer = payload.get("properties")
-        described = self.driver.described.get(name)
+        outer = payload.get("properties") if isinstance(payload, dict) else None
+        described = self.driver.described.get(name) if isinstance(name, str) else None
         if described is not None and isinstance(outer, dict) and name not in self.driver.worlds:
             nodes = {"agentCount": described.nodes, "agentVmSize": self.driver.sizes[name]}
             told = {key: value for key, value in nodes.items() if value is not None}
@@ -157,8 +159,8 @@ class SimulatedBackend(Manager):
         With `init`: how its pods came up.
         """
         self.get_service(name)
-        if lines < 1:
-            raise InvalidSetting("num_lines", lines, "1 or more")
+        if isinstance(lines, bool) or not isinstance(lines, int) or lines < 1:
+            raise InvalidSetting("num_lines", lines, "a whole number, 1 or more")
         text = self._pods_log(name) if init else self._containers_log(name)
         return "".join(text.splitlines(keepends=True)[-lines:])
 
@@ -169,11 +171,9 @@ class SimulatedBackend(Manager):
         return "".join(f"--- {version} ---\n{text}" for version, text in logs.items())
 
     def _pods_log(self, name: str) -> str:
-        versions = tuple(f"{version}-" for version in self.driver.services[name].controller.deployments)
         return "".join(
-            f"{self.driver.wall(at):%Y-%m-%dT%H:%M:%SZ} {subject} {kind} {detail}".rstrip() + "\n"
-            for at, kind, subject, detail in self.driver.events
-            if subject.startswith(versions) and subject.rpartition("-")[2].isdigit()
+            f"{self.driver.wall(at):%Y-%m-%dT%H:%M:%SZ} {pod} {kind} {detail}".rstrip() + "\n"
+            for at, kind, pod, detail in self.driver.services[name].controller.pod_log
         )
 
 
@@ -188,7 +188,7 @@ def read_assumptions(given: Mapping[str, Any]) -> Assumptions:
         AksError: no such key, or a value that is refused, with its name.
     """
     try:
-        return _Assumed.model_validate({"assumptions": dict(given)}).assumptions
+        return _Assumed.model_validate({"assumptions": given}).assumptions
     except ValidationError as error:
         raise AksError(first_mistake(error, _Assumed)) from None
 

@@ -3,9 +3,10 @@
 It drives the cores (`rollout`, `autoscaling`, `management`) and performs what they decide.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Final, Protocol
 
 from akstwin.clock import Micros
 from akstwin.cores import management, rollout, scheduling
@@ -35,6 +36,9 @@ from akstwin.sim.calendar import Calendar, Order, Timer
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pod, Pods, PodTemplate, stretch
+
+_POD_LOG: Final = 10_000
+"""Lines that are kept of what happened to a service's pods."""
 
 
 class CapacityObserver(Protocol):
@@ -139,6 +143,7 @@ class ServiceController:
         self._stand_in = spec.default
         self._deployments = {version.name: self._new(version, revision=1) for version in spec.versions}
         self._crashing_since: dict[str, Micros] = {}
+        self.pod_log: deque[tuple[Micros, str, str, str]] = deque(maxlen=_POD_LOG)
         self._leaving: dict[str, list[Pod]] = {}
         self._wake: Timer | None = None
         self._wake_instant: Micros | None = None
@@ -518,6 +523,10 @@ class ServiceController:
                 self._pods.delete(pod)
         if steps.create or steps.delete:
             self._report(deployment)
+
+    def pod_noted(self, at: Micros, kind: str, pod: Pod, detail: str) -> None:
+        """Keep a line, of so many."""
+        self.pod_log.append((at, kind, pod.name, detail))
 
     def pod_changed(self, pod: Pod) -> None:
         """A pod is in another state: go on with what depends on it."""

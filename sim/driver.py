@@ -35,17 +35,28 @@ ScriptsOf = Callable[[WorkerSpec, bool], Replies | Later]
 """Makes containers of what runs a script; the second is true where nobody has told the version's times."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Profile:
-    """What is told of a version.
+    """What is told of a version, or of all versions of a service.
 
     Attributes:
-        model: its times.
+        model: its times, as far as they are told, by the names of `ModelProfile`.
         reply: what it answers with instead of its script.
+        number: grows with every reply that is told: the same object may have another content.
     """
 
-    model: ModelProfile = field(default_factory=ModelProfile)
+    model: Mapping[str, Any] = field(default_factory=dict)
     reply: Any = UNSET
+    number: int = 0
+
+    def over(self, other: "Profile") -> "Profile":
+        """This, and what the other tells where this tells nothing."""
+        mine = self.reply is not UNSET
+        return Profile(
+            {**other.model, **self.model},
+            self.reply if mine else other.reply,
+            self.number if mine else other.number,
+        )
 
 
 class BrokenContent:
@@ -127,14 +138,23 @@ class Driver:
 
     # -- what the manager tells
 
+    def try_cluster(self, name: str, cluster: ClusterSpec) -> None:
+        """Refuse a cluster that cannot be, before anything begins.
+
+        Raises:
+            InvalidSetting: too small for its purpose, or for its routers.
+        """
+        World(self._described(name, cluster), self._assumptions, self._seed)
+
     def create_cluster(self, name: str, cluster: ClusterSpec) -> None:
         """The cluster's nodes are there: those that were described, else those that were asked for."""
-        described = self.described.get(name)
-        if described is not None:
-            cluster = described.model_copy(update={"purpose": cluster.purpose})
-        world = World(cluster, self._assumptions, self._seed, calendar=self.calendar)
+        world = World(self._described(name, cluster), self._assumptions, self._seed, calendar=self.calendar)
         world.record(self)
         self.worlds[name] = world
+
+    def _described(self, name: str, cluster: ClusterSpec) -> ClusterSpec:
+        described = self.described.get(name)
+        return cluster if described is None else described.model_copy(update={"purpose": cluster.purpose})
 
     def end_cluster(self, name: str) -> None:
         """The cluster is gone."""
@@ -212,24 +232,31 @@ class Driver:
 
     # -- profiles
 
-    def profile_of(self, service: str, version: str | None) -> Profile:
-        """What is told of the version, else of the service."""
-        found = self._profiles.get((service, version)) or self._profiles.get((service, None))
-        return found or Profile()
+    def told(self, service: str, version: str | None) -> Profile:
+        """What was told of exactly this version, or of exactly the service."""
+        return self._profiles.get((service, version), Profile())
+
+    def profile_of(self, service: str, version: str) -> Profile:
+        """What holds for a version: what is told of it, over what is told of its service."""
+        return self.told(service, version).over(self.told(service, None))
+
+    def model_of(self, service: str, version: str) -> ModelProfile:
+        """The version's times."""
+        return ModelProfile(**self.profile_of(service, version).model)
 
     def set_profile(self, service: str, version: str | None, profile: Profile) -> None:
-        """Tell something of a version, or of all versions of a service of which nothing of their own is told."""
+        """Tell something of a version; or of a service: it holds for each version that tells nothing else."""
         self._profiles[service, version] = profile
         running = self.services.get(service)
         if running is None:
             return
         for name in running.controller.deployments:
             if version is None or name == version:
-                running.controller.reprofile(name, self.profile_of(service, name).model)
+                running.controller.reprofile(name, self.model_of(service, name))
 
     def _with_models(self, spec: ServiceSpec) -> ServiceSpec:
         def told(version: VersionSpec) -> VersionSpec:
-            return replace(version, model=self.profile_of(spec.name, version.name).model)
+            return replace(version, model=self.model_of(spec.name, version.name))
 
         return ServiceSpec(spec.name, tuple(map(told, spec.versions)))
 
@@ -241,10 +268,11 @@ class Driver:
 
     def replies(self, service: str, spec: ContainerSpec) -> Replies | Later:
         """What a container answers with: made at the first that asks."""
-        reply = self.profile_of(service, spec.version).reply
+        profile = self.profile_of(service, spec.version)
+        reply = profile.reply
         known = self._replies.setdefault(service, {})
         collects = self._settings(service, spec.version).collects_data
-        key = (spec.version, (spec.code.content, collects) if reply is UNSET else id(reply))
+        key = (spec.version, (spec.code.content, collects) if reply is UNSET else profile.number)
         if key not in known:
             known[key] = self._make(service, spec) if reply is UNSET else self.make_reply(service, reply)
         return known[key]
@@ -302,9 +330,7 @@ class Driver:
         if runs is None:
             frameworks = ", ".join(str(document.get("framework")) for document in content.models)
             return NoReply(f"The service brings one for {frameworks} models; this twin does not.", service_name=service)
-        return self._scripts(
-            runs, (service, spec.version) not in self._profiles and (service, None) not in self._profiles
-        )
+        return self._scripts(runs, not self.profile_of(service, spec.version).model)
 
     def _collection(self, service: str, spec: ContainerSpec) -> DataCollection | None:
         if not self._settings(service, spec.version).collects_data:
@@ -326,7 +352,7 @@ class Driver:
         Raises:
             NotFound: it was never brought up, or is gone.
         """
-        if name not in self.services:
+        if name not in self.services or self.services[name].controller.ended:
             raise NotFound(f"service {name!r} is not deployed here")
         return self.services[name]
 

@@ -80,8 +80,8 @@ class Faults:
                     self._ends(lasts, partial(service.plane.slow_down, pod.number, 1.0))
             case InitFailure():
                 self._note(fault.kind, version)
-                self._pods.fail_init(version, failing=True)
-                self._ends(lasts, lambda: self._pods.fail_init(version, failing=False))
+                self._pods.fail_init(service, version, failing=True)
+                self._ends(lasts, lambda: self._pods.fail_init(service, version, failing=False))
             case ImagePullSlow(factor=factor):
                 self._note(fault.kind, f"times {factor:g}")
                 self._pods.slow_pulls(factor)

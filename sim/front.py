@@ -119,6 +119,8 @@ class Front:
         return responses
 
     def _number(self, name: str, request: ScoreRequest, done: Done | None) -> Asked:
+        if not isinstance(request.body, bytes | bytearray | memoryview):
+            raise InvalidSetting("request.body", request.body, "bytes")
         self._count += 1
         return Asked(self._count - 1, name, request, done)
 

@@ -32,6 +32,10 @@ class PodOwner(Protocol):
         """The pod is in another state."""
         ...
 
+    def pod_noted(self, at: Micros, kind: str, pod: "Pod", detail: str) -> None:
+        """Something worth a line happened to the pod."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class PodTemplate:
@@ -132,7 +136,7 @@ class Pods:
         self._latest = 0
         self._ordinals: dict[tuple[PodOwner, str], int] = {}
         self._pull_factors: list[float] = []
-        self._failing_init: dict[str, int] = {}
+        self._failing_init: dict[tuple[PodOwner, str], int] = {}
         self.extra = Resources(millicores(assumptions.sidecar_cpu), megabytes(assumptions.sidecar_memory_gb))
         """What the side-car adds to every pod's request."""
         nodes.autoscale(self._unplaced, self._drain, self._place_pending)
@@ -153,10 +157,10 @@ class Pods:
     def create(self, template: PodTemplate, owner: PodOwner, draws: ModelDraws) -> Pod:
         """A new pod; it looks for a node at once."""
         pod = self._new(template, owner, draws)
-        self._recorders.happened(self._calendar.now, "pod_created", pod.name)
+        self._note(pod, "pod_created")
         if not self._place(pod):
             pod.unschedulable_since = self._calendar.now
-            self._recorders.happened(self._calendar.now, "pod_unschedulable", pod.name)
+            self._note(pod, "pod_unschedulable")
         return pod
 
     def create_ready(self, template: PodTemplate, owner: PodOwner, draws: ModelDraws) -> Pod | None:
@@ -204,7 +208,7 @@ class Pods:
         """The container is stopped; the pod counts as ready until it has exited, as in Kubernetes."""
         pod = self._pods.get(number)
         if pod is not None:
-            self._recorders.happened(self._calendar.now, "liveness_failed", pod.name)
+            self._note(pod, "liveness_failed")
             pod.owner.plane.stop_container(number, self._assumptions.termination_grace)
 
     def readiness_changed(self, number: int, ready: bool) -> None:
@@ -215,7 +219,7 @@ class Pods:
         event = PodEvent.PASSED if ready else PodEvent.LAPSED
         if POD.allows(pod.state, event):
             self._step(pod, event)
-            self._recorders.happened(self._calendar.now, "pod_ready" if ready else "pod_not_ready", pod.name)
+            self._note(pod, "pod_ready" if ready else "pod_not_ready")
             self._tell_router(pod)
 
     # -- faults
@@ -283,9 +287,10 @@ class Pods:
         """The end of `slow_pulls` with that factor."""
         self._pull_factors.remove(factor)
 
-    def fail_init(self, version: str, *, failing: bool) -> None:
+    def fail_init(self, owner: PodOwner, version: str, *, failing: bool) -> None:
         """`init()` of the version's containers raises, or does so no more."""
-        self._failing_init[version] = self._failing_init.get(version, 0) + (1 if failing else -1)
+        of = (owner, version)
+        self._failing_init[of] = self._failing_init.get(of, 0) + (1 if failing else -1)
 
     # -- a pod's way
 
@@ -295,6 +300,11 @@ class Pods:
         ordinal = self._ordinals[of] = self._ordinals.get(of, 0) + 1
         pod = self._pods[self._latest] = Pod(self._latest, ordinal, template, owner, draws)
         return pod
+
+    def _note(self, pod: Pod, kind: str, detail: str = "") -> None:
+        now = self._calendar.now
+        self._recorders.happened(now, kind, pod.name, detail)
+        pod.owner.pod_noted(now, kind, pod, detail)
 
     def _step(self, pod: Pod, event: PodEvent) -> None:
         pod.state = POD.step(pod.state, event)
@@ -328,7 +338,7 @@ class Pods:
         pod.node = node
         pod.unschedulable_since = None
         self._step(pod, PodEvent.SCHEDULED)
-        self._recorders.happened(self._calendar.now, "pod_scheduled", pod.name, f"node {node.number}")
+        self._note(pod, "pod_scheduled", f"node {node.number}")
         if not node.lost:  # nobody has noticed yet: the pod waits for the node, or to be replaced
             self._pull(pod, node)
         return True
@@ -360,7 +370,7 @@ class Pods:
     def _start(self, pod: Pod) -> None:
         pod.container_since = self._calendar.now
         pod.owner.plane.start_container(pod.number, self._container(pod))
-        self._recorders.happened(self._calendar.now, "container_started", pod.name)
+        self._note(pod, "container_started")
         self._init(pod)
         self._changed(pod)
 
@@ -369,7 +379,7 @@ class Pods:
 
     def _initialised(self, pod: Pod) -> None:
         pod.timer = None
-        broken = self._failing_init.get(pod.version, 0) > 0
+        broken = self._failing_init.get((pod.owner, pod.version), 0) > 0
         outcome = "failed" if broken else pod.owner.plane.initialise_container(pod.number)
         if outcome != "pending":
             self._started(pod, outcome)
@@ -382,15 +392,15 @@ class Pods:
 
     def _started(self, pod: Pod, outcome: InitOutcome) -> None:
         if outcome == "failed":
-            self._recorders.happened(self._calendar.now, "init_failed", pod.name)
+            self._note(pod, "init_failed")
             pod.owner.plane.kill_container(pod.number)
             return
         if outcome == "hung":  # until the liveness probe ends it
-            self._recorders.happened(self._calendar.now, "init_hung", pod.name)
+            self._note(pod, "init_hung")
             return
         if self._assumptions.readiness == "immediate" and pod.state is PodState.STARTING:
             self._step(pod, PodEvent.PASSED)
-            self._recorders.happened(self._calendar.now, "pod_ready", pod.name)
+            self._note(pod, "pod_ready")
             self._tell_router(pod)
 
     def _exited(self, pod: Pod) -> None:
@@ -401,7 +411,7 @@ class Pods:
         self._step(pod, PodEvent.EXITED)
         if pod.container_since is not None and now - pod.container_since >= self._assumptions.restart_backoff_reset:
             pod.restarts_in_row = 0
-        self._recorders.happened(now, "container_exited", pod.name)
+        self._note(pod, "container_exited")
         if was_ready:
             self._tell_router(pod)
         backoff = 0
@@ -425,7 +435,7 @@ class Pods:
         del self._pods[pod.number]
         if pod.node is not None:
             self._nodes.leave(pod.number, pod.node)
-        self._recorders.happened(self._calendar.now, "pod_gone", pod.name)
+        self._note(pod, "pod_gone")
         self._place_pending()  # those that have waited go before a replacement
         self._changed(pod)
 
@@ -465,7 +475,7 @@ class Pods:
             )
 
     def _evict(self, pod: Pod) -> None:
-        self._recorders.happened(self._calendar.now, "pod_evicted", pod.name)
+        self._note(pod, "pod_evicted")
         pod.owner.plane.withdraw(pod.version, pod.number)
         self._step(pod, PodEvent.EVICTED)
         self._gone(pod)

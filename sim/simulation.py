@@ -49,6 +49,7 @@ class Simulation:
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._entries = 0
+        self._replies = 0
         self._looked_from = Micros(0)
 
     @property
@@ -80,7 +81,7 @@ class Simulation:
 
         Args:
             service: the name of the service.
-            version: of an endpoint; None: every version of which nothing of its own is told.
+            version: of an endpoint; None: all versions, but for what is told of one itself.
             service_time: run time of one request in a worker: a duration, or a mapping with `distribution`, `mean`, `cv`;
                 50 ms.
             init_time: from the container's start to the end of `init()`, likewise; 5 s.
@@ -93,7 +94,7 @@ class Simulation:
         Raises:
             AksError: a value that is refused, with its name.
         """
-        told = self._driver.profile_of(service, version)
+        told = self._driver.told(service, version)
         given = {
             name: value
             for name, value in {
@@ -105,11 +106,15 @@ class Simulation:
             }.items()
             if value is not None
         }
-        kept = {name: getattr(told.model, name) for name in told.model.model_fields_set - set(given)}
-        model = _read(_Told, {"profile": {**kept, **given}}).profile
-        if reply is not UNSET:
-            self._driver.make_reply(service, reply).close()
-        self._driver.set_profile(service, version, Profile(model, told.reply if reply is UNSET else reply))
+        read = _read(_Told, {"profile": given}).profile
+        model = {**told.model, **{name: getattr(read, name) for name in given}}
+        if reply is UNSET:
+            profile = Profile(model, told.reply, told.number)
+        else:
+            self._driver.make_reply(service, reply).close()  # refuses what cannot be sent
+            self._replies += 1
+            profile = Profile(model, reply, self._replies)
+        self._driver.set_profile(service, version, profile)
 
     def cluster(self, name: str, *, nodes: int = 3, vm_size: Any = None, max_nodes: int | None = None) -> None:
         """Describe a cluster that will be attached under this name. One that nobody described has three Standard_D3_v2.
@@ -128,6 +133,7 @@ class Simulation:
             raise InvalidSetting("cluster.name", name, "the name of a compute target to come: it is there already")
         given = {"purpose": "DevTest", "nodes": nodes, "vm_size": vm_size, "max_nodes": max_nodes}
         spec = _read(_Described, {"cluster": {key: value for key, value in given.items() if value is not None}}).cluster
+        self._driver.try_cluster(name, spec)
         self._driver.described[name] = spec
         self._driver.sizes[name] = vm_size if isinstance(vm_size, str) else None
 
@@ -162,10 +168,11 @@ class Simulation:
             AksError: a value that is refused, with its name.
         """
         running = self._driver.service(service)
+        span = None if lasts is None else _span("lasts", lasts)
         sent = _read(_Sent, {"traffic": _arrivals(shape, rate, at, instants), "clients": {"retry": retry}})
         source = running.send([sent.traffic], sent.clients, (0, NEVER), self.new_entries(1))
-        if lasts is not None:
-            self._driver.calendar.after(_span("lasts", lasts), Order.FAULT, source.stop)
+        if span is not None:
+            self._driver.calendar.after(span, Order.FAULT, source.stop)
         return Traffic(service, source)
 
     def new_entries(self, count: int) -> int:
@@ -314,14 +321,16 @@ def _span(name: str, value: Span) -> Micros:
 def _arrivals(shape: str, rate: Any, at: Any, instants: list[float] | None) -> dict[str, Any]:
     """The traffic entry as a scenario would have it; a trace's instants stand in for its file."""
     given = {"shape": shape, "rate": rate, "at": at}
-    if instants is not None or shape == "trace":
+    if instants is not None and shape != "trace":
+        raise InvalidSetting("traffic.instants", instants, "possible but for the shape trace")
+    if shape == "trace":
         given |= {"file": "instants", "instants": _instants(instants)}
     return {name: value for name, value in given.items() if value is not None}
 
 
 def _instants(instants: list[float] | None) -> tuple[Micros, ...]:
-    if instants is None:
-        raise InvalidSetting("traffic.instants", None, "a list of seconds, as the shape is trace")
+    if not isinstance(instants, list | tuple):
+        raise InvalidSetting("traffic.instants", instants, "a list of seconds, as the shape is trace")
     read = tuple(_span("traffic.instants", instant) for instant in instants)
     if any(later < earlier for earlier, later in pairwise(read)):
         raise InvalidSetting("traffic.instants", instants, "a list of seconds that never goes back")

@@ -122,9 +122,8 @@ class Watch:
                 "window", window / SECOND, f"at most {(now - self._forgotten_before) / SECOND:g} s: "
                 f"only the latest {KEPT_ANSWERS} answers are kept",
             )  # fmt: skip
-        first = bisect_left(self._at, since)
-        if first and since == 0:
-            first = 0
+        # An answer at the window's first instant belongs to the window before, if there was one.
+        first = bisect_right(self._at, since) if since else 0
         answers: dict[int, dict[int, int]] = {}
         reasons: dict[int, dict[str, int]] = {}
         latencies: dict[int, Histogram] = {}

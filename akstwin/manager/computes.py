@@ -42,6 +42,7 @@ class ComputeVerbs(Office):
         for other in self._shelves.computes.all():
             if same_cluster(record, other):
                 raise Conflict(f"cluster {record.resource_id} is compute target {other.name} already")
+        self._driver.try_cluster(name, cluster_of(record))
         self._shelves.computes.put(name, record)
         lasts = self.assumptions.cluster_attach if record.attached else self.assumptions.cluster_create
         return self._timed_operation("compute", name, lasts, lambda: self._provisioned(name))

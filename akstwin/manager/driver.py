@@ -1,6 +1,7 @@
 """The port from the manager to the world it runs in: what has been decided, and when the world is to act.
 
-A driver does not refuse: what can be refused has been before it is called, and by then it is stored.
+A driver does not refuse but where it is asked (`try_cluster`): what can be refused has been before it is called, and by
+then it is stored.
 """
 
 from collections.abc import Callable, Mapping
@@ -68,6 +69,14 @@ class ServiceDriver(Protocol):
 
     def status(self, name: str) -> DeploymentStatus:
         """How many replicas each version has."""
+        ...
+
+    def try_cluster(self, name: str, cluster: ClusterSpec) -> None:
+        """The one question: whether a compute target could be provisioned.
+
+        Raises:
+            InvalidSetting: it could not.
+        """
         ...
 
     def create_cluster(self, name: str, cluster: ClusterSpec) -> None:

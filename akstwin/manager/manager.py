@@ -3,14 +3,15 @@
 from collections.abc import Callable
 from typing import Literal
 
-from akstwin.backend import AccessToken, Keys, WorkspaceIdentity
+from akstwin.backend import AccessToken, Json, JsonPatch, Keys, WorkspaceIdentity
 from akstwin.clock import Clock
-from akstwin.cores.management import ServiceRecord
+from akstwin.cores.management import OperationKind, ServiceRecord, begin, takes_operation
 from akstwin.cores.management.tokens import issue, read
 from akstwin.cores.routing import TokenCredential
 from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.deployment import check_name
 from akstwin.domain.lifecycles import OperationState
-from akstwin.errors import InvalidSetting
+from akstwin.errors import Conflict, InvalidSetting
 from akstwin.files import FileStore
 from akstwin.manager.driver import ServiceDriver
 from akstwin.manager.keys import auth_of
@@ -63,6 +64,34 @@ class Manager(ServiceVerbs):
             else:
                 self._end_in_time(operation, lambda: None)
 
+    # -- refusals beforehand
+
+    def check_name(self, name: str) -> None:
+        """Refuse the name of a service that is to come (InvalidSetting; Conflict: it is taken)."""
+        check_name("name", name)
+        if self._shelves.services.get(name) is not None:
+            raise Conflict(f"service {name} exists; overwrite replaces it")
+
+    def check_create(self, payload: Json) -> None:
+        """Refuse what `create_service` would refuse now, and change nothing."""
+        record, before = self._creation(payload)
+        if before is not None:
+            self._check_idle(record.name, "update")
+
+    def check_patch(self, name: str, patch: JsonPatch) -> None:
+        """Refuse what `patch_service` would refuse now, and change nothing."""
+        if takes_operation(self._patching(name, patch).effects):
+            self._check_idle(name, "update")
+
+    def check_delete(self, name: str) -> None:
+        """Refuse what `delete_service` would refuse now, and change nothing."""
+        self._check_idle(name, "delete")
+
+    def _check_idle(self, name: str, kind: OperationKind) -> None:
+        begin(self.life(name), name, kind, self._now, builds=False)
+
+    # -- keys and tokens
+
     def get_keys(self, name: str) -> Keys:
         """The keys (NotFound; InvalidSetting without key auth)."""
         record = self._with_keys(name)
@@ -80,7 +109,7 @@ class Manager(ServiceVerbs):
             Conflict: it is being deleted.
         """
         record = self._with_keys(name)
-        field = {"Primary": "primary", "Secondary": "secondary"}.get(key_type)
+        field = {"Primary": "primary", "Secondary": "secondary"}.get(str(key_type))
         if field is None:
             raise InvalidSetting("key_type", key_type, "Primary or Secondary")
         if value is not None and not isinstance(value, str):

@@ -57,11 +57,7 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
             NotFound: the compute target, a model or an uploaded file is not there.
             Conflict: the name is taken, another operation is running, or the compute target is not ready.
         """
-        name = payload.get("name") if isinstance(payload, dict) else None
-        before = self._shelves.services.get(name) if isinstance(name, str) else None
-        record = create(payload, before, self._now, self.assumptions.versions_per_endpoint)
-        self._check_provisioned(self._compute(record.compute_name))
-        self._check_contents(record.versions)
+        record, before = self._creation(payload)
         if before is not None:
             return self._begin("update", overwrite(before, record, self._built))
         spec = spec_of(record)
@@ -91,19 +87,7 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
             NotFound: no such service, or something the patch names.
             Conflict: it is being deleted; pods are to come or a version is to go, and an operation is running.
         """
-        before = self.record(name)
-        life = self._lives[name].life
-        self._check_stays(life)
-        done = change(
-            before,
-            patch,
-            self._now,
-            max_versions=self.assumptions.versions_per_endpoint,
-            built=self._built,
-            busy=life.running is not None,
-        )
-        requests = [version.request for version in before.versions]
-        self._check_contents(version for version in done.record.versions if version.request not in requests)
+        done = self._patching(name, patch)
         if takes_operation(done.effects):
             return self._begin("update", done)
         self._perform(done)
@@ -165,6 +149,32 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
         return auth_of(self.record(name))
 
     # -- under them
+
+    def _creation(self, payload: Json) -> tuple[ServiceRecord, ServiceRecord | None]:
+        """What a create payload comes to, and the service that it overwrites; nothing is changed."""
+        name = payload.get("name") if isinstance(payload, dict) else None
+        before = self._shelves.services.get(name) if isinstance(name, str) else None
+        record = create(payload, before, self._now, self.assumptions.versions_per_endpoint)
+        self._check_provisioned(self._compute(record.compute_name))
+        self._check_contents(record.versions)
+        return record, before
+
+    def _patching(self, name: str, patch: JsonPatch) -> Change:
+        """What a patch comes to; nothing is changed."""
+        before = self.record(name)
+        life = self._lives[name].life
+        self._check_stays(life)
+        done = change(
+            before,
+            patch,
+            self._now,
+            max_versions=self.assumptions.versions_per_endpoint,
+            built=self._built,
+            busy=life.running is not None,
+        )
+        requests = [version.request for version in before.versions]
+        self._check_contents(version for version in done.record.versions if version.request not in requests)
+        return done
 
     @property
     def _built(self) -> frozenset[str]:

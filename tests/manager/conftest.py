@@ -84,6 +84,9 @@ class RecordingDriver:
         """One replica of each version."""
         return DeploymentStatus({version.name: VersionStatus(1, 1, 1) for version in self.specs[name].versions})
 
+    def try_cluster(self, name: str, cluster: ClusterSpec) -> None:
+        """Every cluster can be."""
+
     def create_cluster(self, name: str, cluster: ClusterSpec) -> None:
         """Nodes are there."""
         self.told.append(("create_cluster", name, cluster.nodes))

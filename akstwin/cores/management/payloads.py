@@ -111,6 +111,7 @@ def read_request(value: Any, where: str = "") -> Json | None:
         raise InvalidSetting(f"{path}.assets", assets, "a list of objects with the url of an uploaded file each")
     if environment is not None and not isinstance(environment, Mapping):
         raise InvalidSetting(f"{path}.environment", environment, "an object")
+    _check_environment(f"{path}.environment", environment or {})
     request: Json = as_json(path, dict(value))
     return request
 
@@ -268,3 +269,16 @@ def _overwriting(record: ServiceRecord, before: ServiceRecord, now: Micros) -> S
 
 def _is_asset(value: object) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("url"), str)
+
+
+def _check_environment(path: str, environment: Mapping[str, Any]) -> None:
+    """What clients read back of an environment must have the form that they read."""
+    for key in ("python", "docker"):
+        value = environment.get(key)
+        if value is not None and not isinstance(value, Mapping):
+            raise InvalidSetting(f"{path}.{key}", value, "an object")
+    variables = environment.get("environmentVariables")
+    if variables is None:
+        return
+    if not isinstance(variables, Mapping) or not all(isinstance(value, str) for value in variables.values()):
+        raise InvalidSetting(f"{path}.environmentVariables", variables, "an object of texts")
