@@ -26,7 +26,7 @@ from akstwin.cores.management import (
 from akstwin.dataplane import DataPlane
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.deployment import Autoscaled, DeployArguments, Fixed
-from akstwin.domain.lifecycles import OperationState, PodState
+from akstwin.domain.lifecycles import PodState, ServiceState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, Split, VersionSpec
 from akstwin.domain.usage import Usage
@@ -360,6 +360,7 @@ class ServiceController:
             self._build([self._deployments[name] for name in rolls], operation)
         elif operation is None and any(isinstance(effect, Removed) for effect in effects):
             self.lifecycle.relieve(self._facts(), self._calendar.now)
+            self._observe()
         self._after_lag(lambda: self._apply(touched))
 
     def _build(self, deployments: list[Deployment], operation: Operation | None) -> None:
@@ -558,13 +559,13 @@ class ServiceController:
         after = self.life
         if after.state is not before.state:
             self._recorders.happened(now, "service_state", self.name, after.state.value)
+        if after.state is ServiceState.HEALTHY and not all(each.shares for each in self._deployments.values()):
+            for deployment in self._deployments.values():
+                deployment.shares = True  # it is Healthy only with all versions in place
+            self._after_lag(self._tell_router)
         if before.running is not None and after.running is None:
             ended = after.operations[-1]
             self._recorders.happened(now, "operation_ended", self.name, ended.state.value)
-            if ended.state is OperationState.SUCCEEDED and not all(each.shares for each in self._deployments.values()):
-                for deployment in self._deployments.values():
-                    deployment.shares = True  # it succeeds only with all versions in place
-                self._after_lag(self._tell_router)
             for deployment in self._deployments.values():
                 if deployment.rolling and not self._ending:
                     deployment.rolling = False

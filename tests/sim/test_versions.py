@@ -34,8 +34,8 @@ def version(name: str, **deploy: object) -> VersionSpec:
 class Endpoint:
     """An endpoint `fraud` with a healthy version `blue`, called 50 times a second."""
 
-    def __init__(self, *more: VersionSpec, seed: int = 1) -> None:
-        self.world = World(ClusterSpec(), Assumptions(), seed)
+    def __init__(self, *more: VersionSpec, assumptions: dict[str, str] | None = None) -> None:
+        self.world = World(ClusterSpec(), Assumptions.model_validate(assumptions or {}), 1)
         self.spec = ServiceSpec("fraud", (version("blue"), *more))
         self.service = self.world.deploy(self.spec, "healthy", Blind())
         self.controller = self.service.controller
@@ -100,6 +100,19 @@ def test_a_service_is_well_again_without_the_version_that_failed() -> None:
 
     assert (endpoint.controller.life.state, endpoint.controller.life.error) == ("Healthy", None)
     assert set(endpoint.until(950)) == {("blue", 200)}
+
+
+def test_a_version_that_comes_after_its_time_out_gets_its_share_then() -> None:
+    """Its image takes 19 of the operation's 20 minutes, its pods the rest and more."""
+    endpoint = Endpoint(assumptions={"image_build": "1195s"})
+    endpoint.change(version("blue"), version("green", traffic_percentile=40))
+
+    meanwhile = endpoint.until(1240)
+    assert (endpoint.controller.life.operations[-1].state, set(meanwhile)) == ("TimedOut", {("blue", 200)})
+    endpoint.until(1300)
+
+    assert endpoint.controller.life.state == "Healthy"
+    assert {name for name, status in endpoint.until(1400) if status == 200} == {"blue", "green"}
 
 
 def test_a_new_default_takes_over_when_it_has_come() -> None:
