@@ -17,11 +17,17 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	touch $@
 
 # The real azureml-core, which the SDK's classes are compared with. It shares nothing with ours and is never shipped.
-setup-azureml: $(AZUREML)/.ready
+setup-azureml: $(AZUREML)/.ready $(AZUREML)-1.42/.ready
 
 $(AZUREML)/.ready: constraints-azureml.txt
 	$(PYTHON) -m venv --clear $(AZUREML)
 	$(AZUREML)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --constraint $< azureml-core
+	touch $@
+
+# An old one beside it: what scripts of that time were written for. It imports pkg_resources, so it needs an old setuptools.
+$(AZUREML)-1.42/.ready: constraints-azureml-1.42.txt
+	$(PYTHON) -m venv --clear $(AZUREML)-1.42
+	$(AZUREML)-1.42/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --constraint $< azureml-core setuptools
 	touch $@
 
 demo: setup
@@ -56,4 +62,4 @@ bench: setup
 	$(BIN)/python benchmarks/start_up.py
 
 clean:
-	rm -rf build dist $(VENV) $(AZUREML)
+	rm -rf build dist $(VENV) $(AZUREML) $(AZUREML)-1.42

@@ -1,5 +1,6 @@
 """Uploaded files in a folder: scripts and models (wire §4)."""
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -15,6 +16,10 @@ ORIGIN: Final = "LocalUpload"
 _NOT_IN_A_NAME: Final = frozenset("\\:")
 _LONGEST_NAME: Final = 255
 """Bytes: no file system here takes more."""
+_LONGEST_PATH: Final = 1024
+"""Bytes, as blobs have it."""
+_PARTIAL: Final = ".partial"
+"""The folder of files that are being written; no container has a name that begins with a dot."""
 
 
 class FileStore:
@@ -31,6 +36,7 @@ class FileStore:
             self._remove = weakref.finalize(self, shutil.rmtree, str(folder), True)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        shutil.rmtree(folder / _PARTIAL, ignore_errors=True)
 
     def upload(self, container: str, files: Mapping[str, Path]) -> str:
         """Keep copies of files.
@@ -46,8 +52,8 @@ class FileStore:
             InvalidSetting: a name or a path that leads elsewhere.
             UnreadableFile: a file that cannot be read. Nothing is kept then.
         """
-        if len(_segments("container", container)) != 1:
-            raise InvalidSetting("container", container, "one name")
+        if len(_segments("container", container)) != 1 or container.startswith("."):
+            raise InvalidSetting("container", container, "one name, not beginning with a dot")
         copies = {_segments("path", path): source for path, source in files.items()}
         for segments in copies:
             for depth in range(1, len(segments)):
@@ -87,6 +93,62 @@ class FileStore:
         """Whether there is a file at that path, or below it."""
         return bool(self._find(prefix)[1])
 
+    def paths(self, prefix: str) -> list[str]:
+        """The paths of the files that `download` would write, below their container."""
+        container, found = self._find(prefix)
+        return [path.relative_to(container).as_posix() for path in found]
+
+    def locate(self, path: str) -> Path:
+        """Where a file is kept, for reading (NotFound)."""
+        container, found = self._find(path)
+        if found != [container.joinpath(*_segments("path", path)[2:])]:
+            raise NotFound(f"no file {path}")
+        return found[0]
+
+    # -- one file at a time, as it comes in
+
+    def partial(self) -> Path:
+        """A new file to write to, for `keep`; whoever does not keep it removes it."""
+        folder = self.folder / _PARTIAL
+        folder.mkdir(exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder)
+        os.close(handle)
+        return Path(name)
+
+    def check_new(self, path: str) -> None:
+        """Refuse a path that no file can have here.
+
+        Args:
+            path: `LocalUpload/{container}/{path}`.
+
+        Raises:
+            InvalidSetting: it is of another form, leads elsewhere, or takes the name of a folder for a file's or the
+                other way round.
+        """
+        target = self._target(path)
+        above = list(target.parents)[: len(_segments("path", path)) - 2]
+        if target.is_dir() or any(folder.is_file() for folder in above):
+            raise InvalidSetting("path", path, "possible: a file has the name of its folder")
+
+    def keep(self, path: str, written: Path) -> None:
+        """Put a file that `partial` gave where it belongs, wholly or not at all, in place of what is there.
+
+        Args:
+            path: `LocalUpload/{container}/{path}`.
+            written: the file.
+
+        Raises:
+            InvalidSetting: no file can have the path.
+            UnreadableFile: it cannot be put there.
+        """
+        self.check_new(path)
+        target = self._target(path)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            written.replace(target)
+        except OSError as error:
+            raise UnreadableFile(path, error.strerror or str(error)) from None
+
     def close(self) -> None:
         """Remove the folder if it is a temporary one."""
         if self._remove is not None:
@@ -111,10 +173,16 @@ class FileStore:
             else:
                 return target
 
+    def _target(self, path: str) -> Path:
+        origin, *segments = _segments("path", path)
+        if origin != ORIGIN or len(segments) < 2 or segments[0].startswith("."):
+            raise InvalidSetting("path", path, f"{ORIGIN}/, a container, and the path of a file in it")
+        return self.folder.joinpath(*segments)
+
     def _find(self, prefix: str) -> tuple[Path, list[Path]]:
         """The container that a prefix lies in, and the files that it means."""
         origin, *segments = _segments("path", prefix)
-        if origin != ORIGIN or not segments:
+        if origin != ORIGIN or not segments or segments[0].startswith("."):
             return self.folder, []
         place = self.folder.joinpath(*segments)
         inside = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
@@ -124,6 +192,8 @@ class FileStore:
 def _segments(setting: str, path: str) -> tuple[str, ...]:
     """The names that a relative path consists of, none of which leads elsewhere."""
     segments = tuple(path.split("/"))
+    if len(path) > _LONGEST_PATH or len(path.encode(errors="replace")) > _LONGEST_PATH:
+        raise InvalidSetting(setting, f"{path[:40]}…", f"a path of at most {_LONGEST_PATH} bytes")
     for segment in segments:
         odd = any(char in _NOT_IN_A_NAME or char < " " or "\ud800" <= char <= "\udfff" for char in segment)
         if segment in ("", ".", "..") or odd or len(segment.encode()) > _LONGEST_NAME:

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Final
 
+from akstwin.fake_api.control.center import Control
+from akstwin.fake_api.control.gate import App
 from akstwin.fake_api.guard import Guard
 from akstwin.fake_api.workspace import ServedWorkspace
 from akstwin.router.asgi import Receive, Scope, ScoringApp, Send, respond
 
-App = Callable[[Scope, Receive, Send], "object"]
+__all__ = ["App", "PortApp"]
+
 _SERVICES: Final = "/api/v1/service/"
+_CONTROL: Final = "/_akstwin"
 
 
 class PortApp:
@@ -18,10 +22,14 @@ class PortApp:
         workspace: whose services answer on this port.
         guard: refuses foreign callers.
         rest: makes the application for all other paths; asked once, at the first such request.
+
+    Attributes:
+        control: the control side of the workspace.
     """
 
     def __init__(self, workspace: ServedWorkspace, guard: Guard, rest: Callable[[], App]) -> None:
-        self._scoring = ScoringApp(workspace)
+        self.control = Control(workspace)
+        self._scoring = ScoringApp(workspace, self.control.interference, self.control.missed)
         self._guard = guard
         self._make_rest = rest
         self._rest: App | None = None
@@ -39,7 +47,9 @@ class PortApp:
             await self._scoring(scope, receive, send)
         elif path == "/":  # the router's own health
             await respond(send, 200, "Healthy")
+        elif path.startswith(_CONTROL) and path[len(_CONTROL) :][:1] in ("", "/"):
+            await self.control(scope, receive, send)
         else:
             if self._rest is None:
                 self._rest = self._make_rest()
-            await self._rest(scope, receive, send)  # type: ignore[misc]
+            await self.control.managed(self._rest, scope, receive, send)

@@ -47,6 +47,7 @@ class ServerClock:
         self._rate = 1.0
         self._origin: tuple[int, float] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._due = 0.0
         self._waiting = 0
         self._released = 0
         self._busy = 0
@@ -109,9 +110,10 @@ class ServerClock:
         loop = asyncio.get_running_loop()
         due = loop.time() + (following - self._passed()) / self._rate / SECOND
         if self._timer is not None:
-            if self._timer.when() <= due + 1e-4 and not self._timer.cancelled():
+            if self._due <= due + 1e-4:
                 return
             self._timer.cancel()
+        self._due = due
         self._timer = loop.call_at(due, self._ring)
 
     def _ring(self) -> None:

@@ -1,8 +1,13 @@
 """The command `serve`. It imports the server only when it is called."""
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from akstwin.backend import WorkspaceIdentity
 
 
 @click.command()
@@ -17,6 +22,9 @@ import click
 @click.option(
     "--assume", "assumed", multiple=True, metavar="KEY=VALUE", help="Change an assumption, as often as you like."
 )
+@click.option(
+    "--workspace", metavar="ID", help="/subscriptions/…/resourceGroups/…/providers/…/workspaces/… that scripts ask for."
+)
 @click.option("--allow-remote", is_flag=True, help="Needed to listen where other machines can reach this one.")
 @click.option("--print-env", is_flag=True, help="Print what points an unmodified azureml-core at the server, too.")
 def serve(
@@ -27,10 +35,12 @@ def serve(
     rate: float,
     seed: int,
     assumed: tuple[str, ...],
+    workspace: str | None,
     allow_remote: bool,
     print_env: bool,
 ) -> None:
     """Serve a workspace over HTTP, as Azure ML does."""
+    from akstwin.backend import WorkspaceIdentity  # noqa: PLC0415
     from akstwin.errors import InvalidSetting  # noqa: PLC0415
     from akstwin.fake_api.server import FakeServer, Settings, local, run  # noqa: PLC0415
 
@@ -47,9 +57,23 @@ def serve(
             from akstwin.fake_api.environment import variables  # noqa: PLC0415
 
             for name, value in variables(place.http, place.https, server.folder, server.authority or Path()).items():
-                click.echo(f"export {name}={value}")
+                click.echo(f"export {name}={shlex.quote(value)}")
 
-    run(Settings(host, port, tls_port, clock, rate, seed, assumptions), started)  # type: ignore[arg-type]
+    identity = WorkspaceIdentity() if workspace is None else _identity(workspace)
+    run(Settings(host, port, tls_port, clock, rate, seed, assumptions, None, identity), started)  # type: ignore[arg-type]
+
+
+def _identity(resource_id: str) -> "WorkspaceIdentity":
+    from akstwin.backend import WorkspaceIdentity  # noqa: PLC0415
+    from akstwin.errors import InvalidSetting  # noqa: PLC0415
+
+    match resource_id.strip("/").split("/"):
+        case ["subscriptions", subscription, group, group_name, "providers", _, workspaces, name] if (
+            group.lower() == "resourcegroups" and workspaces.lower() == "workspaces"
+        ):
+            return WorkspaceIdentity(name, subscription, group_name)
+    expected = "/subscriptions/…/resourceGroups/…/providers/Microsoft.MachineLearningServices/workspaces/…"
+    raise InvalidSetting("--workspace", resource_id, expected)
 
 
 def _pair(text: str) -> tuple[str, str]:

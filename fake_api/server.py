@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import ssl
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,7 +117,7 @@ class FakeServer:
         https = f"https://{_shown(host)}:{secure.getsockname()[1]}"
         workspace = ServedWorkspace(
             identity, self.settings.seed, self.settings.assumptions, self.settings.clock, self.settings.rate,
-            scoring_base=http,
+            epoch=_epoch(self.settings.clock), scoring_base=http,
         )  # fmt: skip
         place = self.places[key] = Place(workspace, http, https)
         app = PortApp(workspace, Guard({host}), lambda: self._management(place))
@@ -150,6 +152,7 @@ class FakeServer:
             access_log=False,
             server_header=False,
             date_header=False,
+            proxy_headers=False,
             backlog=BACKLOG,
             timeout_graceful_shutdown=1,
         )
@@ -205,9 +208,14 @@ def _listener_class() -> type["uvicorn.Server"]:
     return Listener
 
 
+def _epoch(clock: Mode) -> float | None:
+    """A live clock shows the time of day; the others begin at the same moment in every run."""
+    return time.time() if clock == "live" else None  # noqa: TID251 - this world's own clock
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, so that asyncio sets TCP_NODELAY
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
@@ -241,6 +249,7 @@ def run(settings: Settings, started: Callable[[FakeServer], None]) -> None:
         server = FakeServer(settings)
         await server.start()
         await server.ready()
+        gc.freeze()  # what is here now stays: no collection has to look at it again
         started(server)
         await server.until_stopped()
 

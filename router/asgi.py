@@ -5,6 +5,7 @@ Nothing is decided here. The body is read, the request is handed to whoever rout
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from akstwin.backend import ScoreRequest, ScoreResponse
@@ -16,7 +17,9 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 _WHAT: Final[Mapping[str, str]] = {"score": "/score", "swagger": "/swagger.json"}
-_HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "server", "date"})
+_HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
+PATIENCE: Final = 0.02
+"""Real seconds before it is looked whether a client still waits."""
 
 
 class Ticket(Protocol):
@@ -105,9 +108,9 @@ class ScoringApp:
         interfering = self._interference.active
         if interfering and not await self._interference.arrived(name, request, receive, send):
             return
-        answer: asyncio.Future[ScoreResponse] = asyncio.get_running_loop().create_future()
-        ticket = self._router.submit(name, request, lambda response: _settle(answer, response))
-        response = answer.result() if answer.done() else await self._answer_or_gone(answer, ticket, receive)
+        answer = _Answer()
+        ticket = self._router.submit(name, request, answer.settle)
+        response = answer.response or await answer.or_gone(ticket, receive)
         if response is not None:
             if interfering:
                 send = self._interference.answering(request, receive, send)
@@ -131,23 +134,51 @@ class ScoringApp:
             size += len(part)
         return b"".join(parts)[: limit + 1]
 
-    async def _answer_or_gone(
-        self, answer: "asyncio.Future[ScoreResponse]", ticket: Ticket, receive: Receive
-    ) -> ScoreResponse | None:
-        gone = asyncio.ensure_future(_disconnected(receive))
+
+class _Answer:
+    """What came of a request, at once or after a wait."""
+
+    __slots__ = ("_waiting", "response")
+
+    def __init__(self) -> None:
+        self.response: ScoreResponse | None = None
+        self._waiting: asyncio.Future[None] | None = None
+
+    def settle(self, response: ScoreResponse) -> None:
+        """It is there."""
+        self.response = response
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    async def or_gone(self, ticket: Ticket, receive: Receive) -> ScoreResponse | None:
+        """Wait for it; None: the client went away, and the request is taken back.
+
+        Whether the client is there is looked at only after a while: most answers come sooner, and to look costs as much as
+        all the rest.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = self._waiting = loop.create_future()
+        watch: asyncio.Task[None] | None = None
+
+        def look() -> None:
+            nonlocal watch
+            watch = loop.create_task(_disconnected(receive))
+            watch.add_done_callback(lambda _: self._wake())
+
+        patience = loop.call_later(PATIENCE, look)
         try:
-            await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+            await waiting
         finally:
-            gone.cancel()
-        if answer.done():
-            return answer.result()
-        ticket.abort()
-        return None
-
-
-def _settle(answer: "asyncio.Future[ScoreResponse]", response: ScoreResponse) -> None:
-    if not answer.done():
-        answer.set_result(response)
+            patience.cancel()
+            if watch is not None:
+                watch.cancel()
+        if self.response is None:
+            ticket.abort()
+            return None
+        return self.response
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -155,25 +186,35 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-def _headers(response: ScoreResponse) -> tuple[tuple[bytes, bytes], ...]:
-    """The answer's headers; what frames it on the connection is the server's business."""
-    return (
-        *(
-            (key.lower().encode("latin-1"), value.encode("latin-1"))
-            for key, value in response.headers
-            if key.lower() not in _HOP_BY_HOP
-        ),
-        (b"server", (response.header("server") or "Cowboy").encode("latin-1")),
-        (b"date", (response.header("date") or "").encode("latin-1")),
-    )
+@lru_cache(maxsize=1024)
+def _name(key: str) -> bytes:
+    """A header's name as it goes over the wire; empty: what frames the answer on the connection is the server's business."""
+    lowered = key.lower()
+    return b"" if lowered in _HOP_BY_HOP else lowered.encode("latin-1")
+
+
+def _headers(response: ScoreResponse) -> list[tuple[bytes, bytes]]:
+    """The answer's headers. `server` and `date` go last, and are never missing."""
+    headers: list[tuple[bytes, bytes]] = []
+    server, date = b"Cowboy", b""
+    for key, value in response.headers:
+        name = _name(key)
+        if name == b"server":
+            server = value.encode("latin-1")
+        elif name == b"date":
+            date = value.encode("latin-1")
+        elif name:
+            headers.append((name, value.encode("latin-1")))
+    headers += ((b"server", server), (b"date", date))
+    return headers
 
 
 async def respond(send: Send, status: int, text: str, content_type: str = "text/plain; charset=utf-8") -> None:
     """Answer with a text."""
-    await _send(send, status, ((b"content-type", content_type.encode()),), text.encode())
+    await _send(send, status, [(b"content-type", content_type.encode())], text.encode())
 
 
-async def _send(send: Send, status: int, headers: tuple[tuple[bytes, bytes], ...], body: bytes) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": (*headers, length)})
+async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

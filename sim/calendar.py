@@ -72,6 +72,9 @@ class Calendar(Environment):
         """Let everything happen up to `instant`, that instant included."""
         if instant < self.now:
             return
+        if instant < self.peek():  # nothing happens until then
+            self._now = instant
+            return
         pause = self.at(instant, Order.PAUSE, lambda: None)
         step = self.step
         with _rare_collections():

@@ -5,8 +5,6 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import brentq
-from scipy.special import gammaln
 
 from akstwin.clock import NEVER
 from akstwin.domain.profile import (
@@ -62,6 +60,8 @@ def _draw(distribution: Distribution) -> _RealSampler:
 
 def weibull_shape(cv: float) -> float:
     """The shape of the Weibull distribution with this coefficient of variation."""
+    from scipy.optimize import brentq  # noqa: PLC0415 - the slowest import of all, for a rare distribution
+    from scipy.special import gammaln  # noqa: PLC0415
 
     def gap(log_shape: float) -> float:
         k = math.exp(log_shape)

@@ -221,7 +221,7 @@ def test_a_computes_document() -> None:
     assert document["properties"]["isAttachedCompute"] is False
     assert document["properties"]["properties"] == {
         "agentVmSize": "Standard_D3_v2", "agentCount": 3, "clusterPurpose": "FastProd", "clusterFqdn": None,
-        "systemServices": None, "loadBalancerType": "PublicIp", "loadBalancerSubnet": None,
+        "systemServices": None, "loadBalancerType": "PublicIp", "loadBalancerSubnet": None, "sslConfiguration": None,
     }  # fmt: skip
 
 

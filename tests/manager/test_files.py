@@ -85,6 +85,61 @@ def test_a_temporary_folder_is_removed(tmp_path: Path, source: Path) -> None:
     assert own.has("LocalUpload/c/a")
 
 
+def written(store: FileStore, text: str) -> Path:
+    """A partial file with something in it."""
+    path = store.partial()
+    path.write_text(text)
+    return path
+
+
+def test_one_file_is_kept_at_a_time(tmp_path: Path) -> None:
+    """Not before it is whole, and in place of what is there."""
+    store = FileStore(tmp_path / "files")
+    begun = written(store, "1")
+    assert not store.has("LocalUpload/c/a/b")
+    store.keep("LocalUpload/c/a/b", begun)
+    store.keep("LocalUpload/c/a/b", written(store, "2"))
+    store.keep("LocalUpload/c/d", written(store, "3"))
+
+    assert not begun.exists()
+    assert store.locate("LocalUpload/c/a/b").read_text() == "2"
+    assert store.paths("LocalUpload/c") == ["a/b", "d"]
+    assert store.paths("LocalUpload/c/a") == ["a/b"]
+    assert store.paths("LocalUpload/none") == []
+    with pytest.raises(NotFound):
+        store.locate("LocalUpload/c/a")
+    with pytest.raises(UnreadableFile, match="No such file"):
+        store.keep("LocalUpload/c/e", begun)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "LocalUpload/c",
+        "Other/c/a",
+        "LocalUpload/.partial/a",
+        "LocalUpload/c/a",
+        "LocalUpload/c/a/b/x",
+        "LocalUpload/c/..",
+    ],
+)
+def test_a_path_that_no_file_can_have_is_refused(tmp_path: Path, path: str) -> None:
+    """A folder's name, one below a file, one that leads elsewhere."""
+    store = FileStore(tmp_path / "files")
+    store.keep("LocalUpload/c/a/b", written(store, "1"))
+    with pytest.raises(InvalidSetting):
+        store.check_new(path)
+
+
+def test_what_was_begun_before_is_not_seen(tmp_path: Path) -> None:
+    """Nor is it there when the folder is opened again."""
+    store = FileStore(tmp_path / "files")
+    begun = written(store, "1")
+    assert not store.has(f"LocalUpload/.partial/{begun.name}")
+    FileStore(tmp_path / "files")
+    assert not begun.exists()
+
+
 def test_the_store_keeps_text(tmp_path: Path) -> None:
     """What is loaded is the caller's own, and only JSON is taken."""
     store = MemoryStore()

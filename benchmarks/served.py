@@ -1,0 +1,162 @@
+"""How fast a server scores a fixed reply, beside a bare ASGI application on the same uvicorn: wrk, alternating, one core each.
+
+python benchmarks/served.py [ROUNDS] [SECONDS]
+
+The twin has authentication, queue, metrics and journal on, and its clock is live. Needs `wrk` and `taskset`.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+CONNECTIONS = (1, 16, 64)
+BODY = '{"data": [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]], "method": "predict_proba"}'
+REPLY = [0.1, 0.9]
+KEY = "k" * 32
+SCRIPT = f"""
+wrk.method = "POST"
+wrk.body = [==[{BODY}]==]
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer {KEY}"
+"""
+_UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6}
+_LATENCY = re.compile(r"\s(50|99)%\s+([0-9.]+)(us|ms|s|m)")
+
+
+async def bare(_: Any, receive: Any, send: Any) -> None:
+    """Reads the body, answers with the fixed reply: nothing less can be done."""
+    while (await receive()).get("more_body", False):
+        pass
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"10")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"[0.1, 0.9]"})
+
+
+def serve_bare() -> None:
+    """The bare application, with the same settings as the twin's server."""
+    import uvicorn  # noqa: PLC0415 - not in the process that measures
+    import uvloop  # noqa: PLC0415 - see above
+
+    config = uvicorn.Config(
+        bare, port=0, loop="none", http="httptools", ws="none", lifespan="off", log_level="warning", access_log=False,
+        server_header=False, date_header=False,
+    )  # fmt: skip
+
+    class Told(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            print(f"http://127.0.0.1:{self.servers[0].sockets[0].getsockname()[1]}/", flush=True)
+
+    uvloop.run(Told(config).serve())
+
+
+def serve_twin() -> None:
+    """A service with a fixed reply, more slots than connections and no time of its own."""
+    from akstwin import AksCompute, AksWebservice, ComputeTarget, Model, Workspace  # noqa: PLC0415 - see above
+    from akstwin.fake_api.server import FakeServer, Settings, run  # noqa: PLC0415 - see above
+
+    def started(server: FakeServer) -> None:
+        workspace = server.first.workspace
+        backend = workspace.backend
+        ws = Workspace(backend=backend)
+        backend.simulation.profile("fixed", reply=REPLY, service_time="1us", init_time="1us", workers=64)
+        ComputeTarget.create(ws, "aks", AksCompute.provisioning_configuration()).wait_for_completion()
+        Path("plain.txt").write_text("plain", encoding="utf-8")
+        model = Model.register(ws, "plain.txt", "plain", model_framework=Model.Framework.SCIKITLEARN)
+        config = AksWebservice.deploy_configuration(
+            num_replicas=2, replica_max_concurrent_requests=64, primary_key=KEY, secondary_key=KEY[::-1]
+        )
+        service = Model.deploy(
+            ws, "fixed", [model], deployment_config=config, deployment_target=ComputeTarget(ws, "aks")
+        )
+        service.wait_for_deployment()
+        workspace.clock.advance(5_000_000)
+        print(f"{server.first.http}/api/v1/service/fixed/score", flush=True)
+
+    run(Settings(port=0, tls_port=0, clock="live", assumptions={"router_overhead": "0s"}), started)
+
+
+@contextmanager
+def running(kind: str, folder: str) -> Iterator[tuple[str, int]]:
+    """A server on the first core; its URL and its process."""
+    command = ["taskset", "-c", "0", sys.executable, str(Path(__file__).resolve()), "--serve", kind]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
+    assert process.stdout is not None  # noqa: S101
+    try:
+        line = ""
+        while not line.startswith("http://"):
+            line = process.stdout.readline()
+            if not line:
+                raise SystemExit(f"the {kind} server ended before it listened")
+        yield line.strip(), process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def spent(process: int) -> float:
+    """Seconds of processor time that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def load(server: tuple[str, int], connections: int, seconds: float, script: Path) -> tuple[float, float, float, float]:
+    """Requests per second, p50 and p99 in ms, processor time of the server per request in µs; all must be answered 200."""
+    url, process = server
+    wrk = f"taskset -c 1 wrk -t1 -c{connections} -d{seconds:g}s --latency -s {script} {url}"
+    before = spent(process)
+    text = subprocess.run(wrk.split(), check=True, capture_output=True, text=True).stdout
+    used = spent(process) - before
+    if "Non-2xx" in text or "Socket errors" in text:
+        raise SystemExit(text)
+    found = {quantile: float(value) * _UNITS[unit] / 1000 for quantile, value, unit in _LATENCY.findall(text)}
+    rate, count = re.search(r"Requests/sec:\s+([0-9.]+)", text), re.search(r"(\d+) requests in", text)
+    assert rate is not None  # noqa: S101
+    assert count is not None  # noqa: S101
+    return float(rate[1]), found["50"], found["99"], 1e6 * used / int(count[1])
+
+
+def main() -> None:
+    """Measure and print."""
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 2
+    figures: dict[tuple[str, int], list[tuple[float, ...]]] = {}
+    with TemporaryDirectory() as folder, running("bare", folder) as plain, running("twin", folder) as served:
+        script = Path(folder) / "post.lua"
+        script.write_text(SCRIPT, encoding="utf-8")
+        servers = {"bare": plain, "twin": served}
+        for server in servers.values():
+            load(server, 16, 1, script)
+        for _ in range(rounds):
+            for connections in CONNECTIONS:
+                for kind, server in servers.items():
+                    figures.setdefault((kind, connections), []).append(load(server, connections, seconds, script))
+    print(f"load on this machine: {os.getloadavg()[0]:.1f}; {rounds} rounds of {seconds:g} s; median (least to most)")
+    for connections in CONNECTIONS:
+        bare, twin = ([list(each) for each in zip(*figures[kind, connections], strict=True)] for kind in servers)
+        for kind, (rates, middle, late, used) in (("bare", bare), ("twin", twin)):
+            print(
+                f"{connections:3} connections, {kind}: {median(rates):7,.0f} requests/s "
+                f"({min(rates):,.0f} to {max(rates):,.0f}), p50 {median(middle):.3f} ms, p99 {median(late):.3f} ms, "
+                f"{median(used):.0f} µs of processor time a request"
+            )
+        ratios = [mine / least for mine, least in zip(twin[0], bare[0], strict=True)]
+        print(
+            f"{connections:3} connections: {median(ratios):.2f} × bare ({min(ratios):.2f} to {max(ratios):.2f}); "
+            f"by processor time {median(bare[3]) / median(twin[3]):.2f} ×; "
+            f"{median(mine - least for mine, least in zip(twin[1], bare[1], strict=True)):+.3f} ms at p50"
+        )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        {"bare": serve_bare, "twin": serve_twin}[sys.argv[2]]()
+    else:
+        main()

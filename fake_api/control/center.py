@@ -1,0 +1,184 @@
+"""The control side of one workspace: what hears of its requests, and the way in under `/_akstwin/`."""
+
+import asyncio
+import json
+from functools import partial
+from importlib import metadata
+from typing import Final
+
+from akstwin.backend import ScoreResponse
+from akstwin.clock import SECOND
+from akstwin.domain.reasons import Reason
+from akstwin.domain.words import nearest
+from akstwin.errors import Conflict
+from akstwin.fake_api.control.faults import Faults
+from akstwin.fake_api.control.gate import App, Gate
+from akstwin.fake_api.control.interference import Interference
+from akstwin.fake_api.control.journal import Journal
+from akstwin.fake_api.control.metrics import Metrics
+from akstwin.fake_api.control.operations import nearest_route
+from akstwin.fake_api.workspace import ServedWorkspace
+from akstwin.router.asgi import Message, Receive, Scope, Send, respond
+from akstwin.sim.front import Asked
+from akstwin.sim.world import SimulatedService
+
+_HEALTH: Final = "/_akstwin/health"
+_LONGEST_REQUEST: Final = 3600 * SECOND
+"""No request is under way for so long, virtual µs."""
+LONGEST_BODY: Final = 256_000_000
+"""A call's body is read so far, bytes: requests to score come in here as text."""
+_EXPLAINED: Final = frozenset({401, 404})
+
+
+class Control:
+    """The control side of a workspace.
+
+    Args:
+        workspace: which.
+        kept: how many rows the journal keeps.
+
+    Attributes:
+        workspace: which.
+        journal: what came of its requests.
+        metrics: how many of each there were.
+        interference: breaks connections.
+        faults: all that was broken over the wire.
+    """
+
+    def __init__(self, workspace: ServedWorkspace, kept: int | None = None) -> None:
+        self.workspace = workspace
+        self.journal = Journal() if kept is None else Journal(kept)
+        self.metrics = Metrics()
+        self.interference = Interference(workspace, self.journal.broken, self.sleep_until)
+        self.faults = Faults(workspace, self.interference)
+        self.started = 0
+        """How often the world began: one more at each reset."""
+        self._gate = Gate(workspace, self.interference, self.journal)
+        self._counted: dict[str, SimulatedService] = {}
+        self._app: App | None = None
+        self._renewed = asyncio.Event()
+        workspace.listeners.append(self.heard)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request for a path under `/_akstwin`. Health needs nothing that has to be imported first."""
+        if scope["path"] == _HEALTH and scope["method"] in ("GET", "HEAD"):
+            await respond(send, 200, json.dumps(self.health()), "application/json")
+            return
+        if self._app is None:
+            from akstwin.fake_api.control.app import make_control  # noqa: PLC0415 - FastAPI takes a quarter of a second
+
+            self._app = make_control(self)
+        await self._app(scope, _bounded(receive), send)
+
+    def health(self) -> dict[str, str]:
+        """That it runs, and what it is."""
+        return {
+            "status": "ok",
+            "version": metadata.version("akstwin"),
+            "workspace": self.workspace.backend.identity.name,
+            "clock": self.workspace.clock.mode,
+        }
+
+    # -- what it hears
+
+    def heard(self, asked: Asked, response: ScoreResponse) -> None:
+        """A client has its answer, or will when the faults that it meets let it through."""
+        struck = self.interference.answered(asked.request, response) if self.interference.active else ()
+        note = self._note(asked, response) if response.status in _EXPLAINED else None
+        name = asked.name if response.reason is not Reason.NOT_FOUND else ""  # there is no end of wrong names
+        self.metrics.count(name, response.version, response.status, response.reason, response.latency)
+        self.journal.answered(asked, response, struck, note)
+
+    def missed(self, scope: Scope) -> None:
+        """A request on the scoring port that is neither for `score` nor for `swagger.json`."""
+        note = nearest_route(scope["method"], scope["path"], self.workspace.backend.driver.services)
+        self.journal.missed(self.workspace.clock.now(), scope["method"], scope["path"], 404, note)
+
+    def _note(self, asked: Asked, response: ScoreResponse) -> str | None:
+        """Why a request was for nobody, or from nobody that is known. What it carried is not told."""
+        if response.reason is Reason.NOT_FOUND:
+            services = self.workspace.backend.driver.services
+            if asked.name not in services:
+                return f"there is no service {asked.name[:64]}{nearest(asked.name, services)}"
+            versions = list(services[asked.name].controller.deployments)
+            return f"{asked.name} has no such version; it has {', '.join(versions)}"
+        if response.reason is Reason.UNAUTHORIZED:
+            given = asked.header("authorization")
+            if given is None:
+                return "no Authorization header"
+            return "the credential is not valid" if given[:7].lower() == "bearer " else "Authorization is not Bearer …"
+        return None
+
+    async def managed(self, rest: App, scope: Scope, receive: Receive, send: Send) -> None:
+        """A management call, on its way to the application that answers it."""
+        await self._gate.pass_on(rest, scope, receive, send)
+
+    # -- time
+
+    async def sleep_until(self, deadline: int) -> None:
+        """Wait as a caller does.
+
+        Raises:
+            Conflict: the workspace was reset meanwhile.
+        """
+        sleeping = asyncio.ensure_future(self.workspace.clock.sleep_until(deadline))
+        renewed = asyncio.ensure_future(self._renewed.wait())
+        try:
+            await asyncio.wait((sleeping, renewed), return_when=asyncio.FIRST_COMPLETED)
+            if not sleeping.done():
+                raise Conflict("the workspace was reset: its clock began anew")
+            sleeping.result()
+        finally:
+            sleeping.cancel()
+            renewed.cancel()
+
+    def reset(self) -> None:
+        """The workspace as new, of the same seed. What is under way is answered by the old world first, at once."""
+        workspace = self.workspace
+        old, clock = workspace.backend, workspace.clock
+        services = old.driver.services.values()
+        for service in services:
+            for source in service.sources:
+                source.stop()
+        clock.sync()
+        end = old.calendar.now + _LONGEST_REQUEST
+        while any(service.plane.population for service in services) and old.calendar.peek() <= end:
+            old.calendar.step()
+        old.calendar.run_until(old.calendar.now + old.assumptions.router_overhead)
+        base = old._means.scoring_base  # noqa: SLF001 - a served workspace does not tell it
+        new = ServedWorkspace(old.identity, old.seed, old.assumptions, clock.mode, clock.rate, old.epoch, base)
+        workspace.close()
+        vars(workspace).update(vars(new), listeners=workspace.listeners)  # whoever holds it, holds the new world
+        self.faults.forget()
+        self.journal.clear()
+        self.metrics.clear()
+        self._counted.clear()
+        self.started += 1
+        self._renewed.set()
+        self._renewed = asyncio.Event()
+
+    # -- simulated traffic
+
+    def count_traffic(self, service: str) -> None:
+        """Simulated clients call a service: their answers are counted too."""
+        running = self.workspace.backend.driver.services[service]
+        if self._counted.get(service) is not running:
+            self._counted[service] = running
+            running.on_answer.append(partial(self.metrics.attempt, service))
+
+
+def _bounded(receive: Receive) -> Receive:
+    """A body that is longer than any that is taken is read no further."""
+    size = 0
+
+    async def bounded() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > LONGEST_BODY:
+            from starlette.exceptions import HTTPException  # noqa: PLC0415 - known by now
+
+            raise HTTPException(413, f"the body is longer than {LONGEST_BODY} bytes")
+        return message
+
+    return bounded

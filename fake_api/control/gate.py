@@ -1,0 +1,97 @@
+"""What management calls pass on their way in: faults that are meant for them, and a look at what nobody serves."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from akstwin.errors import AksError
+from akstwin.fake_api.control.connection import break_off
+from akstwin.fake_api.control.forms import RefuseManagement, ResetConnection
+from akstwin.fake_api.control.interference import Armed, Interference, before
+from akstwin.fake_api.control.journal import Journal
+from akstwin.fake_api.control.operations import nearest_route, operation_of
+from akstwin.fake_api.workspace import ServedWorkspace
+from akstwin.router.asgi import Message, Receive, Scope, Send
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+_NOT_SERVED: Final = frozenset({400, 405})
+_CODES: Final = {
+    409: "Conflict",
+    429: "TooManyRequests",
+    500: "InternalServerError",
+    502: "BadGateway",
+    503: "ServiceUnavailable",
+}
+
+
+class Gate:
+    """Passes management calls on, unless a fault ends them.
+
+    Args:
+        workspace: that they are for.
+        interference: has the faults.
+        journal: hears of calls that met a fault, or that nobody serves.
+    """
+
+    def __init__(self, workspace: ServedWorkspace, interference: Interference, journal: Journal) -> None:
+        self._workspace = workspace
+        self._interference = interference
+        self._journal = journal
+
+    async def pass_on(self, rest: App, scope: Scope, receive: Receive, send: Send) -> None:
+        """One call.
+
+        Args:
+            rest: answers it.
+            scope: as the server made it; likewise below.
+            receive: gives its body.
+            send: takes its answer.
+        """
+        operation, service = operation_of(scope["method"], scope["path"])
+        if self._interference.active:
+            striking = self._striking(scope, operation, service)
+            if striking:
+                cut = next((each for each in striking if before(each.fault)), None)
+                if cut is not None:
+                    await break_off(receive, send, reset=isinstance(cut.fault, ResetConnection))
+                    return
+                refusal = next((each.fault for each in striking if isinstance(each.fault, RefuseManagement)), None)
+                send = self._interference.broken_send(striking, receive, send)
+                if refusal is not None:
+                    await _refuse(send, refusal, operation)
+                    return
+        if operation is None:
+            send = self._watched(scope, send)
+        await rest(scope, receive, send)
+
+    def _striking(self, scope: Scope, operation: str | None, service: str | None) -> list[Armed]:
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        striking = self._interference.meets(service, operation, headers)
+        if striking:
+            status = next((each.fault.status for each in striking if isinstance(each.fault, RefuseManagement)), 0)
+            ids = tuple(each.id for each in striking)
+            now = self._workspace.clock.now()
+            self._journal.broken(now, service, headers, scope["method"], scope["path"], ids, status)
+        return striking
+
+    def _watched(self, scope: Scope, send: Send) -> Send:
+        """Nothing of that name is known here: if it is refused, it is told what is like it."""
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in _NOT_SERVED:
+                method, path = scope["method"], scope["path"]
+                note = nearest_route(method, path, self._workspace.backend.driver.services)
+                self._journal.missed(self._workspace.clock.now(), method, path, message["status"], note)
+            await send(message)
+
+        return watch
+
+
+async def _refuse(send: Send, fault: RefuseManagement, operation: str | None) -> None:
+    text = f"{operation or 'the call'} is refused on purpose"
+    body = json.dumps({**AksError(text).body(), "code": _CODES[fault.status], "statusCode": fault.status}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if fault.retry_after is not None:
+        headers.append((b"retry-after", str(fault.retry_after).encode()))
+    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,170 @@
+"""What came of each request: one short row apiece, so many of the latest; no body, no credential."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from akstwin.backend import ScoreResponse
+from akstwin.sim.front import Asked
+
+KEPT: Final = 10_000
+"""So many of the latest rows are kept, unless told otherwise."""
+CLIENT_IDS: Final = ("x-ms-client-request-id", "x-request-id")
+"""Headers by which a client names a request: the same for each attempt of it."""
+_LENGTHS: Final = frozenset(len(name) for name in CLIENT_IDS)
+_LONGEST_ID: Final = 128
+_LONGEST_NAME: Final = 255
+"""Longer names and paths are cut."""
+
+Row = tuple[
+    int, str | None, str | None, int | None, int, int | None, int | None, int, int, str | None, str | None, str, str,
+    tuple[str, ...], str | None,
+]  # fmt: skip
+_NAMES: Final = (
+    "id", "service", "version", "replica", "arrived", "dispatched", "started", "answered", "status", "reason",
+    "client_request_id", "method", "path", "faults", "note",
+)  # fmt: skip
+_SERVICE: Final = 1
+_VERSION: Final = 2
+_ARRIVED: Final = 4
+_STATUS: Final = 8
+_REASON: Final = 9
+_CLIENT_ID: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows; all that is given must hold.
+
+    Attributes:
+        service: its name.
+        version: likewise.
+        status: of the answer.
+        reason: why it was not the model's own.
+        since: arrived then or later, virtual µs.
+        limit: at most so many, the latest.
+    """
+
+    service: str | None = None
+    version: str | None = None
+    status: int | None = None
+    reason: str | None = None
+    since: int = 0
+    limit: int | None = None
+
+    def takes(self, row: Row) -> bool:
+        """Whether the row is one of them."""
+        return (
+            (self.service is None or row[_SERVICE] == self.service)
+            and (self.version is None or row[_VERSION] == self.version)
+            and (self.status is None or row[_STATUS] == self.status)
+            and (self.reason is None or row[_REASON] == self.reason)
+            and row[_ARRIVED] >= self.since
+        )
+
+
+class Journal:
+    """Rows in the order of the answers.
+
+    Args:
+        kept: how many of the latest.
+    """
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._rows: deque[Row] = deque(maxlen=kept)
+        self.total = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many had to go for later ones."""
+        return self.total - len(self._rows)
+
+    def answered(
+        self, asked: Asked, response: ScoreResponse, faults: tuple[str, ...] = (), note: str | None = None
+    ) -> None:
+        """A request has its answer."""
+        self.total = number = self.total + 1
+        request, live, sent = asked.request, asked.live, asked.sent
+        if live is None:
+            replica = dispatched = started = None
+        else:
+            replica, dispatched, started = live.replica, live.dispatched, live.started
+        name = asked.name if len(asked.name) <= _LONGEST_NAME else asked.name[:_LONGEST_NAME]
+        self._rows.append((
+            number, name, response.version, replica, sent, dispatched, started, sent + response.latency,
+            response.status, response.reason, client_id(request.headers), request.method, request.path, faults, note,
+        ))  # fmt: skip
+
+    def broken(
+        self, at: int, service: str | None, headers: Iterable[tuple[str, str]], method: str, path: str,
+        faults: tuple[str, ...], status: int = 0,
+    ) -> None:  # fmt: skip
+        """A request met a fault before anybody saw it; status 0: its connection ended without an answer."""
+        self.total = number = self.total + 1
+        service, path = service and service[:_LONGEST_NAME], path[:_LONGEST_NAME]
+        self._rows.append((
+            number, service, None, None, at, None, None, at, status, None, client_id(headers), method, path, faults, None
+        ))  # fmt: skip
+
+    def missed(self, at: int, method: str, path: str, status: int, note: str) -> None:
+        """A request matched nothing."""
+        self.total = number = self.total + 1
+        self._rows.append(
+            (number, None, None, None, at, None, None, at, status, None, None, method, path[:_LONGEST_NAME], (), note),
+        )
+
+    def clear(self) -> None:
+        """As new."""
+        self._rows.clear()
+        self.total = 0
+
+    def after(self, number: int) -> Iterator[dict[str, Any]]:
+        """What has come since the row of that number."""
+        first = max(0, number - self.dropped)
+        for at in range(first, len(self._rows)):
+            yield _shown(self._rows[at], None)
+
+    def document(self, wanted: Wanted = Wanted()) -> dict[str, Any]:
+        """Rows as JSON, with each client's attempts counted among the kept ones."""
+        rows = list(self._rows)
+        attempts = _attempts(rows)
+        chosen = [row for row in rows if wanted.takes(row)]
+        if wanted.limit is not None:
+            chosen = chosen[len(chosen) - wanted.limit :] if wanted.limit < len(chosen) else chosen
+        return {
+            "total": self.total,
+            "dropped": self.dropped,
+            "entries": [_shown(row, attempts.get(row[0])) for row in chosen],
+        }
+
+
+def client_id(headers: Iterable[tuple[str, str]]) -> str | None:
+    """What the client calls the request; None: it does not say."""
+    found: str | None = None
+    for name, value in headers:
+        if len(name) in _LENGTHS and (lowered := name.lower()) in CLIENT_IDS:
+            if lowered == CLIENT_IDS[0]:
+                return value[:_LONGEST_ID]
+            found = value[:_LONGEST_ID]
+    return found
+
+
+def _attempts(rows: Sequence[Row]) -> dict[int, int]:
+    """Which attempt each row is, by the order of arrival, where its client named the request."""
+    named = sorted((row for row in rows if row[_CLIENT_ID] is not None), key=lambda row: (row[_ARRIVED], row[0]))
+    counts: dict[tuple[str | None, str | None], int] = {}
+    attempts: dict[int, int] = {}
+    for row in named:
+        key = (row[_SERVICE], row[_CLIENT_ID])
+        attempts[row[0]] = counts[key] = counts.get(key, 0) + 1
+    return attempts
+
+
+def _shown(row: Row, attempt: int | None) -> dict[str, Any]:
+    shown: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+    shown["faults"] = list(shown["faults"])
+    dispatched = shown["dispatched"]
+    shown["queue_wait"] = None if dispatched is None else dispatched - shown["arrived"]
+    shown["attempt"] = attempt
+    return shown

@@ -1,0 +1,139 @@
+"""Counts of answers, kept as plain numbers; read as Prometheus metrics only when somebody asks."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from akstwin.clock import SECOND, Micros
+from akstwin.domain.observation import Observation
+from akstwin.engine.requests import Request
+
+if TYPE_CHECKING:
+    from prometheus_client import Metric
+    from prometheus_client.registry import Collector
+
+    from akstwin.fake_api.control.center import Control
+
+BOUNDS: Final = (
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000, 30_000_000, 60_000_000, 300_000_000,
+)  # fmt: skip
+"""Upper bounds of the latency histogram's classes, µs."""
+WINDOW: Final = Micros(10 * SECOND)
+"""Over which utilisation is measured."""
+
+_Key = tuple[str, str | None, int, str | None]
+
+
+class Metrics:
+    """How many answers there were, by service, version, status and reason, and how long they took."""
+
+    def __init__(self) -> None:
+        self.answers: dict[_Key, list[int]] = {}
+
+    def count(self, service: str, version: str | None, status: int, reason: str | None, latency: int) -> None:
+        """One answer. A row holds the classes of the histogram, and the sum, µs."""
+        key = (service, version, status, reason)
+        row = self.answers.get(key)
+        if row is None:
+            row = self.answers[key] = [0] * (len(BOUNDS) + 2)
+        row[bisect_left(BOUNDS, latency)] += 1
+        row[-1] += latency
+
+    def attempt(self, service: str, request: Request) -> None:
+        """An answer to simulated traffic, which no client waits for."""
+        if request.exchange is None and request.answered is not None:
+            self.count(service, request.version, request.status, request.reason, request.answered - request.arrived)
+
+    def clear(self) -> None:
+        """As new."""
+        self.answers.clear()
+
+
+def exposition(control: "Control") -> tuple[bytes, str]:
+    """All metrics in the text format, and its content type."""
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - needed by who asks only
+    from prometheus_client.exposition import CONTENT_TYPE_PLAIN_1_0_0, generate_latest  # noqa: PLC0415
+
+    registry = CollectorRegistry()
+    registry.register(_collector(control))
+    return generate_latest(registry), CONTENT_TYPE_PLAIN_1_0_0
+
+
+def _collector(control: "Control") -> "Collector":
+    from prometheus_client.registry import Collector  # noqa: PLC0415 - see above
+
+    class Reading(Collector):
+        def collect(self) -> Iterator["Metric"]:
+            yield from _answers(control.metrics)
+            yield from _state(control)
+
+    return Reading()
+
+
+def _answers(metrics: Metrics) -> Iterator["Metric"]:
+    from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily  # noqa: PLC0415 - see above
+
+    requests = CounterMetricFamily(
+        "akstwin_requests", "Answers to requests.", labels=["service", "version", "status", "reason"]
+    )
+    latency = HistogramMetricFamily(
+        "akstwin_request_latency_seconds", "From arrival to answer, virtual time.", labels=["service", "version"]
+    )
+    together: dict[tuple[str, str], list[int]] = {}
+    for (service, version, status, reason), row in metrics.answers.items():
+        requests.add_metric([service, version or "", str(status), str(reason or "")], sum(row[:-1]))
+        total = together.setdefault((service, version or ""), [0] * len(row))
+        for at, value in enumerate(row):
+            total[at] += value
+    for key, row in together.items():
+        buckets, below = [], 0
+        for bound, count in zip((*(f"{bound / SECOND:g}" for bound in BOUNDS), "+Inf"), row, strict=False):
+            below += count
+            buckets.append((bound, below))
+        latency.add_metric(list(key), buckets, row[-1] / SECOND)
+    yield requests
+    yield latency
+
+
+def _state(control: "Control") -> Iterator["Metric"]:
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415 - see above
+
+    both = ["service", "version"]
+    queue = GaugeMetricFamily("akstwin_queue_length", "Requests waiting in the router.", labels=both)
+    busy = GaugeMetricFamily("akstwin_busy_slots", "Requests being processed.", labels=both)
+    replicas = GaugeMetricFamily("akstwin_replicas", "Pods by state.", labels=[*both, "state"])
+    desired = GaugeMetricFamily("akstwin_replicas_desired", "Replicas asked for.", labels=both)
+    share = GaugeMetricFamily("akstwin_traffic_share_percent", "Effective share of the traffic.", labels=both)
+    utilisation = GaugeMetricFamily("akstwin_utilisation_ratio", "As the autoscaler counts it, over 10 s.", labels=both)
+    clock = GaugeMetricFamily("akstwin_clock_seconds", "Virtual time since its start.")
+    dropped = CounterMetricFamily("akstwin_journal_dropped", "Rows that had to go for later ones.")
+    struck = CounterMetricFamily("akstwin_faults_struck", "How often a fault struck.", labels=["fault", "kind"])
+    with control.workspace.clock.acting() as now:
+        for service, observed in observations(control, WINDOW).items():
+            controller = control.workspace.backend.driver.services[service].controller
+            for version, seen in observed.versions.items():
+                labels = [service, version]
+                queue.add_metric(labels, seen.queue_length)
+                busy.add_metric(labels, controller.usage(version).busy)
+                desired.add_metric(labels, seen.desired)
+                share.add_metric(labels, seen.traffic_share)
+                if seen.utilisation is not None:
+                    utilisation.add_metric(labels, seen.utilisation)
+                for state, count in seen.replicas.items():
+                    replicas.add_metric([*labels, state], count)
+    clock.add_metric([], now / SECOND)
+    dropped.add_metric([], control.journal.dropped)
+    for fault in control.faults.listing():
+        struck.add_metric([fault["id"], fault["kind"]], fault["struck"])
+    yield from (queue, busy, replicas, desired, share, utilisation, clock, dropped, struck)
+
+
+def observations(control: "Control", window: Micros) -> dict[str, Observation]:
+    """What was seen lately of each service that is up; to be asked while the clock is held."""
+    driver = control.workspace.backend.driver
+    return {
+        name: driver.watches[name].observe(window)
+        for name, service in driver.services.items()
+        if not service.controller.ended
+    }

@@ -1,0 +1,7 @@
+"""The management HTTP as azureml-core speaks it: ARM and its stand-ins, services, models, files, computes, environments.
+
+app         all routes together                 desk        who is asked: workspace, bearer, URLs
+errors      refusals as the services word them  reading     bodies, bounded while they are read
+
+Routes translate and decide nothing: each is one verb of `akstwin.backend`.
+"""

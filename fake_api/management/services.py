@@ -1,0 +1,213 @@
+"""Services and operations (wire §7, §8)."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+
+from akstwin.backend import Json, Operation, ServiceQuery
+from akstwin.errors import AksError, InvalidSetting
+from akstwin.fake_api.management.desk import ERRORS, MM, AtPath, bearer
+from akstwin.fake_api.management.errors import Refused, answer
+from akstwin.fake_api.management.reading import OBJECT, PATCH, read_object, read_patch
+
+router: Final = APIRouter(prefix=MM, dependencies=[Depends(bearer)], responses=ERRORS, tags=["services"])
+open_router: Final = APIRouter(prefix=MM, responses=ERRORS, tags=["services"])
+"""Routes that a signature in the URL opens."""
+
+_IMAGES: Final = ("imageName", "imageId", "imageDigest")
+
+
+def pairs(text: str | None) -> tuple[tuple[str, str | None], ...]:
+    """Tags or properties of a query: `k` or `k=v`, with commas between them."""
+    parts = [part.partition("=") for part in (text or "").split(",") if part]
+    return tuple((key, value if equals else None) for key, equals, value in parts)
+
+
+# -- validation: refused now rather than later, and nothing is changed (wire §7.1)
+
+
+def _objection(check: Callable[[], None]) -> Response:
+    try:
+        check()
+    except AksError as error:
+        return answer({"error": error.body()})
+    return Response(status_code=200)
+
+
+@router.post("/services/validate/name/{name}")
+async def validate_name(desk: AtPath, name: str) -> Response:
+    """Whether a new service can have the name."""
+    with desk.acting() as backend:
+        return _objection(lambda: backend.check_name(name))
+
+
+@router.post("/services/validate/resource", openapi_extra=OBJECT)
+async def validate_resource(desk: AtPath, request: Request) -> Response:
+    """Whether there is what a new service needs."""
+    payload = await read_object(request)
+    with desk.acting() as backend:
+        return _objection(lambda: backend.check_create(payload))
+
+
+@router.post("/services/validate", openapi_extra=OBJECT)
+async def validate(desk: AtPath, request: Request) -> Response:
+    """Whether a service can be created, changed or deleted so."""
+    asked = await read_object(request)
+    with desk.acting() as backend:
+        checks: dict[Any, Callable[[], None]] = {
+            "Create": lambda: backend.check_create(asked.get("createRequest") or {}),
+            "Update": lambda: backend.check_patch(asked.get("serviceName", ""), asked.get("updateRequest") or []),
+            "Delete": lambda: backend.check_delete(asked.get("serviceName", "")),
+        }
+        kind = asked.get("type")
+        check = checks.get(kind) if isinstance(kind, str) else None
+        if check is None:
+            raise InvalidSetting("type", kind, "Create, Update or Delete")
+        return _objection(check)
+
+
+@router.post("/services/migrate", openapi_extra=OBJECT)
+async def migrate(desk: AtPath, request: Request) -> Response:
+    """Refused: services stay where they are."""
+    asked = await read_object(request)
+    with desk.acting() as backend:
+        backend.get_service(asked.get("serviceName", ""))
+    raise Refused(400, "NotServed", "services/migrate is not served: a service stays on its compute target")
+
+
+# -- services
+
+
+@router.post("/services", status_code=202, openapi_extra=OBJECT)
+async def create_service(desk: AtPath, request: Request) -> Response:
+    """Create or overwrite a service."""
+    payload = await read_object(request)
+    with desk.acting() as backend:
+        operation = backend.create_service(payload)
+        return answer(backend.get_service(payload["name"]), 202, desk.operation(operation))
+
+
+@router.get("/services")
+async def list_services(
+    desk: AtPath,
+    request: Request,
+    compute_type: Annotated[str | None, Query(alias="computeType")] = None,
+    tags: str | None = None,
+    properties: str | None = None,
+    model_name: Annotated[str | None, Query(alias="modelName")] = None,
+    model_id: Annotated[str | None, Query(alias="modelId")] = None,
+) -> Response:
+    """The services that are asked for, on one page."""
+    for image in _IMAGES:
+        if image in request.query_params:
+            raise InvalidSetting(
+                image, request.query_params[image], "offered: services here have no images of their own"
+            )
+    query = ServiceQuery(compute_type, pairs(tags), pairs(properties), model_name, model_id)
+    with desk.acting() as backend:
+        return answer({"value": backend.list_services(query)})
+
+
+@router.get("/services/{name}")
+async def get_service(desk: AtPath, name: str) -> Response:
+    """A service."""
+    with desk.acting() as backend:
+        return answer(backend.get_service(name))
+
+
+@router.patch("/services/{name}", responses={202: {"description": "An operation has begun."}}, openapi_extra=PATCH)
+async def patch_service(desk: AtPath, name: str, request: Request) -> Response:
+    """Change a service: 202 and an operation, or 200 if it took effect at once."""
+    patch = await read_patch(request)
+    with desk.acting() as backend:
+        operation = backend.patch_service(name, patch)
+        document = backend.get_service(name)
+    return answer(document) if operation is None else answer(document, 202, desk.operation(operation))
+
+
+@router.delete("/services/{name}", status_code=202)
+async def delete_service(desk: AtPath, name: str) -> Response:
+    """Delete a service."""
+    with desk.acting() as backend:
+        return answer({}, 202, desk.operation(backend.delete_service(name)))
+
+
+# -- keys, tokens, logs
+
+
+@router.post("/services/{name}/listkeys")
+async def list_keys(desk: AtPath, name: str) -> Response:
+    """Both keys."""
+    with desk.acting() as backend:
+        keys = backend.get_keys(name)
+    return answer({"primaryKey": keys.primary, "secondaryKey": keys.secondary})
+
+
+@router.post("/services/{name}/regenerateKeys", status_code=202, openapi_extra=OBJECT)
+async def regenerate_keys(desk: AtPath, name: str, request: Request) -> Response:
+    """Replace a key."""
+    asked = await read_object(request)
+    with desk.acting() as backend:
+        operation = backend.regenerate_key(name, asked.get("keyType", ""), asked.get("keyValue"))
+    return answer({}, 202, desk.operation(operation))
+
+
+@router.post("/services/{name}/token")
+async def issue_token(desk: AtPath, name: str) -> Response:
+    """A token for scoring."""
+    with desk.acting() as backend:
+        token = backend.issue_token(name)
+    return answer(
+        {
+            "accessToken": token.token,
+            "tokenType": token.token_type,
+            "refreshAfter": token.refresh_after,
+            "expiryOn": token.expiry_on,
+        }
+    )
+
+
+@router.get("/services/{name}/logs")
+async def get_logs(
+    desk: AtPath, name: str, tail: Annotated[int, Query(ge=1)] = 5000, init: bool = False
+) -> Response:  # fmt: skip
+    """What the containers have written."""
+    with desk.acting() as backend:
+        return answer({"content": backend.get_logs(name, tail, init=init)})
+
+
+# -- operations
+
+
+@router.get("/operations/{operation_id}")
+async def get_operation(
+    desk: AtPath, operation_id: str, offset: Annotated[int | None, Query(ge=0)] = None
+) -> Response:  # fmt: skip
+    """An operation; with an offset also what its log has from that character on."""
+    operation = await desk.place.workspace.operation(operation_id)
+    log = desk.url("/modelmanagement/v1.0", "operations", operation_id, "log")
+    document = operation_document(operation, f"{log}?sig={desk.sign(operation_id)}")
+    if offset is not None:
+        document["streamingOperationLog"] = operation.log[offset:]
+    return answer(document)
+
+
+@open_router.get("/operations/{operation_id}/log")
+async def get_operation_log(desk: AtPath, operation_id: str, sig: str = "") -> Response:
+    """What an operation's log has, for people."""
+    desk.signed(operation_id, sig)
+    operation = await desk.place.workspace.operation(operation_id)
+    lines = [entry.replace("|", " ", 1) for entry in operation.log.split("#")]
+    return Response("\n".join((*lines, "")), media_type="text/plain; charset=utf-8")
+
+
+def operation_document(operation: Operation, log: str) -> Json:
+    """An operation as a poll shows it (wire §8)."""
+    return {
+        "id": operation.id,
+        "state": str(operation.state),
+        "error": operation.error,
+        "operationLog": log,
+        "operationDetails": {"subOperationType": operation.stage},
+    }
