@@ -14,6 +14,7 @@ SETTLE_SECONDS: Final = 0.002
 """Real time for callers that come together, before a jump."""
 GRAIN: Final = 100
 """What is due within so many microseconds is done at once: no timer of an operating system is finer."""
+_NEVER: Final = float("inf")
 _CHUNK: Final = 2000
 """Events between two looks at the event loop."""
 
@@ -105,7 +106,7 @@ class ServerClock:
         while following <= ahead:
             self._calendar.run_until(int(following))
             following = self._calendar.peek()
-        if following == float("inf"):
+        if following == _NEVER:
             return
         loop = asyncio.get_running_loop()
         due = loop.time() + (following - self._passed()) / self._rate / SECOND
@@ -130,10 +131,21 @@ class ServerClock:
         finally:
             self.arm()
 
-    def advance(self, span: int) -> Micros:
-        """Let `span` pass at once, in any mode; returns the present."""
+    def settle(self) -> None:
+        """What is due at this very instant has happened when this returns."""
+        self._calendar.run_until(self.sync())
+        self.arm()
+
+    async def advance(self, span: int) -> Micros:
+        """Let `span` pass at once, in any mode; what takes real time is waited for. Returns the present."""
         self.sync()
-        self._move_to(self._calendar.now + span)
+        end = self._calendar.now + span
+        while self._busy or self._calendar.peek() <= end:
+            if self._busy:
+                await self._idle()
+            else:
+                self._calendar.step()
+        self._move_to(max(end, self._calendar.now))
         return self._calendar.now
 
     async def skip(self, done: Callable[[], bool], limit: int) -> None:
@@ -222,10 +234,13 @@ class ServerClock:
             while self._waiting:
                 seen = self._released
                 await asyncio.sleep(SETTLE_SECONDS)
-                if seen != self._released or self._busy:
+                if self._busy:
+                    await self._idle()
+                    continue
+                if seen != self._released:
                     continue  # somebody came or went: let them settle
                 for _ in range(_CHUNK):
-                    if self._released != seen or not self._waiting or self._calendar.peek() == float("inf"):
+                    if self._released != seen or self._busy or not self._waiting or self._calendar.peek() == _NEVER:
                         break
                     self._calendar.step()
         finally:

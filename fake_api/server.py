@@ -40,6 +40,7 @@ class Settings:
         assumptions: keys of the assumptions that shall differ.
         folder: for the certificate authority and what is kept; None: a temporary one.
         identity: the server's first workspace.
+        script_seconds: after which a script counts as hung.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +52,7 @@ class Settings:
     assumptions: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
     identity: WorkspaceIdentity = field(default_factory=WorkspaceIdentity)
+    script_seconds: float = 60.0
 
 
 @dataclass
@@ -117,7 +119,7 @@ class FakeServer:
         https = f"https://{_shown(host)}:{secure.getsockname()[1]}"
         workspace = ServedWorkspace(
             identity, self.settings.seed, self.settings.assumptions, self.settings.clock, self.settings.rate,
-            epoch=_epoch(self.settings.clock), scoring_base=http,
+            epoch=_epoch(self.settings.clock), scoring_base=http, script_seconds=self.settings.script_seconds,
         )  # fmt: skip
         place = self.places[key] = Place(workspace, http, https)
         app = PortApp(workspace, Guard({host}), lambda: self._management(place))

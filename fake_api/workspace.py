@@ -33,6 +33,8 @@ class ServedWorkspace:
         clock: how its time passes.
         rate: for a paced clock.
         epoch: the Unix time at which its time begins, s.
+        scoring_base: URL that scoring URIs begin with.
+        script_seconds: after which a script counts as hung.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class ServedWorkspace:
         rate: float = 1.0,
         epoch: float | None = None,
         scoring_base: str = "",
+        script_seconds: float = 60.0,
     ) -> None:
         given = {} if epoch is None else {"epoch": epoch}
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "akstwin-scripts")
@@ -53,6 +56,7 @@ class ServedWorkspace:
             identity=identity,
             scoring_base=scoring_base,
             scripts=self._scripts,
+            script_seconds=script_seconds,
             **given,
         )
         self.clock = ServerClock(self.backend.calendar, clock, rate)
@@ -67,15 +71,19 @@ class ServedWorkspace:
         """Let a request come in now; `done` is called with its answer."""
         return Pending(self, service, request, done)
 
-    async def operation(self, operation_id: str) -> Operation:
+    async def operation(self, operation_id: str, *, skip: bool = True) -> Operation:
         """An operation as a poll shows it; live and jumping clocks take who polls a running one straight to its end.
+
+        Args:
+            operation_id: which.
+            skip: false shows what there is: who polls so sleeps by this clock.
 
         Raises:
             NotFound: there is none of that id.
         """
         with self.clock.acting():
             found = self.backend.get_operation(operation_id)
-        if found.state is OperationState.RUNNING:
+        if skip and found.state is OperationState.RUNNING:
             await self.clock.skip(self._ended(operation_id), _LONGEST_OPERATION)
             found = self.backend.get_operation(operation_id)
         return found
@@ -84,7 +92,9 @@ class ServedWorkspace:
         return lambda: self.backend.get_operation(operation_id).state is not OperationState.RUNNING
 
     def _scripts(self, spec: WorkerSpec, untold: bool) -> ServedScripts:
-        return ServedScripts(spec, self._threads, self.clock.acting, self.clock.real_work, real_time=untold)
+        # Where time does not pass by itself, a script's own time cannot count: the default profile's does.
+        real_time = untold and self.clock.runs
+        return ServedScripts(spec, self._threads, self.clock.acting, self.clock.real_work, real_time=real_time)
 
     def close(self) -> None:
         """End it, and the processes of its scripts."""

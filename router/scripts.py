@@ -1,6 +1,7 @@
 """Entry scripts on a server: each container a process of its own, and nobody on the event loop waits for it."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -86,7 +87,8 @@ class ServedScripts(Later):
         for task in self._tasks:
             task.cancel()
         for worker in self._workers.values():
-            worker.close()
+            with contextlib.suppress(OSError, ValueError):  # a thread is at it, or has just ended it
+                worker.close()
         self._workers.clear()
 
     def _begin(self, work: Coroutine[None, None, _T], done: Callable[[_T], None]) -> None:

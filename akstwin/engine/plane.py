@@ -323,6 +323,7 @@ class Plane:
                 hosted.process, run.lost = False, True
             case Hung():
                 hosted.process, run.aborted = False, True
+                run.ends = (request.started or 0) + self._settings.worker_timeout
         run.waiting = False
         if hosted.runs.get(request.id, run) is not run:
             return

@@ -90,7 +90,7 @@ def _add_time(app: FastAPI, control: "Control") -> None:
                 raise InvalidSetting(
                     "advance", form.advance, f"short enough: no instant is later than {LATEST // 2} µs"
                 )
-            workspace.clock.advance(form.advance)
+            await workspace.clock.advance(form.advance)
         if form.rate is not None:
             workspace.clock.set_rate(form.rate)
         if form.sleep_until is not None:

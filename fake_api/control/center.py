@@ -76,6 +76,10 @@ class Control:
             "status": "ok",
             "version": metadata.version("akstwin"),
             "workspace": self.workspace.backend.identity.name,
+            "subscription_id": self.workspace.backend.identity.subscription_id,
+            "resource_group": self.workspace.backend.identity.resource_group,
+            "location": self.workspace.backend.identity.location,
+            "workspace_id": self.workspace.backend.identity.workspace_id,
             "clock": self.workspace.clock.mode,
         }
 

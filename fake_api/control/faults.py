@@ -63,7 +63,7 @@ class Faults:
                 self._interference.arm(fault)
             else:
                 fault = Cause(identity, backend, dict(given))
-        clock.advance(0)  # what begins now has begun
+        clock.settle()  # what begins now has begun
         self._latest += 1
         self._all[identity] = fault
         return self._shown(fault)

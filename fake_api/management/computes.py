@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from akstwin.backend import Json
 from akstwin.fake_api.management.desk import ERRORS, WS, AtPath, api_version, bearer
 from akstwin.fake_api.management.errors import answer
-from akstwin.fake_api.management.reading import OBJECT, read_object
+from akstwin.fake_api.management.reading import OBJECT, AsHeader, read_object, skips
 
 _API_VERSION: Final = "2020-02-02"
 _STATUSES: Final = {"Running": "InProgress", "Cancelled": "Canceled", "TimedOut": "Failed"}
@@ -61,9 +61,9 @@ async def list_compute_keys(desk: AtPath, name: str) -> Response:
 
 
 @routes.get("/computeOperations/{operation_id}")
-async def get_compute_operation(desk: AtPath, operation_id: str) -> Response:
+async def get_compute_operation(desk: AtPath, operation_id: str, prefer: AsHeader = "") -> Response:
     """An operation of a compute target, as ARM shows it."""
-    operation = await desk.place.workspace.operation(operation_id)
+    operation = await desk.place.workspace.operation(operation_id, skip=skips(prefer))
     status = _STATUSES.get(operation.state, str(operation.state))
     return answer({"id": operation.id, "status": status, "error": operation.error})
 

@@ -3,10 +3,10 @@
 import json
 import math
 from collections.abc import AsyncIterator, Collection
-from typing import Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 from urllib.parse import parse_qsl
 
-from fastapi import Request
+from fastapi import Header, Request
 from starlette.requests import ClientDisconnect
 
 from akstwin.fake_api.management.errors import Refused
@@ -145,3 +145,12 @@ def _int(text: str) -> int:
     if len(text) > 20 or not -_WIDEST <= int(text) < _WIDEST:
         raise ValueError(f"{text[:40]} is too large a number")
     return int(text)
+
+
+AsHeader = Annotated[str, Header()]
+"""A header that need not be there."""
+
+
+def skips(prefer: str) -> bool:
+    """Whether a poll may be taken to an operation's end: not if its `Prefer` asks to wait for nothing (RFC 7240)."""
+    return "wait=0" not in prefer.replace(" ", "").split(",")

@@ -9,7 +9,7 @@ from akstwin.backend import Json, Operation, ServiceQuery
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.fake_api.management.desk import ERRORS, MM, AtPath, bearer
 from akstwin.fake_api.management.errors import Refused, answer
-from akstwin.fake_api.management.reading import OBJECT, PATCH, read_object, read_patch
+from akstwin.fake_api.management.reading import OBJECT, PATCH, AsHeader, read_object, read_patch, skips
 
 router: Final = APIRouter(prefix=MM, dependencies=[Depends(bearer)], responses=ERRORS, tags=["services"])
 open_router: Final = APIRouter(prefix=MM, responses=ERRORS, tags=["services"])
@@ -182,10 +182,10 @@ async def get_logs(
 
 @router.get("/operations/{operation_id}")
 async def get_operation(
-    desk: AtPath, operation_id: str, offset: Annotated[int | None, Query(ge=0)] = None
+    desk: AtPath, operation_id: str, offset: Annotated[int | None, Query(ge=0)] = None, prefer: AsHeader = ""
 ) -> Response:  # fmt: skip
     """An operation; with an offset also what its log has from that character on."""
-    operation = await desk.place.workspace.operation(operation_id)
+    operation = await desk.place.workspace.operation(operation_id, skip=skips(prefer))
     log = desk.url("/modelmanagement/v1.0", "operations", operation_id, "log")
     document = operation_document(operation, f"{log}?sig={desk.sign(operation_id)}")
     if offset is not None:

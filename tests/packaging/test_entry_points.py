@@ -18,11 +18,13 @@ def test_every_entry_point_leads_somewhere(point) -> None:  # type: ignore[no-un
 
 
 def test_all_that_there_is_is_registered() -> None:
-    """The simulated world, alone and from a scenario, and the three commands of it."""
+    """The simulated world, alone and from a scenario, with its three commands; the served one, and what connects to it."""
     assert {(point.group, point.name) for point in POINTS if point.value.startswith("akstwin.")} == {
         ("akstwin.commands", "run"),
         ("akstwin.commands", "plan"),
         ("akstwin.commands", "schema"),
+        ("akstwin.commands", "serve"),
         ("akstwin.backends", "simulated"),
         ("akstwin.backends", "scenario"),
+        ("akstwin.backends", "remote"),
     }

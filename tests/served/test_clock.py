@@ -71,7 +71,7 @@ def test_time_can_be_advanced_in_every_mode(mode: Mode) -> None:
     async def story() -> None:
         clock, calendar, real, reached = made(mode)
         clock.sync()
-        assert clock.advance(2 * SECOND) == 2 * SECOND
+        assert await clock.advance(2 * SECOND) == 2 * SECOND
         assert reached == [1 * SECOND, 2 * SECOND]
         real.seconds += 1
         clock.sync()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from akstwin import Environment, InferenceConfig, Model, WebserviceException, Workspace
+from akstwin import AksEndpoint, Environment, InferenceConfig, Model, WebserviceException, Workspace
 from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.clock import SECOND, Micros
 from akstwin.errors import InvalidSetting, NotFound
@@ -273,6 +273,24 @@ def test_a_version_named_by_the_header(lab: Any) -> None:
     assert outcome(asked("red")) == (404, "not_found", 0)
     assert {json.loads(lab.score().body) for _ in range(20)} == {"blue"}
     assert endpoint.versions["green"].run("{}") == "green"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the old versions go at once, and the default with them: 404 until another one has come"
+)
+@pytest.mark.parametrize("comes", [True, False])
+def test_an_overwrite_by_another_version(lab: Any, comes: bool) -> None:
+    """The service is there all the time: the old version answers until the new one can, or for good if it never can."""
+    lab.ws.simulation.profile("svc", reply=1)
+    lab.deploy(version_name="blue")
+    request = lab.request()
+    config = AksEndpoint.deploy_configuration(version_name="green", num_replicas=1, cpu_cores=0.1 if comes else 50)
+    Model.deploy(lab.ws, "svc", [lab.model], None, config, lab.aks, overwrite=True)
+
+    answers = lab.ws.backend.score_all("svc", [(Micros(at * SECOND), request) for at in range(60)])
+
+    assert {each.status for each in answers} <= {200, 503}
+    assert answers[-1].version == ("green" if comes else "blue")
 
 
 def test_a_plain_services_version_is_its_own_name(lab: Any) -> None:

@@ -1,0 +1,158 @@
+"""The management service's verbs for services and operations over HTTP (wire §7, §8)."""
+
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from akstwin.backend import AccessToken, Json, JsonPatch, Keys, Operation, ServiceQuery
+from akstwin.domain.lifecycles import OperationState
+from akstwin.errors import AksError, NotFound
+from akstwin.remote.caller import JSON_PATCH, segment
+from akstwin.remote.refusals import shown
+from akstwin.remote.verbs import COMPUTE_VERSION, Verbs, in_a_query, meant, named
+
+_LOCATION: Final = "Operation-Location"
+_OVER: Final = "over:"
+"""What the id of an operation begins with that the server did at once, and gave none."""
+_FINAL: Final = {
+    "succeeded": OperationState.SUCCEEDED,
+    "failed": OperationState.FAILED,
+    "cancelled": OperationState.CANCELLED,
+    "canceled": OperationState.CANCELLED,
+    "timedout": OperationState.TIMED_OUT,
+}
+
+
+class Services(Verbs):
+    """Services, their operations, keys, tokens and logs."""
+
+    @property
+    def _how_to_poll(self) -> dict[str, str]:
+        """Headers of a poll of an operation."""
+        return {}
+
+    def create_service(self, payload: Json) -> str:
+        """Create or replace a service; returns the operation's id."""
+        url = self._management("services")
+        return _last(named(self._caller.call("POST", url, payload), "POST", url, _LOCATION))
+
+    def patch_service(self, name: str, patch: JsonPatch) -> str | None:
+        """Change a service; returns the operation's id, or None."""
+        url = self._service(name)
+        response = self._caller.call("PATCH", url, patch, content_type=JSON_PATCH)
+        if response.headers.get(_LOCATION):
+            return _last(response.headers[_LOCATION])
+        if response.status_code == 202:
+            named(response, "PATCH", url, _LOCATION)
+        try:
+            document = response.json()
+        except ValueError:
+            return None
+        operation = document.get("operationId") if isinstance(document, dict) else None
+        return str(operation) if operation else None
+
+    def delete_service(self, name: str) -> str:
+        """Delete a service; returns the operation's id (NotFound)."""
+        url = self._service(name)
+        response = self._caller.call("DELETE", url)
+        if response.status_code == 204:
+            raise NotFound(f"service {name} is not there")
+        location = response.headers.get(_LOCATION)
+        if not location and response.status_code == 202:
+            named(response, "DELETE", url, _LOCATION)
+        return _last(location) if location else f"{_OVER}delete/{name}"
+
+    def get_service(self, name: str) -> Json:
+        """The service's document (NotFound)."""
+        return self._object("GET", self._service(name), params={"expand": "true"})
+
+    def list_services(self, query: ServiceQuery) -> list[Json]:
+        """The documents of the services that the query means, by name."""
+        params = {
+            "expand": "true",
+            "computeType": query.compute_type,
+            "tags": in_a_query(query.tags),
+            "properties": in_a_query(query.properties),
+            "modelName": query.model_name,
+            "modelId": query.model_id,
+        }
+        found = self._values(self._management("services"), params)
+        return sorted(
+            (each for each in found if meant(each, query.tags, query.properties)),
+            key=lambda each: str(each.get("name")),
+        )
+
+    def get_operation(self, operation_id: str) -> Operation:
+        """An operation of a service, a key or a compute target (NotFound)."""
+        if operation_id.startswith(_OVER):
+            return Operation(operation_id, OperationState.SUCCEEDED)
+        if operation_id.startswith(("http://", "https://")):
+            return self._compute_operation(operation_id)
+        url = self._management("operations", segment("operation", operation_id))
+        document = self._object("GET", url, params={"offset": "0"}, more=self._how_to_poll)
+        details = document.get("operationDetails")
+        stage = details.get("subOperationType") if isinstance(details, dict) else None
+        return Operation(
+            operation_id,
+            _state(document.get("state"), url),
+            str(stage or "DeployService"),
+            _error(document.get("error")),
+            str(document.get("streamingOperationLog") or ""),
+        )
+
+    def get_keys(self, name: str) -> Keys:
+        """The keys (NotFound, InvalidSetting)."""
+        url = f"{self._service(name)}/listkeys"
+        document = self._object("POST", url)
+        return Keys(*(str(_needed(document, key, url)) for key in ("primaryKey", "secondaryKey")))
+
+    def regenerate_key(self, name: str, key_type: str, value: str | None = None) -> str:
+        """Replace a key; returns the operation's id."""
+        url = f"{self._service(name)}/regenerateKeys"
+        body = {"keyType": key_type, "keyValue": value}
+        return _last(named(self._caller.call("POST", url, body), "POST", url, _LOCATION))
+
+    def issue_token(self, name: str) -> AccessToken:
+        """A token (NotFound, InvalidSetting)."""
+        url = f"{self._service(name)}/token"
+        document = self._object("POST", url)
+        needed = ("accessToken", "tokenType", "refreshAfter", "expiryOn")
+        token, kind, refresh, expiry = (_needed(document, key, url) for key in needed)
+        return AccessToken(str(token), str(kind), int(refresh), int(expiry))
+
+    def get_logs(self, name: str, lines: int = 5000, *, init: bool = False) -> str:
+        """The last lines of the containers' logs (NotFound, InvalidSetting)."""
+        url = f"{self._service(name)}/logs"
+        document = self._object("GET", url, params={"tail": str(lines), "init": str(init)})
+        return str(document.get("content") or "")
+
+    def _service(self, name: str) -> str:
+        return self._management("services", segment("service", name))
+
+    def _compute_operation(self, operation_id: str) -> Operation:
+        params = None if "api-version=" in urlsplit(operation_id).query else COMPUTE_VERSION
+        document = self._object("GET", operation_id, params=params, more=self._how_to_poll)
+        error = document.get("error")
+        while isinstance(error, dict) and isinstance(error.get("error"), dict):
+            error = error["error"]
+        return Operation(operation_id, _state(document.get("status"), operation_id), error=_error(error))
+
+
+def _last(location: str) -> str:
+    """The operation's id: the last segment of its address."""
+    return quote(urlsplit(location).path.rstrip("/").rpartition("/")[2], safe="%")
+
+
+def _state(state: Any, url: str) -> OperationState:
+    if not isinstance(state, str):
+        raise AksError(f"GET {shown(url)}: the operation has no state")
+    return _FINAL.get(state.lower(), OperationState.RUNNING)
+
+
+def _error(error: Any) -> Json | None:
+    return error if isinstance(error, dict) and error else None
+
+
+def _needed(document: Json, key: str, url: str) -> Any:
+    if document.get(key) is None:
+        raise AksError(f"POST {shown(url)}: the answer has no {key}")
+    return document[key]
