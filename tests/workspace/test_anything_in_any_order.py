@@ -1147,7 +1147,7 @@ class Anything(RuleBasedStateMachine):
         told=st.fixed_dictionaries(
             {},
             optional={
-                "service_time": st.sampled_from(["10ms", "3s", "100s"]), "init_time": st.sampled_from(["1s", "20s"]),
+                "service_time": st.sampled_from(["10ms", "3s", "100s"]), "init_time": st.sampled_from(["1s", "20s", "200s"]),
                 "workers": st.sampled_from([1, 2]), "failure_rate": st.sampled_from([0.0, 0.5]),
             },
         ),
