@@ -67,7 +67,8 @@ DOCUMENTED = {
     "autoscale_down_window", "termination_grace", "restart_backoff", "restart_backoff_cap", "restart_backoff_reset",
     "max_surge", "max_unavailable", "unschedulable_after", "deployment_timeout", "router_pods", "router_cpu",
     "router_memory_gb", "node_failure_detected", "node_eviction", "versions_per_endpoint", "cluster_minimum_nodes",
-    "cluster_minimum_cores", "cluster_create", "cluster_attach", "node_autoscaler_scan", "node_autoscaler_unneeded", "node_autoscaler_after_add",
+    "cluster_minimum_cores", "cluster_create", "cluster_attach",
+    "node_autoscaler_scan", "node_autoscaler_unneeded", "node_autoscaler_after_add",
     "node_autoscaler_provision_cap",
 }  # fmt: skip
 
