@@ -6,6 +6,7 @@ It drives the cores (`rollout`, `autoscaling`, `management`) and performs what t
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Protocol
 
 from akstwin.clock import Micros
@@ -145,6 +146,7 @@ class ServiceController:
         self._crashing_since: dict[str, Micros] = {}
         self.pod_log: deque[tuple[Micros, str, str, str]] = deque(maxlen=_POD_LOG)
         self._leaving: dict[str, list[Pod]] = {}
+        self._replaced: list[str] = []
         self._wake: Timer | None = None
         self._wake_instant: Micros | None = None
         self._deployed = False
@@ -335,13 +337,25 @@ class ServiceController:
         """
         if management.takes_operation(effects):
             self._note_begun()
-        operation = self.life.running
+        operation, state = self.life.running, self.life.state
         self._spec = after
         for version in after.versions:
             if version.name in self._deployments:
                 self._deployments[version.name].spec = version
         rolls = [effect.version.name for effect in effects if isinstance(effect, Added | Rolled)]
         retuned = [effect.version.name for effect in effects if isinstance(effect, Retuned)]
+        self._come_and_go(effects)
+        touched = [self._deployments[name] for name in (*rolls, *retuned)]
+        if rolls:
+            self._build([self._deployments[name] for name in rolls], operation)
+        elif operation is None and any(isinstance(effect, Removed) for effect in effects):
+            self.lifecycle.relieve(self._facts(), self._calendar.now)
+            if self.life.state is not state:
+                self._recorders.happened(self._calendar.now, "service_state", self.name, self.life.state.value)
+            self._observe()
+        self._after_lag(lambda: self._apply(touched))
+
+    def _come_and_go(self, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
             match effect:
                 case Added(version):
@@ -350,18 +364,12 @@ class ServiceController:
                     added.shares = False
                     self._report(added)
                 case Removed(name):
-                    self._remove(self._deployments.pop(name))
+                    replaced = any(isinstance(each, Added) for each in effects)
+                    self._remove(self._deployments.pop(name), replaced=replaced)
                 case Reshared(split):
                     self._split = split
                 case _:
                     pass
-        touched = [self._deployments[name] for name in (*rolls, *retuned)]
-        if rolls:
-            self._build([self._deployments[name] for name in rolls], operation)
-        elif operation is None and any(isinstance(effect, Removed) for effect in effects):
-            self.lifecycle.relieve(self._facts(), self._calendar.now)
-            self._observe()
-        self._after_lag(lambda: self._apply(touched))
 
     def _build(self, deployments: list[Deployment], operation: Operation | None) -> None:
         """One operation, one build: what needs none waits for what does."""
@@ -396,15 +404,21 @@ class ServiceController:
         self._reconcile(deployment)
         self._observe()
 
-    def _remove(self, deployment: Deployment) -> None:
-        """The version's share goes to the others; once the router has learned that, its pods end."""
+    def _remove(self, deployment: Deployment, *, replaced: bool) -> None:
+        """The version's share goes to the others; once the router has learned that, its pods end.
+
+        One that others replace serves until they have come: an update that fails leaves it serving.
+        """
         version = deployment.spec.name
         self._stop_autoscaler(deployment)
         self._crashing_since.pop(version, None)
         deployment.replicas = 0
         self._report(deployment)
         self._leaving[version] = self.pods_of(version)
-        self._after_lag(lambda: self._forget(version))
+        if replaced:
+            self._replaced.append(version)
+        else:
+            self._after_lag(lambda: self._forget(version))
 
     def _forget(self, version: str) -> None:
         if version not in self._deployments:  # else it has been added again meanwhile
@@ -559,10 +573,8 @@ class ServiceController:
         after = self.life
         if after.state is not before.state:
             self._recorders.happened(now, "service_state", self.name, after.state.value)
-        if after.state is ServiceState.HEALTHY and not all(each.shares for each in self._deployments.values()):
-            for deployment in self._deployments.values():
-                deployment.shares = True  # it is Healthy only with all versions in place
-            self._after_lag(self._tell_router)
+        if after.state is ServiceState.HEALTHY:
+            self._all_in_place()
         if before.running is not None and after.running is None:
             ended = after.operations[-1]
             self._recorders.happened(now, "operation_ended", self.name, ended.state.value)
@@ -578,6 +590,16 @@ class ServiceController:
                 self._wake.cancel()
             self._wake_instant = wake
             self._wake = None if wake is None else self._calendar.at(wake, Order.OPERATION, self._woken)
+
+    def _all_in_place(self) -> None:
+        """It is Healthy, which it is only with all versions there: they get their shares, and what they replace ends."""
+        if not all(each.shares for each in self._deployments.values()):
+            for deployment in self._deployments.values():
+                deployment.shares = True
+            self._after_lag(self._tell_router)
+        for name in self._replaced:
+            self._after_lag(partial(self._forget, name))
+        self._replaced.clear()
 
     def _woken(self) -> None:
         self._wake = self._wake_instant = None

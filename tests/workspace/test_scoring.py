@@ -275,9 +275,6 @@ def test_a_version_named_by_the_header(lab: Any) -> None:
     assert endpoint.versions["green"].run("{}") == "green"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the old versions go at once, and the default with them: 404 until another one has come"
-)
 @pytest.mark.parametrize("comes", [True, False])
 def test_an_overwrite_by_another_version(lab: Any, comes: bool) -> None:
     """The service is there all the time: the old version answers until the new one can, or for good if it never can."""

@@ -614,9 +614,6 @@ def test_events_in_their_order(lab: Any) -> None:
     assert lab.ws.simulation.events
 
 
-@pytest.mark.xfail(
-    strict=True, reason="Lifecycle.relieve changes the state before ServiceController._observe compares it"
-)
 def test_events_tell_every_state(lab: Any) -> None:
     """Also that a service is well again because the version that had failed is taken away."""
     lab.ws.simulation.profile("svc", reply=1)
