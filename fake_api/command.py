@@ -2,12 +2,13 @@
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
 if TYPE_CHECKING:
     from akstwin.backend import WorkspaceIdentity
+    from akstwin.fake_api.clock import Mode
 
 
 @click.command()
@@ -60,7 +61,8 @@ def serve(
                 click.echo(f"export {name}={shlex.quote(value)}")
 
     identity = WorkspaceIdentity() if workspace is None else _identity(workspace)
-    run(Settings(host, port, tls_port, clock, rate, seed, assumptions, None, identity), started)  # type: ignore[arg-type]
+    mode = cast("Mode", clock)
+    run(Settings(host, port, tls_port, mode, rate, seed, assumptions, None, identity), started)
 
 
 def _identity(resource_id: str) -> "WorkspaceIdentity":

@@ -48,6 +48,7 @@ class ServedWorkspace:
         scoring_base: str = "",
         script_seconds: float = 60.0,
     ) -> None:
+        self._settings = (identity, seed, assumptions, clock, rate, epoch, scoring_base, script_seconds)
         given = {} if epoch is None else {"epoch": epoch}
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "akstwin-scripts")
         self.backend = SimulatedBackend(
@@ -95,6 +96,14 @@ class ServedWorkspace:
         # Where time does not pass by itself, a script's own time cannot count: the default profile's does.
         real_time = untold and self.clock.runs
         return ServedScripts(spec, self._threads, self.clock.acting, self.clock.real_work, real_time=real_time)
+
+    def renew(self) -> None:
+        """Begin anew, as it was made, at the rate that time passes now; who listens goes on listening."""
+        made = ServedWorkspace(*self._settings)
+        if self.clock.rate != made.clock.rate:
+            made.clock.set_rate(self.clock.rate)
+        self.close()
+        vars(self).update(vars(made), listeners=self.listeners)  # whoever holds this one holds the new world
 
     def close(self) -> None:
         """End it, and the processes of its scripts."""

@@ -1,12 +1,13 @@
 """A scenario as a simulated workspace: its cluster, its service, its traffic and faults, under the SDK's classes."""
 
 from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
 from akstwin.backend import Json
-from akstwin.clock import NEVER, SECOND, Micros
+from akstwin.clock import NEVER, Micros
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import VM_SIZES, VmSize
 from akstwin.domain.deployment import DeployArguments
@@ -19,13 +20,13 @@ from akstwin.policies.canary import Canary
 from akstwin.policies.policy import Policy
 from akstwin.scenarios.load import Prepared, document_of, prepare
 from akstwin.sdk import wire
+from akstwin.sdk.waiting import wait
 from akstwin.sim.backend import SimulatedBackend
 from akstwin.sim.calendar import Order
 from akstwin.sim.driver import Profile
 
 CLUSTER: Final = "scenario"
 """The name of the compute target that the scenario's cluster becomes."""
-_POLL: Final = Micros(5 * SECOND)
 
 
 def open_scenario(
@@ -144,8 +145,7 @@ def _arguments(version: VersionSpec) -> dict[str, Any]:
 def _wait(backend: SimulatedBackend, operation_id: str | None) -> None:
     if operation_id is None:
         return
-    while (operation := backend.get_operation(operation_id)).state is OperationState.RUNNING:
-        backend.clock.sleep_until(Micros(backend.clock.now() + _POLL))
+    operation = wait(backend, operation_id, show=False)
     if operation.state is not OperationState.SUCCEEDED:
         raise AksError(f"the scenario's deployment ended {operation.state}: {operation.error}")
 
@@ -157,7 +157,7 @@ def _plan(backend: SimulatedBackend, prepared: Prepared) -> None:
     for fault in told.faults:
         running.world.plan_fault(fault.model_copy(update={"at": start + fault.at}), running)
     for operation in told.operations:
-        backend.driver.at(Micros(start + operation.at), lambda each=operation: _operate(backend, name, each))  # type: ignore[misc]
+        backend.driver.at(Micros(start + operation.at), partial(_operate, backend, name, operation))
     for spec in told.policies:
         _PolicyRun(backend, name, Canary(spec)).look()
     if told.traffic:

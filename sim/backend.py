@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from akstwin.backend import Json, ScoreRequest, ScoreResponse, WorkspaceIdentity
 from akstwin.clock import Micros
 from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.mistakes import first_mistake
+from akstwin.domain.mistakes import read
 from akstwin.domain.observation import Observation
-from akstwin.errors import AksError, InvalidSetting
+from akstwin.errors import InvalidSetting
 from akstwin.files import FileStore
 from akstwin.manager import Manager
 from akstwin.sim.calendar import Calendar
@@ -187,10 +187,7 @@ def read_assumptions(given: Mapping[str, Any]) -> Assumptions:
     Raises:
         AksError: no such key, or a value that is refused, with its name.
     """
-    try:
-        return _Assumed.model_validate({"assumptions": given}).assumptions
-    except ValidationError as error:
-        raise AksError(first_mistake(error, _Assumed)) from None
+    return read(_Assumed, {"assumptions": given}).assumptions
 
 
 def _in_virtual_time(spec: WorkerSpec, untold: bool) -> Replies:  # noqa: ARG001 - the port's

@@ -189,7 +189,7 @@ class ServiceController:
 
     def pods_of(self, version: str) -> list[Pod]:
         """The version's pods, the oldest first."""
-        return [pod for pod in self._all_pods() if pod.version == version]
+        return [pod for pod in self._pods.all if pod.owner is self and pod.version == version]
 
     def usage(self, version: str) -> Usage:
         """How busy the version has been, and is."""
@@ -337,7 +337,7 @@ class ServiceController:
         """
         if management.takes_operation(effects):
             self._note_begun()
-        operation, state = self.life.running, self.life.state
+        operation = self.life.running
         self._spec = after
         for version in after.versions:
             if version.name in self._deployments:
@@ -349,13 +349,11 @@ class ServiceController:
         if rolls:
             self._build([self._deployments[name] for name in rolls], operation)
         elif operation is None and any(isinstance(effect, Removed) for effect in effects):
-            self.lifecycle.relieve(self._facts(), self._calendar.now)
-            if self.life.state is not state:
-                self._recorders.happened(self._calendar.now, "service_state", self.name, self.life.state.value)
-            self._observe()
+            self._observe(relieved=True)
         self._after_lag(lambda: self._apply(touched))
 
     def _come_and_go(self, effects: tuple[Effect, ...]) -> None:
+        replaced = any(isinstance(effect, Added) for effect in effects)
         for effect in effects:
             match effect:
                 case Added(version):
@@ -364,7 +362,6 @@ class ServiceController:
                     added.shares = False
                     self._report(added)
                 case Removed(name):
-                    replaced = any(isinstance(each, Added) for each in effects)
                     self._remove(self._deployments.pop(name), replaced=replaced)
                 case Reshared(split):
                     self._split = split
@@ -565,11 +562,13 @@ class ServiceController:
 
     # -- management
 
-    def _observe(self) -> None:
-        """Tell the management core what the pods are like, and note what it makes of it."""
+    def _observe(self, *, relieved: bool = False) -> None:
+        """Tell the management core what the pods are like, and whether a version has gone; note what it makes of it."""
         now = self._calendar.now
-        before = self.life
-        wake = self.lifecycle.observe(self._facts(), now)
+        before, facts = self.life, self._facts()
+        if relieved:
+            self.lifecycle.relieve(facts, now)
+        wake = self.lifecycle.observe(facts, now)
         after = self.life
         if after.state is not before.state:
             self._recorders.happened(now, "service_state", self.name, after.state.value)
@@ -628,8 +627,7 @@ class ServiceController:
             )
             shortage = scheduling.shortage_message(request, len(waiting))
         crashing = min(self._crashing_since.values(), default=None)
-        gone = not self._all_pods()
-        return Facts(wanted, available, rolled, since, message, shortage, crashing, restarts, gone)
+        return Facts(wanted, available, rolled, since, message, shortage, crashing, restarts, self.ended)
 
     def _after_lag(self, action: Callable[[], None]) -> None:
         self._calendar.after(self._assumptions.router_lag, Order.CLUSTER, action)

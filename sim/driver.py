@@ -111,7 +111,7 @@ class Driver:
         asset: Callable[[str], Json],
         folder: Path,
         script_seconds: float,
-        scripts: "ScriptsOf",
+        scripts: ScriptsOf,
     ) -> None:
         self._scripts = scripts
         self._limits = Limits(init_seconds=script_seconds, run_seconds=script_seconds)
@@ -203,19 +203,12 @@ class Driver:
     def status(self, name: str) -> DeploymentStatus:
         """How many replicas each version has."""
         controller = self.services[name].controller
-        return DeploymentStatus(
-            {
-                version: VersionStatus(
-                    deployment.replicas,
-                    sum(
-                        pod.staying and pod.template.revision == deployment.revision
-                        for pod in controller.pods_of(version)
-                    ),
-                    sum(pod.ready for pod in controller.pods_of(version)),
-                )
-                for version, deployment in controller.deployments.items()
-            }
-        )
+        versions = {}
+        for version, deployment in controller.deployments.items():
+            pods = controller.pods_of(version)
+            updated = sum(pod.staying and pod.template.revision == deployment.revision for pod in pods)
+            versions[version] = VersionStatus(deployment.replicas, updated, sum(pod.ready for pod in pods))
+        return DeploymentStatus(versions)
 
     def at(self, instant: Micros, action: Callable[[], None]) -> None:
         """Call `action` at `instant`."""
@@ -288,14 +281,16 @@ class Driver:
         """End what is left of a service of that name."""
         self.services.pop(service, None)
         self.watches.pop(service, None)
-        for replies in self._replies.pop(service, {}).values():
-            replies.close()
+        self._end_replies(service)
 
     def close(self) -> None:
         """End all processes."""
         for service in list(self._replies):
-            for replies in self._replies.pop(service).values():
-                replies.close()
+            self._end_replies(service)
+
+    def _end_replies(self, service: str) -> None:
+        for replies in self._replies.pop(service, {}).values():
+            replies.close()
 
     def make_reply(self, service: str, reply: Any) -> Replies:
         """What answers instead of a script.

@@ -28,11 +28,20 @@ def check_faults(faults: Sequence[Fault], versions: Sequence[str], nodes: int) -
         InvalidSetting: a node or a version that does not exist.
     """
     for at, fault in enumerate(faults):
-        if isinstance(fault, NodeLoss) and fault.node > nodes:
-            raise InvalidSetting(f"faults[{at}].node", fault.node, f"a node of the cluster: they are 1 to {nodes}")
-        version = getattr(fault, "version", None)
-        if version is not None and version not in versions:
-            raise InvalidSetting(f"faults[{at}].version", version, a_version(versions, version))
+        check_fault(f"faults[{at}]", fault, versions, nodes)
+
+
+def check_fault(where: str, fault: Fault, versions: Sequence[str], nodes: int) -> None:
+    """Refuse a fault on what is not there.
+
+    Raises:
+        InvalidSetting: a node or a version that does not exist; `where` goes before its name.
+    """
+    if isinstance(fault, NodeLoss) and fault.node > nodes:
+        raise InvalidSetting(f"{where}.node", fault.node, f"a node of the cluster: they are 1 to {nodes}")
+    version = getattr(fault, "version", None)
+    if version is not None and version not in versions:
+        raise InvalidSetting(f"{where}.version", version, a_version(versions, version))
 
 
 def a_version(known: Sequence[str], given: str) -> str:

@@ -1,23 +1,23 @@
 """`ws.simulation`, what only a simulated workspace can do: profiles, traffic, faults, letting time pass, looking."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from akstwin.clock import NEVER, SECOND, Micros
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.faults import Fault
-from akstwin.domain.mistakes import first_mistake
+from akstwin.domain.mistakes import read
 from akstwin.domain.observation import Observation
 from akstwin.domain.profile import ModelProfile
-from akstwin.domain.units import parse_duration
+from akstwin.domain.units import read_duration
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals, Clients
-from akstwin.errors import AksError, InvalidSetting
+from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Order
 from akstwin.sim.driver import UNSET, Driver, Profile
-from akstwin.sim.faults import a_version
+from akstwin.sim.faults import check_fault
 from akstwin.sim.source import Source
 from akstwin.sim.world import SimulatedService
 
@@ -106,8 +106,8 @@ class Simulation:
             }.items()
             if value is not None
         }
-        read = _read(_Told, {"profile": given}).profile
-        model = {**told.model, **{name: getattr(read, name) for name in given}}
+        told_now = read(_Told, {"profile": given}).profile
+        model = {**told.model, **{name: getattr(told_now, name) for name in given}}
         if reply is UNSET:
             profile = Profile(model, told.reply, told.number)
         else:
@@ -132,7 +132,7 @@ class Simulation:
         if name in self._driver.worlds:
             raise InvalidSetting("cluster.name", name, "the name of a compute target to come: it is there already")
         given = {"purpose": "DevTest", "nodes": nodes, "vm_size": vm_size, "max_nodes": max_nodes}
-        spec = _read(_Described, {"cluster": {key: value for key, value in given.items() if value is not None}}).cluster
+        spec = read(_Described, {"cluster": {key: value for key, value in given.items() if value is not None}}).cluster
         self._driver.try_cluster(name, spec)
         self._driver.described[name] = spec
         self._driver.sizes[name] = vm_size if isinstance(vm_size, str) else None
@@ -168,8 +168,8 @@ class Simulation:
             AksError: a value that is refused, with its name.
         """
         running = self._driver.service(service)
-        span = None if lasts is None else _span("lasts", lasts)
-        sent = _read(_Sent, {"traffic": _arrivals(shape, rate, at, instants), "clients": {"retry": retry}})
+        span = None if lasts is None else read_duration("lasts", lasts)
+        sent = read(_Sent, {"traffic": _arrivals(shape, rate, at, instants), "clients": {"retry": retry}})
         source = running.send([sent.traffic], sent.clients, (0, NEVER), self.new_entries(1))
         if span is not None:
             self._driver.calendar.after(span, Order.FAULT, source.stop)
@@ -198,16 +198,10 @@ class Simulation:
             NotFound: no such service or cluster.
             AksError: a setting that is refused, with its name.
         """
-        begins = self._driver.calendar.now + _span("at", at)
-        fault = _read(_Broken, {"fault": {"kind": kind, "at": 0, **settings}}).fault.model_copy(update={"at": begins})
-        target = self._target(service, cluster, kind)
-        version = getattr(fault, "version", None)
-        versions = list(target.controller.deployments)
-        if version is not None and version not in versions:
-            raise InvalidSetting("fault.version", version, a_version(versions, version))
-        node, nodes = getattr(fault, "node", None), len(target.world.nodes.all)
-        if node is not None and node > nodes:
-            raise InvalidSetting("fault.node", node, f"a node of the cluster: they are 1 to {nodes}")
+        begins = self._driver.calendar.now + read_duration("at", at)
+        fault = read(_Broken, {"fault": {"kind": kind, "at": 0, **settings}}).fault.model_copy(update={"at": begins})
+        target = self.target(service, cluster, kind)
+        check_fault("fault", fault, list(target.controller.deployments), len(target.world.nodes.all))
         target.world.plan_fault(fault, target)
 
     def advance(self, span: Span) -> None:
@@ -218,7 +212,7 @@ class Simulation:
         """
         calendar = self._driver.calendar
         self._looked_from = calendar.now
-        calendar.run_until(calendar.now + _span("span", span))
+        calendar.run_until(calendar.now + read_duration("span", span))
 
     def observe(self, service: str, window: Span | None = None) -> Observation:
         """What users and operators saw of a service.
@@ -233,7 +227,7 @@ class Simulation:
         """
         self._driver.service(service)
         now = self._driver.calendar.now
-        back = Micros(now - self._looked_from) if window is None else _span("window", window)
+        back = Micros(now - self._looked_from) if window is None else read_duration("window", window)
         return self._driver.watches[service].observe(back)
 
     def run_policy(self, policy: "Policy", endpoint: Any, until: Span) -> None:
@@ -249,7 +243,7 @@ class Simulation:
         """
         self._driver.service(endpoint.name)
         calendar = self._driver.calendar
-        end = calendar.now + _span("until", until)
+        end = calendar.now + read_duration("until", until)
         while True:
             observed = self._driver.watches[endpoint.name].observe(Micros(policy.interval))
             policy.step(endpoint, observed)
@@ -259,8 +253,13 @@ class Simulation:
             calendar.run_until(following)
         calendar.run_until(end)
 
-    def _target(self, service: str | None, cluster: str | None, kind: str) -> SimulatedService:
-        """Whose replicas or nodes are meant."""
+    def target(self, service: str | None, cluster: str | None, kind: str) -> SimulatedService:
+        """Whose replicas or nodes a fault of that kind means.
+
+        Raises:
+            NotFound: no such service.
+            InvalidSetting: no such cluster, none at all, or several.
+        """
         if service is not None:
             return self._driver.service(service)
         candidates = [
@@ -300,22 +299,6 @@ class _Broken(BaseModel):
 
 
 _OF_CLUSTERS: Final = ("node_loss", "image_pull_slow")
-_Model = TypeVar("_Model", bound=BaseModel)
-
-
-def _read(form: type[_Model], given: dict[str, Any]) -> _Model:
-    """Raises AksError, with the setting, its value and what was expected."""
-    try:
-        return form.model_validate(given)
-    except ValidationError as error:
-        raise AksError(first_mistake(error, form)) from None
-
-
-def _span(name: str, value: Span) -> Micros:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise InvalidSetting(name, value, str(error)) from None
 
 
 def _arrivals(shape: str, rate: Any, at: Any, instants: list[float] | None) -> dict[str, Any]:
@@ -331,7 +314,7 @@ def _arrivals(shape: str, rate: Any, at: Any, instants: list[float] | None) -> d
 def _instants(instants: list[float] | None) -> tuple[Micros, ...]:
     if not isinstance(instants, list | tuple):
         raise InvalidSetting("traffic.instants", instants, "a list of seconds, as the shape is trace")
-    read = tuple(_span("traffic.instants", instant) for instant in instants)
-    if any(later < earlier for earlier, later in pairwise(read)):
+    found = tuple(read_duration("traffic.instants", instant) for instant in instants)
+    if any(later < earlier for earlier, later in pairwise(found)):
         raise InvalidSetting("traffic.instants", instants, "a list of seconds that never goes back")
-    return read
+    return found

@@ -3,7 +3,7 @@
 import math
 import types
 from datetime import date
-from typing import Annotated, Any, Final, Union, get_args, get_origin
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -11,6 +11,21 @@ from pydantic.fields import FieldInfo
 from akstwin.clock import Micros
 from akstwin.domain.units import DURATION_FORM
 from akstwin.domain.words import nearest
+from akstwin.errors import AksError
+
+_Form = TypeVar("_Form", bound=BaseModel)
+
+
+def read(form: type[_Form], given: Any) -> _Form:
+    """A form as it was filled in.
+
+    Raises:
+        AksError: a setting that is refused, with its path, its value and what was expected.
+    """
+    try:
+        return form.model_validate(given)
+    except ValidationError as error:
+        raise AksError(first_mistake(error, form)) from None
 
 
 def first_mistake(error: ValidationError, root: type[BaseModel]) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from akstwin.clock import HOUR, MILLISECOND, MINUTE, SECOND, Micros
+from akstwin.errors import InvalidSetting
 
 _DURATION_UNITS: Final = {"us": 1, "ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
 _SIZE_UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
@@ -50,6 +51,18 @@ def parse_duration(value: object) -> Micros:
         ValueError: anything else, and whatever is negative or endless. The message says what is expected.
     """
     return Micros(_quantity(value, _DURATION_UNITS, SECOND, DURATION_FORM))
+
+
+def read_duration(setting: str, value: object) -> Micros:
+    """A duration that somebody gave for a setting.
+
+    Raises:
+        InvalidSetting: not a duration.
+    """
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise InvalidSetting(setting, value, str(error)) from None
 
 
 def parse_size(value: object) -> int:

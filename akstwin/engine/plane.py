@@ -293,7 +293,7 @@ class Plane:
         if request.exchange is None and span <= self._settings.worker_timeout:
             run = _Run(self._calendar.now + span, failed=hosted.draws.fails(request))
         elif isinstance(hosted.replies, Later) and request.exchange is not None and request.answered is None:
-            hosted.runs[number] = self._ask_later(hosted, hosted.replies, request, request.exchange, span)
+            self._ask_later(hosted, hosted.replies, request, request.exchange, span)
             return []
         else:
             run = self._outcome(hosted, request, span)
@@ -301,38 +301,40 @@ class Plane:
         self._schedule(hosted, number, run)
         return []
 
-    def _ask_later(self, hosted: _Hosted, replies: Later, request: Request, exchange: Exchange, span: int) -> _Run:
+    def _ask_later(self, hosted: _Hosted, replies: Later, request: Request, exchange: Exchange, span: int) -> None:
         """A script begins that takes real time."""
         now = self._calendar.now
-        run = _Run(now if replies.real_time else now + span, waiting=True)
+        run = hosted.runs[request.id] = _Run(now if replies.real_time else now + span, waiting=True)
         asked = asked_of(exchange, self._contents.wall(now), None if replies.real_time else span)
         if hosted.draws.fails(request):
-            self._ran(hosted, request, run, failure(hosted.replica, asked))
+            self._ran(hosted, request.id, run, exchange, failure(hosted.replica, asked), now)
         else:
-            replies.begin_run(hosted.replica, asked, lambda ran: self._ran(hosted, request, run, ran))
-        return run
+            replies.begin_run(hosted.replica, asked, lambda ran: self._ran(hosted, request.id, run, exchange, ran, now))
 
-    def _ran(self, hosted: _Hosted, request: Request, run: _Run, ran: Ran) -> None:
-        """A script has answered, or will not."""
+    def _ran(self, hosted: _Hosted, number: int, run: _Run, exchange: Exchange, ran: Ran, began: int) -> None:
+        """A script that takes real time has answered, or will not."""
+        self._judge(hosted, run, exchange, ran, began)
+        run.waiting = False
+        if hosted.runs.get(number) is not run:  # it was lost meanwhile
+            return
+        now = self._calendar.now
+        if hosted.container.hung:
+            run.ends = max(0, run.ends - now)  # what is left
+        else:
+            run.ends = max(run.ends, now)
+            self._schedule(hosted, number, run)
+
+    def _judge(self, hosted: _Hosted, run: _Run, exchange: Exchange, ran: Ran, began: int) -> None:
+        """What a script's answer, or the lack of one, makes of the run that began then."""
         match ran:
             case Reply() as reply:
-                assert request.exchange is not None  # noqa: S101
-                request.exchange.reply = reply
+                exchange.reply = reply
                 run.failed = reply.run_failed
             case ReplicaLost():
                 hosted.process, run.lost = False, True
             case Hung():
                 hosted.process, run.aborted = False, True
-                run.ends = (request.started or 0) + self._settings.worker_timeout
-        run.waiting = False
-        if hosted.runs.get(request.id, run) is not run:
-            return
-        now = self._calendar.now
-        if hosted.container.hung:
-            run.ends = max(0, run.ends - now)  # what is left
-        elif hosted.container.alive and not hosted.silent:
-            run.ends = max(run.ends, now)
-            self._schedule(hosted, request.id, run)
+                run.ends = began + self._settings.worker_timeout
 
     def _outcome(self, hosted: _Hosted, request: Request, span: int) -> _Run:
         """How the run will end, and when. A script answers now; its own run time does not count."""
@@ -349,24 +351,15 @@ class Plane:
             return _Run(now + span, lost=True)
         else:
             ran = replies.run(hosted.replica, asked)
-        match ran:
-            case Reply() as reply:
-                exchange.reply = reply
-                return _Run(now + span, failed=reply.run_failed)
-            case ReplicaLost():
-                hosted.process = False
-                return _Run(now + span, lost=True)
-            case Hung():
-                hosted.process = False
-                return _Run(now + limit, aborted=True)
+        run = _Run(now + span)
+        self._judge(hosted, run, exchange, ran, now)
+        return run
 
     def _schedule(self, hosted: _Hosted, number: int, run: _Run) -> None:
         run.timer = self._calendar.at(run.ends, Order.COMPLETION, lambda: self._done(hosted, number))
 
     def _done(self, hosted: _Hosted, number: int) -> None:
         now = self._calendar.now
-        if number not in hosted.runs:  # it was lost while its script took its time
-            return
         run = hosted.runs.pop(number)
         request = hosted.held.pop(number)
         if run.aborted or run.lost:

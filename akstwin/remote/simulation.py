@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 from akstwin.backend import Json
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.observation import Observation
-from akstwin.domain.units import parse_duration
+from akstwin.domain.units import read_duration
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.remote.caller import segment
 from akstwin.remote.control import Control
@@ -148,7 +148,7 @@ class RemoteSimulation:
             NotFound: no such service.
             AksError: a value that is refused, with its name.
         """
-        ends = None if lasts is None else f"{_span('lasts', lasts)}us"
+        ends = None if lasts is None else f"{read_duration('lasts', lasts)}us"
         told = _given(shape=shape, rate=rate, at=at, instants=instants, retry=retry, lasts=ends)
         name = segment("service", service)
         answer = self._post("traffic", f"traffic/{name}", told)
@@ -177,7 +177,7 @@ class RemoteSimulation:
         Args:
             span: how long.
         """
-        passes = _span("span", span)
+        passes = read_duration("span", span)
         began = self._control.now()
         self._control.move("simulation.advance", {"advance": f"{passes}us"})
         self._looked_from = began
@@ -193,7 +193,7 @@ class RemoteSimulation:
             NotFound: no such service.
             InvalidSetting: a window that is not longer than 0, or reaches back beyond what is kept.
         """
-        back = self._control.now() - self._looked_from if window is None else _span("window", window)
+        back = self._control.now() - self._looked_from if window is None else read_duration("window", window)
         return self._control.observe(service, back)
 
     def run_policy(self, policy: Policy, endpoint: Any, until: Span) -> None:
@@ -207,7 +207,7 @@ class RemoteSimulation:
         Raises:
             NotFound: no such endpoint here.
         """
-        end = self._control.now() + _span("until", until)
+        end = self._control.now() + read_duration("until", until)
         while True:
             policy.step(endpoint, self._control.observe(endpoint.name, policy.interval))
             following = self._control.now() + policy.interval
@@ -227,10 +227,3 @@ class RemoteSimulation:
 
 def _given(**values: Any) -> Json:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _span(name: str, value: Span) -> Micros:
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise InvalidSetting(name, value, str(error)) from None

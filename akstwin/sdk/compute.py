@@ -1,7 +1,7 @@
 """Clusters that services are deployed to: `ComputeTarget`, `AksCompute`."""
 
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, Self, cast
 
 from akstwin.backend import Json
 from akstwin.domain.lifecycles import OperationState
@@ -70,8 +70,7 @@ class ComputeTarget:
                     f"ComputeTargetNotFound: Compute Target with name {name} not found in provided workspace",
                     status_code=404,
                 ) from error
-        made: Any = AksCompute.deserialize(workspace, document)
-        return made  # type: ignore[no-any-return]
+        return cast("Self", AksCompute.deserialize(workspace, document))
 
     @staticmethod
     def create(

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 from math import nan
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Self, cast
 
 from akstwin.backend import Json, ServiceQuery
 from akstwin.clock import Micros
@@ -83,8 +83,7 @@ class Webservice:
                 raise WebserviceException(
                     f"WebserviceNotFound: Webservice with name {name} not found in provided workspace", status_code=404
                 ) from error
-        made: Any = _made(workspace, document)
-        return made  # type: ignore[no-any-return]
+        return cast("Self", _made(workspace, document))
 
     @staticmethod
     def list(

@@ -10,8 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
-from akstwin.clock import Micros
-from akstwin.domain.units import parse_duration
+from akstwin.domain.units import read_duration
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.fake_api.control.batch import score_all
 from akstwin.fake_api.control.describing import describe, page, refusals, takes, takes_fault, takes_requests
@@ -116,7 +115,7 @@ def _add_world(app: FastAPI, control: "Control") -> None:
     async def observe(service: str, window: Annotated[str, Query()] = "60s") -> Json:
         """What users and operators saw of a service in the last `window`."""
         with workspace.clock.acting():
-            return observation_json(workspace.backend.observe(service, _duration("window", window)))
+            return observation_json(workspace.backend.observe(service, read_duration("window", window)))
 
     @app.post("/_akstwin/profile/{service}", openapi_extra=takes(ProfileForm), responses=refusals(400, 404))
     async def profile(service: str, given: _Given) -> Json:
@@ -251,10 +250,3 @@ def _clock(control: "Control") -> Json:
             "mode": workspace.clock.mode,
             "rate": workspace.clock.rate,
         }
-
-
-def _duration(name: str, text: str) -> Micros:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise InvalidSetting(name, text, str(error)) from None

@@ -3,10 +3,8 @@
 from functools import partial
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from akstwin.domain.faults import Fault, ImagePullSlow, InitFailure, NodeLoss, ReplicaHang, ReplicaKill, SlowReplica
-from akstwin.domain.mistakes import first_mistake
+from akstwin.domain.mistakes import read
 from akstwin.errors import AksError, Conflict
 from akstwin.fake_api.control.forms import CauseForm
 from akstwin.sim.backend import SimulatedBackend
@@ -41,7 +39,7 @@ class Cause:
         self._subject = ""
         self._victims: set[str] = set()
         settings = {key: value for key, value in given.items() if key not in ("service", "cluster")}
-        self.fault: Fault = _read({"at": 0, **settings})
+        self.fault: Fault = read(CauseForm, {"fault": {"at": 0, **settings}}).fault
         now = backend.calendar.now
         self.begins = now + self.fault.at
         lasts = getattr(self.fault, "lasts", None)
@@ -64,7 +62,7 @@ class Cause:
         told = {key: value for key, value in self.given.items() if key not in ("at", "lasts", "kind")}
         seen = len(self._backend.driver.events)
         self._backend.simulation.fault(self.fault.kind, at=0, **told)
-        self._target = self._targeted()
+        self._target = self._backend.simulation.target(told.get("service"), told.get("cluster"), self.fault.kind)
         self._plan(self._backend.calendar.now, partial(self._has_struck, seen))
         if self.ends is not None:
             self._plan(self.ends, self.end)
@@ -98,18 +96,6 @@ class Cause:
         if self.struck and self._target is not None:
             self._undo_in(self._target)
 
-    def _targeted(self) -> SimulatedService:
-        """Where it strikes, as the simulation finds it: the service that was named, else the first on the cluster."""
-        driver = self._backend.driver
-        name, cluster = self.given.get("service"), self.given.get("cluster")
-        if name is not None:
-            return driver.service(name)
-        return next(
-            service
-            for service in driver.services.values()
-            if not service.controller.ended and (cluster is None or driver.worlds.get(cluster) is service.world)
-        )
-
     def _undo_in(self, service: SimulatedService) -> None:
         pods, plane = service.world.pods, service.plane
         match self.fault:
@@ -127,10 +113,3 @@ class Cause:
                         plane.slow_down(pod.number, 1.0)
             case _:
                 pass
-
-
-def _read(given: dict[str, Any]) -> Fault:
-    try:
-        return CauseForm.model_validate({"fault": given}).fault
-    except ValidationError as error:
-        raise AksError(first_mistake(error, CauseForm)) from None

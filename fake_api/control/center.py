@@ -149,10 +149,7 @@ class Control:
         while any(service.plane.population for service in services) and old.calendar.peek() <= end:
             old.calendar.step()
         old.calendar.run_until(old.calendar.now + old.assumptions.router_overhead)
-        base = old._means.scoring_base  # noqa: SLF001 - a served workspace does not tell it
-        new = ServedWorkspace(old.identity, old.seed, old.assumptions, clock.mode, clock.rate, old.epoch, base)
-        workspace.close()
-        vars(workspace).update(vars(new), listeners=workspace.listeners)  # whoever holds it, holds the new world
+        workspace.renew()
         self.faults.forget()
         self.journal.clear()
         self.metrics.clear()

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from akstwin.domain.faults import Fault
-from akstwin.domain.mistakes import first_mistake
+from akstwin.domain.mistakes import read
 from akstwin.domain.words import nearest
-from akstwin.errors import AksError, Conflict, InvalidSetting, NotFound
+from akstwin.errors import Conflict, InvalidSetting, NotFound
 from akstwin.fake_api.control.causes import Cause
 from akstwin.fake_api.control.forms import WIRE_KINDS, ByWire, WireForm
 from akstwin.fake_api.control.interference import Armed, Interference
@@ -58,7 +56,7 @@ class Faults:
         with clock.acting() as now:
             fault: Cause | Armed
             if kind in WIRE_KINDS:
-                wire = _read(dict(given))
+                wire = read(WireForm, {"fault": dict(given)}).fault
                 fault = Armed(identity, wire, now + wire.at, backend.seed)
                 self._interference.arm(fault)
             else:
@@ -138,10 +136,3 @@ class Faults:
 
 def _settings(fault: ByWire | Fault) -> Json:
     return fault.model_dump(mode="json", exclude_unset=True)
-
-
-def _read(given: Json) -> ByWire:
-    try:
-        return WireForm.model_validate({"fault": given}).fault
-    except ValidationError as error:
-        raise AksError(first_mistake(error, WireForm)) from None

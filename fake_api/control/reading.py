@@ -5,14 +5,14 @@ import binascii
 from dataclasses import asdict
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, Field, create_model
 
 from akstwin.backend import ScoreRequest, ScoreResponse
-from akstwin.domain.mistakes import first_mistake
+from akstwin.domain import mistakes
 from akstwin.domain.observation import Observation
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import Duration
-from akstwin.errors import AksError, InvalidSetting
+from akstwin.errors import InvalidSetting
 
 Form = TypeVar("Form", bound=Spec)
 
@@ -95,11 +95,8 @@ def read(form: type[Form], given: Any, name: str = "body") -> Form:
     Raises:
         AksError: a setting that is refused, with its name.
     """
-    root: type[BaseModel] = create_model("Root", **{name: (form, ...)})  # type: ignore[call-overload]
-    try:
-        found: Form = getattr(root.model_validate({name: given}), name)
-    except ValidationError as error:
-        raise AksError(first_mistake(error, root)) from None
+    root: type[BaseModel] = create_model("Root", **{name: (form, ...)})  # type: ignore[call-overload]  # a field by a name that is told
+    found: Form = getattr(mistakes.read(root, {name: given}), name)
     return found
 
 
