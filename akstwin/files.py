@@ -5,6 +5,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,16 +21,21 @@ _LONGEST_PATH: Final = 1024
 """Bytes, as blobs have it."""
 _PARTIAL: Final = ".partial"
 """The folder of files that are being written; no container has a name that begins with a dot."""
+_BLOCKS: Final = ".blocks"
+"""The folder of blocks that have come and are in no file yet."""
 
 
 class FileStore:
     """Keeps containers of files below one folder, each file at the path it was given.
+
+    What is kept outlives the process, however it ends; `unforced` says what a power cut could still take away.
 
     Args:
         folder: where, made if it is not there; None: a temporary folder, which `close` removes.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
+        self._unforced: dict[Path, None] | None = None
         self._remove: weakref.finalize[[str, bool], FileStore] | None = None
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="akstwin-files-"))
@@ -59,13 +65,17 @@ class FileStore:
             for depth in range(1, len(segments)):
                 if segments[:depth] in copies:
                     raise InvalidSetting("path", "/".join(segments), "possible: a file has the name of its folder")
-        target = self._new(container)
+        whole = Path(tempfile.mkdtemp(dir=self._partials()))  # it comes into being whole, under its name
         try:
             for segments, source in copies.items():
-                _copy(source, target.joinpath(*segments))
-        except UnreadableFile:
-            shutil.rmtree(target)
+                _copy(source, whole.joinpath(*segments))
+            target = self._new(container)
+            whole.replace(target)
+        except BaseException:
+            shutil.rmtree(whole, ignore_errors=True)
             raise
+        for segments in copies:
+            self._note(target.joinpath(*segments))
         return f"{ORIGIN}/{target.name}"
 
     def download(self, prefix: str, target: Path) -> list[Path]:
@@ -109,9 +119,7 @@ class FileStore:
 
     def partial(self) -> Path:
         """A new file to write to, for `keep`; whoever does not keep it removes it."""
-        folder = self.folder / _PARTIAL
-        folder.mkdir(exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder)
+        handle, name = tempfile.mkstemp(dir=self._partials())
         os.close(handle)
         return Path(name)
 
@@ -142,12 +150,73 @@ class FileStore:
             UnreadableFile: it cannot be put there.
         """
         self.check_new(path)
-        target = self._target(path)
+        self._move(path, written, self._target(path))
+
+    # -- blocks of a file that comes in pieces
+
+    def keep_block(self, path: str, block: str, written: Path) -> Path:
+        """Put a block that `partial` gave by, in place of the one that has its id; returns where it is.
+
+        Args:
+            path: of the file that it is for, as for `keep`.
+            block: its id.
+            written: the block.
+
+        Raises:
+            UnreadableFile: it cannot be put there.
+        """
+        target = self._blocks(path) / _hashed(block)
+        self._move(path, written, target)
+        return target
+
+    def block(self, path: str, block: str) -> Path | None:
+        """Where a block is; None: it has not come."""
+        found = self._blocks(path) / _hashed(block)
+        return found if found.is_file() else None
+
+    def count_blocks(self, path: str) -> int:
+        """How many blocks have come for a file that is not whole yet."""
+        folder = self._blocks(path)
+        return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
+
+    def drop_blocks(self, path: str) -> None:
+        """The file is whole, or there is another one."""
+        shutil.rmtree(self._blocks(path), ignore_errors=True)
+
+    def _blocks(self, path: str) -> Path:
+        return self.folder / _BLOCKS / _hashed(path)
+
+    # -- what a power cut could take away
+
+    def watch(self) -> None:
+        """From now on remember what is kept, for `unforced`."""
+        self._unforced = {}
+
+    def unforced(self) -> list[Path]:
+        """Files that have been kept since the last call, and the folders that name them: some may be gone again.
+
+        The kernel has them, but not yet the disk.
+        """
+        found = list(self._unforced or ())
+        if self._unforced:
+            self._unforced.clear()
+        return found
+
+    def _note(self, path: Path) -> None:
+        if self._unforced is None:
+            return
+        self._unforced[path] = None
+        while path != self.folder:  # each folder is named in the one above
+            path = path.parent
+            self._unforced[path] = None
+
+    def _move(self, path: str, written: Path, target: Path) -> None:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             written.replace(target)
         except OSError as error:
             raise UnreadableFile(path, error.strerror or str(error)) from None
+        self._note(target)
 
     def close(self) -> None:
         """Remove the folder if it is a temporary one."""
@@ -162,16 +231,17 @@ class FileStore:
     ) -> None:
         self.close()
 
+    def _partials(self) -> Path:
+        folder = self.folder / _PARTIAL
+        folder.mkdir(exist_ok=True)
+        return folder
+
     def _new(self, container: str) -> Path:
         target, number = self.folder / container, 1
-        while True:
-            try:
-                target.mkdir()
-            except FileExistsError:
-                number += 1
-                target = self.folder / f"{container}-{number}"
-            else:
-                return target
+        while target.exists():
+            number += 1
+            target = self.folder / f"{container}-{number}"
+        return target
 
     def _target(self, path: str) -> Path:
         origin, *segments = _segments("path", path)
@@ -199,6 +269,11 @@ def _segments(setting: str, path: str) -> tuple[str, ...]:
         if segment in ("", ".", "..") or odd or len(segment.encode()) > _LONGEST_NAME:
             raise InvalidSetting(setting, path, "a relative path of plain names with / between them")
     return segments
+
+
+def _hashed(text: str) -> str:
+    """A name of plain letters for any text."""
+    return sha256(text.encode()).hexdigest()
 
 
 def _copy(source: Path, target: Path) -> None:

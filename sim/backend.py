@@ -3,15 +3,18 @@
 Nothing here waits: to sleep is to let the calendar run, and a request is answered when virtual time has come to its answer.
 """
 
+import json
 import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping, Sequence
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from akstwin.backend import Json, ScoreRequest, ScoreResponse, WorkspaceIdentity
 from akstwin.clock import Micros
@@ -21,12 +24,13 @@ from akstwin.domain.observation import Observation
 from akstwin.errors import InvalidSetting
 from akstwin.files import FileStore
 from akstwin.manager import Manager
+from akstwin.manager.shelves import Shelf
 from akstwin.sim.calendar import Calendar
 from akstwin.sim.driver import Driver, ScriptsOf
 from akstwin.sim.front import Front
-from akstwin.sim.simulation import Simulation
+from akstwin.sim.simulation import Simulation, Verb
 from akstwin.sim.streams import generator
-from akstwin.store import MemoryStore
+from akstwin.store import MemoryStore, Store
 from akstwin.worker import WorkerSpec
 from akstwin.worker.replies import Replies, ScriptReplies
 
@@ -34,6 +38,47 @@ EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 """When simulated time begins, unless told otherwise: the same in every run."""
 SCORING_BASE: Final = "http://simulated.invalid:80"
 """No server answers there, here or anywhere (RFC 2606): requests go through `run` or `Backend.score`."""
+
+
+_SECRETS: Final = "secrets"
+"""What has been drawn is counted under this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a workspace begins with.
+
+    Attributes:
+        store: its records.
+        folder: for its files.
+        start: the instant at which its time goes on.
+        first_request: the number of the next request.
+    """
+
+    store: Store
+    folder: Path
+    start: Micros
+    first_request: int
+
+
+class Told(BaseModel):
+    """What a caller has told of a service or a cluster, as it was given.
+
+    Attributes:
+        verb: of `ws.simulation`.
+        service: its name; a cluster's, too.
+        version: of it; None: all.
+        given: the rest; what was told last holds.
+        reply_base64: a reply in bytes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    verb: Verb
+    service: str
+    version: str | None
+    given: dict[str, Any]
+    reply_base64: str | None = None
 
 
 class VirtualClock:
@@ -62,6 +107,8 @@ class SimulatedBackend(Manager):
         script_seconds: real seconds after which an entry script counts as hung, in `init()` or in one `run()`.
         scoring_base: URL that scoring URIs begin with.
         scripts: makes containers of what runs a script; None: the script's own time never counts.
+        kept: where records and files are, and from when on time goes on; None: in memory, from the beginning. What is kept
+            becomes the world by `restore`.
 
     Raises:
         AksError: no such assumption, or a value that is refused.
@@ -77,13 +124,17 @@ class SimulatedBackend(Manager):
         script_seconds: float = 60.0,
         scoring_base: str = SCORING_BASE,
         scripts: ScriptsOf | None = None,
+        kept: Kept | None = None,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InvalidSetting("seed", seed, "a whole number from 0 on")
         self.seed = seed
         self.calendar = Calendar()
         folder = Path(tempfile.mkdtemp(prefix="akstwin-"))
-        files = FileStore(folder / "files")
+        if kept is None:
+            kept = Kept(MemoryStore(), folder, Micros(0), 0)
+        self.calendar.run_until(kept.start)
+        files = FileStore(kept.folder / "files")
         assumed = assumptions if isinstance(assumptions, Assumptions) else read_assumptions(assumptions or {})
         named = identity or WorkspaceIdentity()
         self.driver = Driver(
@@ -98,20 +149,27 @@ class SimulatedBackend(Manager):
             script_seconds,
             scripts or _in_virtual_time,
         )
-        self._secrets = generator(seed, 1, "secrets")
+        self.driver.collected = kept.folder / "data"
+        # Workspaces of one seed stand beside each other on a server: what opens one must not open another.
+        whose = "" if named == WorkspaceIdentity() else named.resource_id.lower()
+        self._secrets = generator(seed, 1, "secrets", whose)
+        self._told: Shelf[Told] = Shelf(kept.store, "told", Told)
         super().__init__(
             identity=named,
             clock=VirtualClock(self.calendar),
             epoch=epoch,
             assumptions=assumed,
             driver=self.driver,
-            store=MemoryStore(),
+            store=kept.store,
             files=files,
             new_secret=self._new_secret,
             scoring_base=scoring_base,
         )
-        self.front = Front(self.driver, self.calendar, seed, self.read_token)
+        for _ in range(self._shelves.counts.get(_SECRETS) or 0):  # the next one shall be another one
+            self._draw_secret()
+        self.front = Front(self.driver, self.calendar, seed, self.read_token, kept.first_request)
         self.simulation = Simulation(self.driver)
+        self.simulation.on_told.append(self._keep_told)
         self._finalizer = weakref.finalize(self, _end, self.driver, folder)
 
     def close(self) -> None:
@@ -123,7 +181,41 @@ class SimulatedBackend(Manager):
         """The folder that collected model data goes to, as `modeldata/…`."""
         return self.driver.collected
 
+    def restore(self) -> None:
+        """Make the world what is kept of it: what was told of services, then clusters and services."""
+        for told in self._told.all():
+            given = dict(told.given)
+            if told.reply_base64 is not None:
+                given["reply"] = b64decode(told.reply_base64)
+            match told.verb:
+                case "chance":
+                    self.simulation.chance(told.service, **given)
+                case "cluster":
+                    self.simulation.cluster(told.service, **given)
+                case "profile":
+                    self.simulation.profile(told.service, version=told.version, **given)
+        super().restore()
+
+    def _keep_told(self, verb: Verb, service: str, version: str | None, given: Mapping[str, Any]) -> None:
+        """Keep what was told, over what was told before."""
+        key = json.dumps([verb, service, version])
+        known = self._told.get(key)
+        told = {**({} if known is None else known.given), **given}
+        reply_base64 = None if known is None else known.reply_base64
+        if "reply" in given:
+            reply_base64 = None
+            if isinstance(given["reply"], bytes | bytearray):
+                reply_base64 = b64encode(told.pop("reply")).decode()
+            elif not _is_json(given["reply"]):  # a function stays in this process
+                del told["reply"]
+        self._told.put(key, Told(verb=verb, service=service, version=version, given=told, reply_base64=reply_base64))
+
     def _new_secret(self) -> str:
+        """A key, or what tokens are signed with; what was given once is not given again, also after a restart."""
+        self._next(_SECRETS)
+        return self._draw_secret()
+
+    def _draw_secret(self) -> str:
         """32 letters and digits, as keys have."""
         letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
         return "".join(letters[at] for at in self._secrets.integers(0, len(letters), 32))
@@ -190,7 +282,15 @@ def read_assumptions(given: Mapping[str, Any]) -> Assumptions:
     return read(_Assumed, {"assumptions": given}).assumptions
 
 
-def _in_virtual_time(spec: WorkerSpec, untold: bool) -> Replies:  # noqa: ARG001 - the port's
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
+
+
+def _in_virtual_time(spec: WorkerSpec, untold: Callable[[], bool]) -> Replies:  # noqa: ARG001 - the port's
     return ScriptReplies(spec)
 
 

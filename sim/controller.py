@@ -220,6 +220,28 @@ class ServiceController:
             self._start_autoscaler(deployment)
             self._report(deployment)
 
+    def restore(self, *, ready: bool) -> None:
+        """It was deployed before the world stood still, and no operation begins.
+
+        Args:
+            ready: whether replicas are there, as far as they fit; those that do not, or none of them, start now.
+        """
+        self._deployed = True
+        self._tell_router()
+        for deployment in self._deployments.values():
+            if ready:
+                self._restore_pods(deployment)
+            self._start_autoscaler(deployment)
+            self._report(deployment)
+            self._reconcile(deployment)
+        # A change may follow at once: an operation that is under way must not be taken for done before.
+        self._calendar.after(0, Order.OPERATION, self._observe)
+
+    def _restore_pods(self, deployment: Deployment) -> None:
+        for _ in range(deployment.replicas):
+            if self._pods.create_ready(deployment.template, self, self._draws(deployment.made_from)) is None:
+                return
+
     def start_cold(self) -> None:
         """Its creation has begun: build the image, schedule, pull, start."""
         self._note_begun()
@@ -335,9 +357,9 @@ class ServiceController:
             after: the service as it shall be.
             effects: what has to be done for it.
         """
-        if management.takes_operation(effects):
-            self._note_begun()
         operation = self.life.running
+        if operation is not None and management.takes_operation(effects):  # else what is left of one that has failed
+            self._note_begun()
         self._spec = after
         for version in after.versions:
             if version.name in self._deployments:

@@ -175,9 +175,11 @@ class Pods:
         for event in (PodEvent.SCHEDULED, PodEvent.PULLED, PodEvent.PASSED):
             pod.state = POD.step(pod.state, event)
         owner.plane.start_container(pod.number, self._container(pod))
-        owner.plane.initialise_container(pod.number)
+        outcome = owner.plane.initialise_container(pod.number)
         owner.plane.admit(pod.version, pod.number)
         pod.seen = True
+        if outcome != "pending":
+            self._started(pod, outcome)
         return pod
 
     def delete(self, pod: Pod) -> None:

@@ -96,6 +96,10 @@ class ComputeVerbs(Office):
     def _resume_compute(self, operation: OperationRecord) -> None:
         self._end_in_time(operation, lambda: self._provisioned(operation.subject))
 
+    def _restore_compute(self, record: ComputeRecord) -> None:
+        if record.state == "Succeeded":
+            self._driver.create_cluster(record.name, cluster_of(record))
+
     def _update(self, known: ComputeRecord, payload: Json) -> str:
         self._check_provisioned(known)
         record = update_compute(known, payload, self._now)

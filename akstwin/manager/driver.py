@@ -49,6 +49,28 @@ class ServiceDriver(Protocol):
         """
         ...
 
+    def restore(
+        self,
+        spec: ServiceSpec,
+        cluster: str,
+        contents: Mapping[str, Content],
+        auth: Auth,
+        lifecycle: Lifecycle,
+        *,
+        ready: bool,
+    ) -> None:
+        """Bring a service up again after the world has stood still: no operation begins.
+
+        Args:
+            spec: the service.
+            cluster: the compute target that it runs on.
+            contents: what each version runs.
+            auth: what its requests need, in effect from the start.
+            lifecycle: to be told of what happens, not before the next event: a `change` may follow at once.
+            ready: whether its replicas are there, as far as they fit; else they start now.
+        """
+        ...
+
     def change(self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content]) -> None:
         """Get a service from what it is to `spec`.
 

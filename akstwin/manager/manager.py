@@ -26,7 +26,7 @@ class Manager(ServiceVerbs):
     """Every verb of `akstwin.backend.Backend` but `score`, `observe` and `get_logs`, which are the world's own.
 
     A refused verb has changed nothing. Records, lives and operations are in the store: a manager that is made anew on a
-    store knows them all; `resume` then takes up what was under way.
+    store knows them all; `resume` then takes up what just takes time, and `restore` a whole world.
 
     Args:
         identity: the workspace.
@@ -63,6 +63,17 @@ class Manager(ServiceVerbs):
                 self._resume_compute(operation)
             else:
                 self._end_in_time(operation, lambda: None)
+
+    def restore(self) -> None:
+        """Make the world what is kept of it: for a manager made anew on a store, whose world has stood still since.
+
+        Clusters have their nodes at once, and Healthy services their replicas. What was under way is under way again.
+        """
+        for compute in self._shelves.computes.all():
+            self._restore_compute(compute)
+        for service in self._shelves.services.all():
+            self._restore_service(service)
+        self.resume()
 
     # -- refusals beforehand
 

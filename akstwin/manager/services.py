@@ -7,10 +7,10 @@ from akstwin.backend import Json, JsonPatch, ServiceQuery
 from akstwin.clock import Micros
 from akstwin.cores.management import (
     Change,
+    Facts,
     Lifecycle,
     ManagementRules,
     Operation,
-    OperationKind,
     ServiceLife,
     ServiceRecord,
     Surroundings,
@@ -18,6 +18,7 @@ from akstwin.cores.management import (
     builds,
     change,
     create,
+    effects_of,
     error_document,
     image_of,
     matches,
@@ -34,7 +35,7 @@ from akstwin.manager.driver import Auth, Content
 from akstwin.manager.keys import auth_of
 from akstwin.manager.models import ModelVerbs
 from akstwin.manager.office import Means
-from akstwin.manager.shelves import KeptLife
+from akstwin.manager.shelves import KeptLife, Whole
 
 _ARTIFACT: Final = "aml://artifact/"
 
@@ -59,7 +60,7 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
         """
         record, before = self._creation(payload)
         if before is not None:
-            return self._begin("update", overwrite(before, record, self._built))
+            return self._begin_update(before, overwrite(before, record, self._built))
         spec = spec_of(record)
         lifecycle = self._lifecycle(record.name)
         lifecycle.begin("create", self._now, builds=any(each.code.image not in self._built for each in spec.versions))
@@ -87,9 +88,10 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
             NotFound: no such service, or something the patch names.
             Conflict: it is being deleted; pods are to come or a version is to go, and an operation is running.
         """
+        before = self.record(name)
         done = self._patching(name, patch)
         if takes_operation(done.effects):
-            return self._begin("update", done)
+            return self._begin_update(before, done)
         self._perform(done)
         return None
 
@@ -148,6 +150,31 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
         """What requests to a service need (NotFound)."""
         return auth_of(self.record(name))
 
+    # -- after the world has stood still
+
+    def _restore_service(self, record: ServiceRecord) -> None:
+        """Bring a service up again, in the state that it has; what was under way begins anew and ends by the same decisions."""
+        name, now, lifecycle = record.name, self._now, self._lives[record.name]
+        lifecycle.restart(now)
+        life, whole = lifecycle.life, self._shelves.wholes.get(name)
+        spec, contents, auth = spec_of(record), self.contents(name), auth_of(record)
+        if life.state is ServiceState.DELETING:  # its pods went with the world
+            lifecycle.observe(Facts(0, 0, rolled=False, gone=True), now)
+        elif whole is not None:
+            before = spec_of(whole.record)
+            served = {each.name: Content(each.request, whole.models[each.name]) for each in whole.record.versions}
+            self._driver.restore(before, record.compute_name, served, auth, lifecycle, ready=True)
+            effects = effects_of(before, spec)
+            if effects:
+                self._driver.change(spec, effects, contents)
+            else:  # back to what it was
+                lifecycle.deploying(now)
+        elif life.running is not None:
+            self._driver.create(spec, record.compute_name, contents, auth, lifecycle)
+        else:
+            ready = life.state is ServiceState.HEALTHY
+            self._driver.restore(spec, record.compute_name, contents, auth, lifecycle, ready=ready)
+
     # -- under them
 
     def _creation(self, payload: Json) -> tuple[ServiceRecord, ServiceRecord | None]:
@@ -196,9 +223,14 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
         if life.state is ServiceState.DELETING:
             raise Conflict(f"service {life.name} is being deleted")
 
-    def _begin(self, kind: OperationKind, done: Change) -> str:
-        name = done.record.name
-        self._lives[name].begin(kind, self._now, builds=builds(done.effects))
+    def _begin_update(self, before: ServiceRecord, done: Change) -> str:
+        name = before.name
+        lifecycle = self._lives[name]
+        healthy = lifecycle.life.state is ServiceState.HEALTHY
+        lifecycle.begin("update", self._now, builds=builds(done.effects))
+        if healthy:  # until it is so again, a restart begins from here
+            models = {version: content.models for version, content in self.contents(name).items()}
+            self._shelves.wholes.put(name, Whole(record=before, models=models))
         operation = self._operation_id(name)
         self._perform(done)
         return operation
@@ -250,6 +282,8 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
                     operation, *_ended(after.name, latest), at=now,
                     state=latest.state, error=error_document(latest.error),
                 )  # fmt: skip
+        if after.state in (ServiceState.HEALTHY, ServiceState.GONE):
+            self._shelves.wholes.drop(after.name)
         if after.state is ServiceState.GONE:
             self._shelves.services.drop(after.name)
             self._shelves.lives.drop(after.name)

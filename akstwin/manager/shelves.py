@@ -49,6 +49,20 @@ class KeptLife(BaseModel):
     operation: str
 
 
+class Whole(BaseModel):
+    """A service as it last had all its pods, kept while it is getting somewhere else, or has failed to.
+
+    Attributes:
+        record: what was kept of it.
+        models: the documents of the models that each version runs.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    record: ServiceRecord
+    models: dict[str, tuple[Json, ...]]
+
+
 class Shelf(Generic[T]):
     """All records of one kind."""
 
@@ -85,6 +99,7 @@ class Shelves:
     def __init__(self, store: Store) -> None:
         self.services = Shelf(store, "service", ServiceRecord)
         self.lives = Shelf(store, "life", KeptLife)
+        self.wholes = Shelf(store, "whole", Whole)
         self.operations = Shelf(store, "operation", OperationRecord)
         self.assets = Shelf(store, "asset", AssetRecord)
         self.models = Shelf(store, "model", ModelRecord)

@@ -18,6 +18,7 @@ from starlette.responses import FileResponse
 from akstwin.fake_api.management.desk import ERRORS, AtPort, Desk
 from akstwin.fake_api.management.errors import Refused
 from akstwin.fake_api.management.reading import BYTES, LONGEST_BLOB, LONGEST_JSON, chunks, read_body
+from akstwin.files import FileStore
 
 BLOBS: Final = "/blob"
 router: Final = APIRouter(prefix=BLOBS, responses=ERRORS, tags=["blobs"])
@@ -31,36 +32,6 @@ _numbers: Final = itertools.count(1)
 
 Signature = Annotated[str, Query(alias="sig")]
 Unless = Annotated[str | None, Header(alias="If-None-Match")]
-
-
-class Blocks:
-    """Blocks that have come and are in no file yet, by file and id."""
-
-    def __init__(self) -> None:
-        self._kept: dict[str, dict[str, Path]] = {}
-
-    def keep(self, path: str, block: str, written: Path) -> None:
-        """Keep a block, in place of the one that has its id."""
-        blocks = self._kept.setdefault(path, {})
-        if block not in blocks and len(blocks) >= _MOST_BLOCKS:
-            raise Refused(409, "BlockCountExceedsLimit", f"{path} has {_MOST_BLOCKS} blocks that are not committed")
-        known = blocks.pop(block, None)
-        if known is not None:
-            known.unlink(missing_ok=True)
-        blocks[block] = written
-
-    def found(self, path: str, ids: Sequence[str]) -> list[Path]:
-        """The blocks of a list (Refused: one has not come)."""
-        blocks = self._kept.get(path, {})
-        for block in ids:
-            if block not in blocks or not blocks[block].is_file():  # a reset of the workspace takes them away
-                raise Refused(400, "InvalidBlockList", f"{path} has no uncommitted block {block}")
-        return [blocks[block] for block in ids]
-
-    def forget(self, path: str) -> None:
-        """The file is whole, or there is another one."""
-        for written in self._kept.pop(path, {}).values():
-            written.unlink(missing_ok=True)
 
 
 @router.put("/{path:path}", status_code=201, openapi_extra=BYTES)
@@ -78,17 +49,15 @@ async def put_blob(
     path = desk.signed(path, signature)
     files = desk.place.workspace.backend.files
     files.check_new(path)
-    blocks: Blocks = request.app.state.blocks
     if comp == "block":
         block = _block_id(blockid)
         written = await _received(desk, request)
-        blocks.keep(path, block, written)
-        return _stored(written)
+        return _stored(_block_kept(files, path, block, written))
     if comp not in (None, "blocklist"):
         raise Refused(400, "NotServed", f"comp={comp} is not served by akstwin")
     _check_unless(desk, path, unless)
     if comp == "blocklist":
-        parts = blocks.found(path, _block_ids(await read_body(request, LONGEST_JSON)))
+        parts = _blocks_found(files, path, _block_ids(await read_body(request, LONGEST_JSON)))
         whole = files.partial()
         await asyncio.to_thread(_join, parts, whole)
     else:
@@ -100,7 +69,7 @@ async def put_blob(
         files.keep(path, whole)
     finally:
         whole.unlink(missing_ok=True)
-    blocks.forget(path)
+    files.drop_blocks(path)
     return _stored(files.locate(path))
 
 
@@ -126,6 +95,27 @@ async def _received(desk: Desk, request: Request) -> Path:
         written.unlink(missing_ok=True)
         raise
     return written
+
+
+def _block_kept(files: FileStore, path: str, block: str, written: Path) -> Path:
+    """Where a block is put by until its file is whole (Refused: there are too many)."""
+    try:
+        if files.block(path, block) is None and files.count_blocks(path) >= _MOST_BLOCKS:
+            raise Refused(409, "BlockCountExceedsLimit", f"{path} has {_MOST_BLOCKS} blocks that are not committed")
+        return files.keep_block(path, block, written)
+    finally:
+        written.unlink(missing_ok=True)
+
+
+def _blocks_found(files: FileStore, path: str, ids: Sequence[str]) -> list[Path]:
+    """The blocks of a list (Refused: one has not come)."""
+    found = []
+    for block in ids:
+        part = files.block(path, block)
+        if part is None:
+            raise Refused(400, "InvalidBlockList", f"{path} has no uncommitted block {block}")
+        found.append(part)
+    return found
 
 
 def _opened(path: Path) -> BinaryIO:

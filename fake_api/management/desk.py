@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from hashlib import sha256
-from secrets import token_bytes
 from typing import Annotated, Any, Final
 from urllib.parse import quote, unquote
 from uuid import NAMESPACE_URL, uuid5
@@ -31,8 +30,6 @@ MOST_WORKSPACES: Final = 64
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"description": "Refused, in words."}}
 """For the documentation of every route."""
 
-_SECRET: Final = token_bytes(32)
-"""Signs URLs, for as long as the process lives."""
 _FIRST_VERSION, _LAST_VERSION = date(2016, 6, 1), date(2026, 6, 30)
 """Versions of Azure's interfaces that the SDK may ask for; it ended with the last."""
 
@@ -47,6 +44,7 @@ class Desk:
 
     def __init__(self, place: Place, request: Request) -> None:
         self.place = place
+        self._secret: bytes = request.app.state.server.secret
         self.base = place.https if request.url.scheme == "https" else place.http
         self.identity = place.workspace.backend.identity
 
@@ -66,7 +64,7 @@ class Desk:
 
     def sign(self, path: str) -> str:
         """What lets whoever has the URL of a path of this workspace use it."""
-        return hmac.new(_SECRET, f"{self.identity.resource_id}{path}".encode(), sha256).hexdigest()
+        return hmac.new(self._secret, f"{self.identity.resource_id}{path}".encode(), sha256).hexdigest()
 
     def signed(self, path: str, signature: str) -> str:
         """The path that a signature was given for (Refused: another one than this).
@@ -115,14 +113,17 @@ async def desk_of_path(
 ) -> Desk:
     """The desk of the workspace that a path names; one that nobody has asked for yet is opened."""
     server: FakeServer = request.app.state.server
-    first = server.settings.identity
+    first = server.first.workspace.backend.identity
     named = WorkspaceIdentity(workspace, subscription_id, resource_group, first.location)
     known = server.places.get(named.resource_id.lower())
     if known is None:
         if len(server.places) >= MOST_WORKSPACES:
             raise NotFound(f"workspace {workspace} is not open, and a server has at most {MOST_WORKSPACES}")
         own = str(uuid5(NAMESPACE_URL, named.resource_id.lower()))
-        known = server.open(WorkspaceIdentity(workspace, subscription_id, resource_group, first.location, own))
+        asked: Place = request.app.state.place  # what is opened on its port is run as it is
+        identity = WorkspaceIdentity(workspace, subscription_id, resource_group, first.location, own)
+        known = server.open(identity, **asked.given)
+        known.opener = asked
     await server.ready()  # its URLs are about to be told
     return Desk(known, request)
 

@@ -65,6 +65,21 @@ class RecordingDriver:
         self.lives[spec.name], self.specs[spec.name] = lifecycle, spec
         self.contents[spec.name], self.auth[spec.name] = dict(contents), auth
 
+    def restore(
+        self,
+        spec: ServiceSpec,
+        cluster: str,
+        contents: Mapping[str, Content],
+        auth: Auth,
+        lifecycle: Lifecycle,
+        *,
+        ready: bool,
+    ) -> None:
+        """Bring a service up again."""
+        self.told.append(("restore", spec.name, cluster, "ready" if ready else "cold"))
+        self.lives[spec.name], self.specs[spec.name] = lifecycle, spec
+        self.contents[spec.name], self.auth[spec.name] = dict(contents), auth
+
     def change(self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content]) -> None:
         """Get a service to what it shall be."""
         assert effects

@@ -38,6 +38,7 @@ from akstwin.cores.management.life import (
     deploying,
     healthy,
     observe,
+    restarted,
     wake_at,
 )
 from akstwin.cores.management.patching import Change, change, overwrite
@@ -77,6 +78,7 @@ __all__ = [
     "matches",
     "observe",
     "overwrite",
+    "restarted",
     "scorable",
     "service_document",
     "spec_of",

@@ -134,6 +134,16 @@ def healthy(name: str) -> ServiceLife:
     return ServiceLife(name, ServiceState.HEALTHY)
 
 
+def restarted(life: ServiceLife, now: Micros) -> ServiceLife:
+    """The life of a service whose world stood still and goes on now: the time between counts for nothing.
+
+    An operation that was under way has all its time again, and nobody has missed a replica yet.
+    """
+    running = life.running
+    operations = life.operations if running is None else (*life.operations[:-1], replace(running, started=now))
+    return replace(life, operations=operations, unavailable_since=None)
+
+
 def begin(life: ServiceLife | None, name: str, kind: OperationKind, now: Micros, *, builds: bool) -> ServiceLife:
     """Start an operation.
 
@@ -231,6 +241,10 @@ class Lifecycle:
         after = begin(self._life, self.name, kind, now, builds=builds)
         self._set(after, now)
         return after.operations[-1]
+
+    def restart(self, now: Micros) -> None:
+        """The world goes on after it has stood still."""
+        self._set(restarted(self.life, now), now)
 
     def deploying(self, now: Micros) -> None:
         """The image is there."""

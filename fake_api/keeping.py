@@ -1,0 +1,404 @@
+"""What a server keeps in its state file, and the rule that nobody is told of a change before it is there.
+
+The worlds change in memory, on the event loop. Whatever answers a call other than scoring first has all changes written, in one
+transaction on a thread of its own: the file never holds half a command, and requests to score do not wait for a disk.
+"""
+
+import asyncio
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from akstwin.backend import WorkspaceIdentity
+from akstwin.clock import SECOND, Micros
+from akstwin.errors import AksError, InvalidSetting
+from akstwin.fake_api.clock import Mode
+from akstwin.router.asgi import Message, Receive, Scope, Send, respond
+from akstwin.sim.backend import Kept, read_assumptions
+from akstwin.store.state import StateFile
+
+if TYPE_CHECKING:
+    from akstwin.fake_api.app import PortApp
+
+SCORING: Final = "/api/v1/service/"
+_BATCHES: Final = "/_akstwin/score/"
+_SERVER: Final = ""
+"""Records of the server itself: no workspace has this name."""
+_ONLY: Final = "only"
+"""The key of what there is one of."""
+_REQUESTS: Final = 1 << 32
+"""So many requests has a workspace between two restarts at most."""
+
+
+class ServerRecord(BaseModel):
+    """What a file was made with.
+
+    Attributes:
+        seed: of all chance.
+        assumptions: keys that differ, as they were given.
+        first: the resource id of the workspace that has the server's ports, in small letters.
+        secret: signs URLs, hexadecimal.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int
+    assumptions: dict[str, Any]
+    first: str
+    secret: str
+
+
+class WorkspaceRecord(BaseModel):
+    """What a workspace was made with.
+
+    Attributes:
+        number: 0, 1, … in the order in which the file's workspaces were made.
+        identity: who it is.
+        seed: of its chance.
+        assumptions: keys that differ, as they were given.
+        epoch: the Unix time at which its time began, s.
+        generation: 1, 2, …: one more with each reset.
+        runs: how often a process has taken it up since the last reset.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int
+    identity: dict[str, str]
+    seed: int
+    assumptions: dict[str, Any]
+    epoch: float
+    generation: int = 1
+    runs: int = 0
+
+
+@dataclass(frozen=True)
+class Source:
+    """A world whose changes are written.
+
+    Attributes:
+        kept: where it is kept.
+        now: tells its time.
+        files: gives the files that it has kept since it was last asked.
+    """
+
+    kept: "KeptWorkspace"
+    now: Callable[[], Micros]
+    files: Callable[[], list[Path]]
+
+
+class KeptWorkspace:
+    """One workspace in the state file.
+
+    Args:
+        keeping: the file.
+        record: what it was made with.
+    """
+
+    def __init__(self, keeping: "Keeping", record: WorkspaceRecord) -> None:
+        self._keeping = keeping
+        self._record = record
+        self.identity = WorkspaceIdentity(**record.identity)
+        self._store = keeping.file.store(_key(self.identity))
+        self._remove_but(record.generation)
+        self._put()
+
+    @property
+    def record(self) -> WorkspaceRecord:
+        """What it was made with."""
+        return self._record
+
+    def begin(self, clock: Mode) -> Kept:
+        """What a world begins with, or goes on from.
+
+        A live clock goes on at the time of day, all others where they stood when something was last written.
+
+        Args:
+            clock: how its time passes.
+        """
+        start = self._store.load("clock", _ONLY) or 0
+        record = self._record
+        if clock == "live" and record.runs:  # it never goes back, but may be ahead: waiting is skipped
+            passed = time.time() - record.epoch  # noqa: TID251 - this world's own clock
+            start = max(start, int(passed * SECOND))
+        kept = Kept(self._store, self._folder / str(record.generation), Micros(start), record.runs * _REQUESTS)
+        kept.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._record = record.model_copy(update={"runs": record.runs + 1})
+        self._put()
+        return kept
+
+    def follow(self, now: Callable[[], Micros], files: Callable[[], list[Path]]) -> None:
+        """Write what changes in its world from now on, and nothing of the world before.
+
+        Args:
+            now: tells its time.
+            files: gives the files that it has kept since it was last asked.
+        """
+        self._keeping.follow(Source(self, now, files))
+
+    def note(self, now: Micros) -> None:
+        """Keep the time."""
+        self._store.save("clock", _ONLY, now)
+
+    def renew(self) -> None:
+        """Forget all that is kept of it. Its files go when that has been written."""
+        self._keeping.retire(self._folder / str(self._record.generation))
+        self._store = self._store.renewed()
+        self._record = self._record.model_copy(update={"generation": self._record.generation + 1, "runs": 0})
+        self._put()
+
+    def _put(self) -> None:
+        self._store.save("workspace", _ONLY, self._record.model_dump(mode="json"))
+
+    @property
+    def _folder(self) -> Path:
+        key = _key(self.identity)
+        return self._keeping.file.folder / f"{self.identity.name}-{sha256(key.encode()).hexdigest()[:12]}"
+
+    def _remove_but(self, generation: int) -> None:
+        """A process that was killed in a reset may have left the files of what is forgotten."""
+        for folder in self._folder.glob("*"):
+            if folder.name != str(generation):
+                shutil.rmtree(folder)
+
+
+class Keeping:
+    """A server's state file, while it has it.
+
+    Args:
+        path: the file.
+        seed: as it was asked for; None: the file's, for a new one 0.
+        assumptions: as they were asked for; none: the file's.
+        identity: the first workspace; None: the file's, for a new one the default.
+
+    Raises:
+        InvalidSetting: the file cannot be used, or was made with something else than is asked for.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        seed: int | None,
+        assumptions: Mapping[str, Any],
+        identity: WorkspaceIdentity | None,
+    ) -> None:
+        self.file = StateFile(path)
+        self._sources: list[Source] = []
+        self._retired: list[Path] = []
+        self._writer = ThreadPoolExecutor(1, "akstwin-state")
+        self._writing = asyncio.Lock()
+        try:
+            self._server = self.file.store(_SERVER)
+            self.record = self._read(path, seed, assumptions, identity)
+            self.file.folder.mkdir(mode=0o700, exist_ok=True)
+            self.file.commit()
+        except OSError as error:
+            self.file.close()
+            expected = f"a file with a folder {self.file.folder.name} beside it: {error.strerror}"
+            raise InvalidSetting("--state", str(path), expected) from None
+        except AksError:
+            self.file.close()
+            raise
+        self.first = self._first(identity)
+
+    @property
+    def secret(self) -> bytes:
+        """Signs URLs."""
+        return bytes.fromhex(self.record.secret)
+
+    def identities(self) -> list[WorkspaceIdentity]:
+        """All workspaces that are in the file, the oldest first."""
+        records = sorted(self._records().values(), key=lambda each: each.number)
+        return [WorkspaceIdentity(**each.identity) for each in records]
+
+    def workspace(
+        self, identity: WorkspaceIdentity, seed: int | None, assumptions: Mapping[str, Any] | None, epoch: float
+    ) -> KeptWorkspace:
+        """A workspace of the file, made if it is not there.
+
+        Args:
+            identity: who it is.
+            seed: as it was asked for; None: its own, for a new one the file's.
+            assumptions: as they were asked for, over the file's; None: its own.
+            epoch: the Unix time at which the time of a new one begins, s.
+
+        Raises:
+            InvalidSetting: it was made with something else than is asked for.
+        """
+        records = self._records()
+        known = records.get(_key(identity))
+        if known is None:
+            known = WorkspaceRecord(
+                number=len(records),
+                identity=asdict(identity),
+                seed=self.record.seed if seed is None else seed,
+                assumptions={**self.record.assumptions, **(assumptions or {})},
+                epoch=epoch,
+            )
+        else:
+            _check(self.file.path, known.seed, known.assumptions, seed, assumptions or {})
+        return KeptWorkspace(self, known)
+
+    def follow(self, source: Source) -> None:
+        """Write what changes in a world, from now on."""
+        self._sources = [each for each in self._sources if each.kept is not source.kept]
+        self._sources.append(source)
+
+    def forget(self, identity: WorkspaceIdentity) -> None:
+        """A workspace's world has ended: there is nothing to write of it any more."""
+        self._sources = [each for each in self._sources if _key(each.kept.identity) != _key(identity)]
+
+    def retire(self, folder: Path) -> None:
+        """Remove a folder when what is known now has been written."""
+        self._retired.append(folder)
+
+    async def settle(self, *, noted: bool) -> None:
+        """Return when all changes so far are in the file.
+
+        Args:
+            noted: whether the worlds' present is worth a transaction by itself.
+
+        Raises:
+            AksError: the file cannot be written; the changes wait for the next time.
+        """
+        # Shielded: who waits may go away, the changes are taken and must come to the file or back.
+        await asyncio.shield(asyncio.ensure_future(self._settle(noted=noted)))
+
+    async def _settle(self, *, noted: bool) -> None:
+        async with self._writing:  # those that come meanwhile go together
+            files = [path for source in self._sources for path in source.files()]
+            if not (noted or files or self.file.changed):
+                return
+            for source in self._sources:
+                source.kept.note(source.now())
+            batch, (retired, self._retired) = self.file.take(files), (self._retired, [])
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._writer, self._write, batch, retired)
+            except AksError:
+                self.file.put_back(batch)
+                self._retired = [*retired, *self._retired]
+                raise
+
+    def _write(self, batch: Any, retired: Iterable[Path]) -> None:
+        self.file.write(batch)
+        for folder in retired:
+            shutil.rmtree(folder, ignore_errors=True)  # what stays is removed when the file is next opened
+
+    async def close(self) -> None:
+        """Write what is left, and let go of the file.
+
+        Raises:
+            AksError: the file cannot be written.
+        """
+        try:
+            await self.settle(noted=True)
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the file as it is."""
+        self._writer.shutdown()
+        self.file.close()
+
+    def _read(
+        self, path: Path, seed: int | None, assumptions: Mapping[str, Any], identity: WorkspaceIdentity | None
+    ) -> ServerRecord:
+        """What the file was made with; a new one is made with what is asked for."""
+        given = self._server.load("server", _ONLY)
+        if given is not None:
+            record = ServerRecord.model_validate(given)
+            _check(path, record.seed, record.assumptions, seed, assumptions)
+            return record
+        read_assumptions(assumptions)  # refuses what would be refused later, when it is in the file
+        record = ServerRecord(
+            seed=0 if seed is None else seed,
+            assumptions=dict(assumptions),
+            first=_key(identity or WorkspaceIdentity()),
+            secret=token_hex(32),
+        )
+        self._server.save("server", _ONLY, record.model_dump(mode="json"))
+        return record
+
+    def _records(self) -> dict[str, WorkspaceRecord]:
+        """What all workspaces of the file were made with, by their keys."""
+        names = [name for name in self.file.workspaces() if name != _SERVER]
+        return {name: WorkspaceRecord.model_validate(self.file.store(name).load("workspace", _ONLY)) for name in names}
+
+    def _first(self, identity: WorkspaceIdentity | None) -> WorkspaceIdentity:
+        if identity is not None:
+            return identity
+        known = self._records().get(self.record.first)
+        return WorkspaceIdentity() if known is None else WorkspaceIdentity(**known.identity)
+
+
+class KeptApp:
+    """An application whose answers are given when what they tell of is in the file.
+
+    Args:
+        app: answers.
+        keeping: the file.
+    """
+
+    def __init__(self, app: "PortApp", keeping: Keeping) -> None:
+        self.workspace, self.guard, self.control = app.workspace, app.guard, app.control  # for requests to score
+        self._app = app
+        self._keeping = keeping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        path: str = scope.get("path", "")
+        if path.startswith(SCORING) or path == "/":
+            await self._app(scope, receive, send)
+            return
+        changes = scope.get("method") not in ("GET", "HEAD") and not path.startswith(_BATCHES)
+        await self._app(scope, receive, _Answer(self._keeping, send, noted=changes).send)
+
+
+class _Answer:
+    """An answer that waits for the file. It has the connection's transport, as uvicorn's own has: faults break that off."""
+
+    def __init__(self, keeping: Keeping, send: Send, *, noted: bool) -> None:
+        self.transport = getattr(getattr(send, "__self__", None), "transport", None)
+        self._keeping = keeping
+        self._send = send
+        self._noted = noted
+        self._failed = False
+
+    async def send(self, message: Message) -> None:
+        """One message of it."""
+        if message["type"] == "http.response.start":
+            try:
+                await self._keeping.settle(noted=self._noted)
+            except AksError as error:
+                self._failed = True
+                body = {**error.body(), "code": "InternalServerError", "statusCode": 500}
+                await respond(self._send, 500, json.dumps(body), "application/json")
+        if not self._failed:
+            await self._send(message)
+
+
+def _key(identity: WorkspaceIdentity) -> str:
+    return identity.resource_id.lower()
+
+
+def _check(
+    path: Path, made_seed: int, made: Mapping[str, Any], seed: int | None, assumptions: Mapping[str, Any]
+) -> None:
+    """Refuse what contradicts what is kept: nothing that has happened since would have happened so."""
+    if seed is not None and seed != made_seed:
+        raise InvalidSetting("--seed", seed, f"{made_seed}, with which {path} was made")
+    kept = read_assumptions(made)
+    asked = read_assumptions({**made, **assumptions})
+    for key in assumptions:
+        if getattr(asked, key) != getattr(kept, key):
+            told = f"{made[key]!r}" if key in made else "the default"
+            raise InvalidSetting(f"--assume {key}", assumptions[key], f"{told}, with which {path} was made")

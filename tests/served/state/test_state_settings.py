@@ -1,0 +1,210 @@
+"""What `--state` refuses, in one line, with the file untouched; and what happens when the file cannot be written."""
+
+import asyncio
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from akstwin.backend import WorkspaceIdentity
+from akstwin.errors import AksError, InvalidSetting
+from akstwin.fake_api.server import FakeServer, Settings
+from akstwin.store.state import APPLICATION, StateFile
+
+WS = WorkspaceIdentity().resource_id
+HEADERS = {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJ0aWQiOiJhZGZzIn0.eA"}
+
+
+def serve(scene: Callable[[FakeServer], Any], **given: Any) -> Any:
+    """Play a scene on a server, and end it in order."""
+
+    async def whole() -> Any:
+        server = FakeServer(Settings(port=0, tls_port=0, **{"clock": "manual", **given}))
+        await server.start()
+        await server.ready()
+        try:
+            return await scene(server)
+        finally:
+            await server.close()
+
+    return asyncio.run(whole())
+
+
+async def nothing(server: FakeServer) -> None:
+    """It is there, that is all."""
+
+
+def database(path: Path, *statements: str) -> None:
+    """A database of somebody's."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (lambda path: path.write_text("notes to myself, and more of them than a header is long\n" * 9), "a state file"),
+        (
+            lambda path: database(path, "CREATE TABLE mine (x)", "PRAGMA journal_mode = WAL"),
+            "another program's database",
+        ),
+        (
+            lambda path: database(path, f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 2"),
+            "its tables have version 2, and 1 is known here",
+        ),
+        (lambda path: path.mkdir(), "a file, or the name of one to come"),
+    ],
+)
+def test_a_file_that_is_not_ours_is_left_alone(made: Callable[[Path], Any], expected: str, tmp_path: Path) -> None:
+    """Named, with what was expected."""
+    path = tmp_path / "state.db"
+    made(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(InvalidSetting, match=expected) as refused:
+        serve(nothing, state=path)
+    assert str(refused.value).startswith(f"--state: '{path}' is not ")
+    assert (path.read_bytes() if path.is_file() else None) == before
+    assert [each.name for each in tmp_path.iterdir()] == ["state.db"]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """Named too."""
+    with pytest.raises(InvalidSetting, match="a file that can be made: No such file or directory"):
+        serve(nothing, state=tmp_path / "nowhere" / "state.db")
+
+
+def test_a_folder_that_cannot_be_made_beside_it(tmp_path: Path) -> None:
+    """A file is in its place."""
+    (tmp_path / "state.db.files").write_text("mine")
+    with pytest.raises(InvalidSetting, match=r"with a folder state\.db\.files beside it"):
+        serve(nothing, state=tmp_path / "state.db")
+    assert (tmp_path / "state.db.files").read_text() == "mine"
+
+
+def test_an_empty_file_is_a_new_one(tmp_path: Path) -> None:
+    """As `mktemp` makes it."""
+    (tmp_path / "state.db").touch()
+    serve(nothing, state=tmp_path / "state.db")
+    StateFile(tmp_path / "state.db").close()
+
+
+def test_the_command_says_who_has_it(tmp_path: Path) -> None:
+    """One line, exit status 2; whoever has it goes on."""
+
+    async def scene(server: FakeServer) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "akstwin", "serve", "--port", "0", "--tls-port", "0", "--state", "state.db"]
+        return await asyncio.to_thread(
+            subprocess.run, command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    ended = serve(scene, state=tmp_path / "state.db")
+    line = f"akstwin: --state: '{tmp_path.resolve() / 'state.db'}' is not free: a running server has it\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (2, "", line)
+    serve(nothing, state=tmp_path / "state.db")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"seed": 8}, "--seed: 8 is not 7, with which "),
+        ({"assumptions": {"image_pull": "6s"}}, "--assume image_pull: '6s' is not '5s', with which "),
+        ({"assumptions": {"router_lag": "9s"}}, "--assume router_lag: '9s' is not the default, with which "),
+        ({"scenario": "s.yaml"}, "--scenario: 's.yaml' is not possible beside --state"),
+    ],
+)
+def test_what_contradicts_the_file_is_refused(given: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    """By the option's name; nothing is changed, the file is free again."""
+    path = tmp_path / "state.db"
+    made: dict[str, Any] = {"seed": 7, "assumptions": {"image_pull": "5s"}}
+    serve(nothing, state=path, **made)
+    before = path.read_bytes()
+    with pytest.raises(InvalidSetting) as refused:
+        serve(nothing, state=path, **given)
+    assert str(refused.value).startswith(expected)
+    assert path.read_bytes() == before
+    serve(nothing, state=path, **made)
+
+
+def test_what_is_not_asked_for_is_the_files(tmp_path: Path) -> None:
+    """Seed, assumptions and workspace, also for a workspace that is opened later."""
+    path, mine = tmp_path / "state.db", WorkspaceIdentity("mine")
+
+    async def scene(server: FakeServer) -> list[Any]:
+        places = (server.first, server.open(WorkspaceIdentity("later")))
+        backends = [place.workspace.backend for place in places]
+        return [(each.identity.name, each.seed, each.assumptions.image_pull) for each in backends]
+
+    serve(nothing, state=path, seed=7, assumptions={"image_pull": "5s"}, identity=mine)
+    assert serve(scene, state=path) == [("mine", 7, 5_000_000), ("later", 7, 5_000_000)]
+
+
+@contextmanager
+def full_disk(server: FakeServer) -> Iterator[None]:
+    """Nothing can be written."""
+    keeping = server._keeping
+    assert keeping is not None
+    write = keeping.file.write
+
+    def fail(batch: Any) -> None:
+        raise AksError(f"--state {keeping.file.path}: cannot be written: database or disk is full")
+
+    keeping.file.write = fail  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        keeping.file.write = write  # type: ignore[method-assign]
+
+
+def test_nothing_is_acknowledged_that_is_not_written(tmp_path: Path) -> None:
+    """The call fails by name, looking too; when there is room again, all comes to the file."""
+    path = tmp_path / "state.db"
+    environments = f"/environment/v1.0{WS}/environments"
+
+    async def scene(server: FakeServer) -> None:
+        async with httpx.AsyncClient(base_url=server.first.http, headers=HEADERS) as client:
+            with full_disk(server):
+                put = await client.put(f"{environments}/e", json={"name": "e", "docker": {"baseImage": "x"}})
+                looked = await client.get(f"{environments}/e")
+                scored = await client.post("/api/v1/service/none/score")
+            assert (put.status_code, looked.status_code, scored.status_code) == (500, 500, 404)
+            assert "disk is full" in put.json()["message"]
+            assert (await client.get(f"{environments}/e")).status_code == 200
+
+    async def again(server: FakeServer) -> int:
+        async with httpx.AsyncClient(base_url=server.first.http, headers=HEADERS) as client:
+            return (await client.get(f"{environments}/e")).status_code
+
+    serve(scene, state=path)
+    assert serve(again, state=path) == 200
+
+
+def test_requests_to_score_write_nothing(tmp_path: Path) -> None:
+    """Nor does looking at what has not changed."""
+
+    async def scene(server: FakeServer) -> None:
+        keeping = server._keeping
+        assert keeping is not None
+        async with httpx.AsyncClient(base_url=server.first.http, headers=HEADERS) as client:
+            await client.post("/_akstwin/clock", json={"advance": "1s"})
+            with full_disk(server):
+                for _ in range(3):
+                    assert (await client.post("/api/v1/service/none/score", content=b"{}")).status_code == 404
+                    assert (await client.post("/_akstwin/score/none", json=[])).status_code == 200
+                    assert (await client.get("/_akstwin/clock")).status_code == 200
+                assert (await client.post("/_akstwin/clock", json={"advance": "1s"})).status_code == 500
+
+    serve(scene, state=tmp_path / "state.db")
+
+
+def test_without_it_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serving is as it was: in memory."""
+    monkeypatch.chdir(tmp_path)
+    serve(nothing)
+    assert list(tmp_path.iterdir()) == []
