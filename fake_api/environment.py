@@ -1,35 +1,20 @@
-"""The variables that point an unmodified azureml-core at a server (wire §1.1)."""
+"""What a server tells of the ways in which it can be reached, for who points an unmodified azureml-core at it."""
 
-import tempfile
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-_LOCAL = "127.0.0.1,localhost,::1"
+if TYPE_CHECKING:
+    from akstwin.fake_api.server import FakeServer, Place
 
 
-def variables(http: str, https: str, folder: Path, authority: Path) -> dict[str, str]:
-    """What a process needs so that azureml-core in it talks to the server, and to nobody else.
-
-    The SDK keeps what it has been told in its home and its configuration folder, and believes that more than any variable:
-    both are new and empty here.
-
-    Args:
-        http: the server's URL.
-        https: likewise; the SDK sends tokens and files only there.
-        folder: in which the SDK's folders are made.
-        authority: the certificate authority's file.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(prefix="azureml-", dir=folder))
-    (home / ".azure").mkdir()
+def told(server: "FakeServer", place: "Place") -> dict[str, Any]:
+    """A workspace's URLs, whom its https clients must trust, and where the server's other workspaces answer."""
+    authority = server.authority
     return {
-        "ARM_CLOUD_METADATA_URL": f"{https}/metadata/endpoints?api-version=2022-09-01",
-        "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{http}/discovery",
-        "AZUREML_CURRENT_CLOUD": "AzureCloud",
-        "AZURE_CONFIG_DIR": str(home / ".azure"),
-        "HOME": str(home),
-        "REQUESTS_CA_BUNDLE": str(authority),
-        "SSL_CERT_FILE": str(authority),
-        "NO_PROXY": _LOCAL,
-        "no_proxy": _LOCAL,
-        "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
+        "http": place.http,
+        "https": place.https,
+        "authority": "" if authority is None else authority.read_text(encoding="utf-8"),
+        "workspaces": {
+            each.workspace.backend.identity.resource_id: {"http": each.http, "https": each.https}
+            for each in server.places.values()
+        },
     }

@@ -52,6 +52,11 @@ class Entry:
         """From its arrival to its answer."""
         return self.answered - self.arrived
 
+    @property
+    def pod(self) -> str | None:
+        """The replica's name, as the record of events has it; None: it was sent to none."""
+        return None if self.replica is None else f"{self.version}-{self.replica}"
+
     def __str__(self) -> str:
         parts = [
             f"{self.arrived / SECOND:12.6f} s",

@@ -160,14 +160,13 @@ class Journal:
         if not found and not wanted:
             self._fail("there are no requests")
 
-    def assert_split(
-        self, shares: Mapping[str, float] | None = None, /, *, tolerance: float = 3.0, **more: float
-    ) -> None:
+    def assert_split(self, shares: Mapping[str, Any] | None = None, /, *, tolerance: float = 3.0, **more: Any) -> None:
         """Versions got these shares of the requests that were meant for any.
 
         Args:
-            shares: percent by version; also by name: `assert_split(green=20, tolerance=3)`.
-            tolerance: by how many percentage points a share may differ.
+            shares: percent by version; also by name: `assert_split(green=20, tolerance=3)`. A share may bring its own
+                tolerance: `assert_split(green=pytest.approx(20, abs=3))`.
+            tolerance: by how many percentage points a share that is a number may differ.
             more: see `shares`.
 
         Raises:
@@ -180,12 +179,12 @@ class Journal:
         off = {
             version: share
             for version, share in {**(shares or {}), **more}.items()
-            if abs(found.get(version, 0.0) - share) > tolerance
+            if _differs(found.get(version, 0.0), share, tolerance)
         }
         if off:
             told = "; ".join(
-                f"{version} {found.get(version, 0.0):.1f} %, expected {share:g} ± {tolerance:g} "
-                f"(chance alone: ± {_deviation(share, total):.1f})"
+                f"{version} {found.get(version, 0.0):.1f} %, expected {_expected(share, tolerance)} "
+                f"(chance alone: ± {_deviation(getattr(share, 'expected', share), total):.1f})"
                 for version, share in off.items()
             )
             self._fail(f"of {total} requests {told}")
@@ -241,6 +240,14 @@ def _windows(entries: Iterable[Entry], span: int) -> dict[int, list[Entry]]:
     for entry in sorted(entries, key=lambda each: each.arrived):
         found.setdefault(entry.arrived // span * span, []).append(entry)
     return found
+
+
+def _differs(found: float, share: Any, tolerance: float) -> bool:
+    return abs(found - share) > tolerance if isinstance(share, int | float) else bool(found != share)
+
+
+def _expected(share: Any, tolerance: float) -> str:
+    return f"{share:g} ± {tolerance:g}" if isinstance(share, int | float) else str(share)
 
 
 def _deviation(share: float, total: int) -> float:

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from akstwin.fake_api.environment import variables
 from akstwin.fake_api.management.desk import is_token
+from akstwin.testing.variables import variables
 
 VERSION = {"api-version": "2022-05-01"}
 
