@@ -15,6 +15,7 @@ from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.deployment import VersionSettings
 from akstwin.domain.profile import ModelProfile
+from akstwin.domain.replying import Rules, Simple, Value
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.engine.contents import Later
 from akstwin.errors import AksError, NotFound
@@ -25,14 +26,15 @@ from akstwin.sim.watch import Watch
 from akstwin.sim.world import SimulatedService, World
 from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost, Request, Started, WorkerSpec
 from akstwin.worker.replies import CallableReply, FixedReply, NoReply, Replies
+from akstwin.worker.rules import RuleReply
 from akstwin.worker.unpack import ModelFiles, unpack
 
 APP_ROOT: Final = "/var/azureml-app"
 """Where a container has its files (semantics §3); logs show them there, wherever they lie here."""
 UNSET: Final = object()
 """No reply was given: the entry script answers."""
-ScriptsOf = Callable[[WorkerSpec, bool], Replies | Later]
-"""Makes containers of what runs a script; the second is true where nobody has told the version's times."""
+ScriptsOf = Callable[[WorkerSpec, Callable[[], bool]], Replies | Later]
+"""Makes containers of what runs a script; the second tells whether nobody has told the version's times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,14 @@ class Driver:
         self._identity = identity
         self._assumptions = assumptions
         self._seed = seed
-        self._epoch = epoch
+        self._began = datetime.fromtimestamp(epoch, UTC)
         self._files = files
         self._asset = asset
         self._folder = folder
         self._profiles: dict[tuple[str, str | None], Profile] = {}
+        self._chances: dict[str, tuple[int, int]] = {}
+        self.stand_ins: dict[tuple[str, str], Simple | Rules] = {}
+        """What answers where a version brings no entry script, by service and version."""
         self._contents: dict[str, dict[str, Content]] = {}
         self._replies: dict[str, dict[tuple[str, object], Replies | Later]] = {}
         self._laid_out = 0
@@ -164,6 +169,24 @@ class Driver:
         self, spec: ServiceSpec, cluster: str, contents: Mapping[str, Content], auth: Auth, lifecycle: Lifecycle
     ) -> None:
         """Bring a service up."""
+        self._add(spec, cluster, contents, auth, lifecycle).controller.start_cold()
+
+    def restore(
+        self,
+        spec: ServiceSpec,
+        cluster: str,
+        contents: Mapping[str, Content],
+        auth: Auth,
+        lifecycle: Lifecycle,
+        *,
+        ready: bool,
+    ) -> None:
+        """Bring a service up again."""
+        self._add(spec, cluster, contents, auth, lifecycle).controller.restore(ready=ready)
+
+    def _add(
+        self, spec: ServiceSpec, cluster: str, contents: Mapping[str, Content], auth: Auth, lifecycle: Lifecycle
+    ) -> SimulatedService:
         self.forget(spec.name)
         self._contents[spec.name] = dict(contents)
         watch = self.watches[spec.name] = Watch(self.calendar)
@@ -173,8 +196,10 @@ class Driver:
         self.services[spec.name] = service
         service.on_answer.append(watch.answered)
         service.plane.set_auth(auth)
+        if spec.name in self._chances:
+            service.take_chance(*self._chances[spec.name])
         watch.attach(service.controller)
-        service.controller.start_cold()
+        return service
 
     def change(self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content]) -> None:
         """Get a service from what it is to `spec`."""
@@ -247,6 +272,12 @@ class Driver:
             if version is None or name == version:
                 running.controller.reprofile(name, self.model_of(service, name))
 
+    def set_chance(self, service: str, seed: int, replication: int) -> None:
+        """A service, there or to come, takes the chance of a scenario's run."""
+        self._chances[service] = (seed, replication)
+        if service in self.services and not self.services[service].controller.ended:
+            self.services[service].take_chance(seed, replication)
+
     def _with_models(self, spec: ServiceSpec) -> ServiceSpec:
         def told(version: VersionSpec) -> VersionSpec:
             return replace(version, model=self.model_of(spec.name, version.name))
@@ -257,7 +288,7 @@ class Driver:
 
     def wall(self, now: Micros) -> datetime:
         """The date and time of an instant, UTC."""
-        return datetime.fromtimestamp(self._epoch, UTC) + timedelta(microseconds=now)
+        return self._began + timedelta(microseconds=now)
 
     def replies(self, service: str, spec: ContainerSpec) -> Replies | Later:
         """What a container answers with: made at the first that asks."""
@@ -267,7 +298,7 @@ class Driver:
         collects = self._settings(service, spec.version).collects_data
         key = (spec.version, (spec.code.content, collects) if reply is UNSET else profile.number)
         if key not in known:
-            known[key] = self._make(service, spec) if reply is UNSET else self.make_reply(service, reply)
+            known[key] = self._make(service, spec) if reply is UNSET else self.make_reply(service, reply, spec.version)
         return known[key]
 
     def logs(self, service: str) -> dict[str, str]:
@@ -292,19 +323,23 @@ class Driver:
         for replies in self._replies.pop(service, {}).values():
             replies.close()
 
-    def make_reply(self, service: str, reply: Any) -> Replies:
+    def make_reply(self, service: str, reply: Simple | Rules, version: str = "") -> Replies:
         """What answers instead of a script.
 
         Raises:
             InvalidSetting: it is neither a function nor anything that can be sent.
         """
-        if callable(reply):
-            return CallableReply(reply, service_name=service)
-        return FixedReply(reply, service_name=service)
+        if not isinstance(reply, Value):
+            return RuleReply(reply, seed=self._seed, place=f"{service}\0{version}", service_name=service)
+        if callable(reply.value):
+            return CallableReply(reply.value, service_name=service)
+        return FixedReply(reply.value, service_name=service)
 
     def _make(self, service: str, spec: ContainerSpec) -> Replies | Later:
         content = self._contents[service].get(spec.version)
         if content is None or content.request is None:
+            if (service, spec.version) in self.stand_ins:
+                return self.make_reply(service, self.stand_ins[service, spec.version], spec.version)
             return NoReply("It was deployed without one.", service_name=service)
         self._laid_out += 1
         try:
@@ -325,7 +360,7 @@ class Driver:
         if runs is None:
             frameworks = ", ".join(str(document.get("framework")) for document in content.models)
             return NoReply(f"The service brings one for {frameworks} models; this twin does not.", service_name=service)
-        return self._scripts(runs, not self.profile_of(service, spec.version).model)
+        return self._scripts(runs, lambda: not self.profile_of(service, spec.version).model)
 
     def _collection(self, service: str, spec: ContainerSpec) -> DataCollection | None:
         if not self._settings(service, spec.version).collects_data:
@@ -348,7 +383,7 @@ class Driver:
             NotFound: it was never brought up, or is gone.
         """
         if name not in self.services or self.services[name].controller.ended:
-            raise NotFound(f"service {name!r} is not deployed here")
+            raise NotFound(f"service {name} is not there")
         return self.services[name]
 
 

@@ -1,16 +1,19 @@
 """`ws.simulation`, what only a simulated workspace can do: profiles, traffic, faults, letting time pass, looking."""
 
+from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import BaseModel
 
 from akstwin.clock import NEVER, SECOND, Micros
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.faults import Fault
+from akstwin.domain.history import Wanted
 from akstwin.domain.mistakes import read
 from akstwin.domain.observation import Observation
 from akstwin.domain.profile import ModelProfile
+from akstwin.domain.replying import Script, read_reply
 from akstwin.domain.units import read_duration
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals, Clients
@@ -18,7 +21,7 @@ from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Order
 from akstwin.sim.driver import UNSET, Driver, Profile
 from akstwin.sim.faults import check_fault
-from akstwin.sim.source import Source
+from akstwin.sim.traffic import Traffic, TrafficEntries
 from akstwin.sim.world import SimulatedService
 
 if TYPE_CHECKING:
@@ -28,19 +31,8 @@ Span = str | float
 """A duration: `"250ms"`, `"10s"`, `"5m"`, `"24h"`, or a number of seconds."""
 
 
-class Traffic:
-    """Simulated clients that call a service; they have its key or its token."""
-
-    def __init__(self, service: str, source: Source) -> None:
-        self._service = service
-        self._source = source
-
-    def stop(self) -> None:
-        """They call no more."""
-        self._source.stop()
-
-    def __repr__(self) -> str:
-        return f"<Traffic on {self._service}>"
+Verb = Literal["profile", "chance", "cluster"]
+"""What is told of a service, or of a cluster, and holds from then on."""
 
 
 class Simulation:
@@ -48,6 +40,9 @@ class Simulation:
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
+        self.on_told: list[Callable[[Verb, str, str | None, Mapping[str, Any]], None]] = []
+        """Hear what is told of services, as it was given: the verb, the service, the version, the rest."""
+        self._traffic = TrafficEntries()
         self._entries = 0
         self._replies = 0
         self._looked_from = Micros(0)
@@ -60,7 +55,24 @@ class Simulation:
     @property
     def events(self) -> list[tuple[float, str, str, str]]:
         """All that has happened to clusters and services: seconds, kind, subject, detail."""
-        return [(at / SECOND, kind, subject, detail) for at, kind, subject, detail in self._driver.events]
+        return self.history()
+
+    def history(
+        self, *, kind: str | None = None, subject: str | None = None, since: Span = 0, limit: int | None = None
+    ) -> list[tuple[float, str, str, str]]:
+        """What has happened to clusters and services: seconds, kind, subject, detail.
+
+        Args:
+            kind: only happenings of this kind.
+            subject: only those of this node, pod, service, …
+            since: only from then on, counted from the clock's start.
+            limit: at most so many, the latest.
+
+        Raises:
+            InvalidSetting: an instant or a limit that cannot be.
+        """
+        chosen = Wanted.read(kind, subject, since, limit).choose(self._driver.events)
+        return [(at / SECOND, happened, of, detail) for at, happened, of, detail in chosen]
 
     def profile(
         self,
@@ -88,7 +100,9 @@ class Simulation:
             workers: processes that score at once in one replica; 1.
             cpu: cores that a busy worker wants; not told: `service_time` was measured under the limits in force.
             failure_rate: share of requests whose `run()` raises; 0.
-            reply: what answers instead of the entry script: a function of the body, bytes, or anything JSON can say.
+            reply: what answers instead of the entry script: a function of the body, bytes, or anything JSON can say; or a
+                document: `{"$echo": True}`, `{"$fixed": {...}}`, rules by what is asked `{"$match": [...], "$otherwise": ...}`
+                (`akstwin.domain.replying`), or `{"$script": True}`, the entry script again.
                 The script's own run time never moves virtual time, with or without this.
 
         Raises:
@@ -111,10 +125,38 @@ class Simulation:
         if reply is UNSET:
             profile = Profile(model, told.reply, told.number)
         else:
-            self._driver.make_reply(service, reply).close()  # refuses what cannot be sent
+            read_now = read_reply(reply)
             self._replies += 1
-            profile = Profile(model, reply, self._replies)
+            if isinstance(read_now, Script):
+                profile = Profile(model, UNSET, self._replies)
+            else:
+                self._driver.make_reply(service, read_now).close()  # refuses what cannot be sent
+                profile = Profile(model, read_now, self._replies)
         self._driver.set_profile(service, version, profile)
+        for hear in self.on_told:
+            hear("profile", service, version, given if reply is UNSET else {**given, "reply": reply})
+
+    def chance(self, service: str, *, seed: int, replication: int = 1) -> None:
+        """Let a service take the chance of a scenario's run.
+
+        From now on its pods start, and its versions answer, as those of the scenario's service do in `akstwin run` with that
+        seed: a request that says which of the scenario's it is (header `x-akstwin-request: ENTRY/NUMBER/ATTEMPT`) goes to the
+        same version, takes as long and fails alike. It may be told before the service is deployed.
+
+        Args:
+            service: the name of the service.
+            seed: of the scenario.
+            replication: of the scenario, from 1.
+
+        Raises:
+            InvalidSetting: a seed or replication that no run has.
+        """
+        for name, value, least in (("seed", seed, 0), ("replication", replication, 1)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InvalidSetting(f"chance.{name}", value, f"a whole number from {least} on")
+        self._driver.set_chance(service, seed, replication)
+        for hear in self.on_told:
+            hear("chance", service, None, {"seed": seed, "replication": replication})
 
     def cluster(self, name: str, *, nodes: int = 3, vm_size: Any = None, max_nodes: int | None = None) -> None:
         """Describe a cluster that will be attached under this name. One that nobody described has three Standard_D3_v2.
@@ -136,6 +178,8 @@ class Simulation:
         self._driver.try_cluster(name, spec)
         self._driver.described[name] = spec
         self._driver.sizes[name] = vm_size if isinstance(vm_size, str) else None
+        for hear in self.on_told:
+            hear("cluster", name, None, {key: value for key, value in given.items() if key != "purpose"})
 
     def traffic(
         self,
@@ -161,7 +205,7 @@ class Simulation:
             lasts: for how long; None: without end.
 
         Returns:
-            A handle to stop it.
+            A handle to follow it and to stop it.
 
         Raises:
             NotFound: no such service.
@@ -173,7 +217,20 @@ class Simulation:
         source = running.send([sent.traffic], sent.clients, (0, NEVER), self.new_entries(1))
         if span is not None:
             self._driver.calendar.after(span, Order.FAULT, source.stop)
-        return Traffic(service, source)
+        return self._traffic.add(service, sent.traffic, source)
+
+    @property
+    def traffic_entries(self) -> list[Traffic]:
+        """All traffic that this has begun; what ended long ago may be missing."""
+        return list(self._traffic)
+
+    def traffic_entry(self, service: str, identity: str) -> Traffic:
+        """One of them.
+
+        Raises:
+            NotFound: the service has none of that name.
+        """
+        return self._traffic.find(service, identity)
 
     def new_entries(self, count: int) -> int:
         """The first of `count` numbers for traffic entries that no other has."""
@@ -198,8 +255,8 @@ class Simulation:
             NotFound: no such service or cluster.
             AksError: a setting that is refused, with its name.
         """
-        begins = self._driver.calendar.now + read_duration("at", at)
-        fault = read(_Broken, {"fault": {"kind": kind, "at": 0, **settings}}).fault.model_copy(update={"at": begins})
+        told = read(_Broken, {"fault": {"kind": kind, "at": at, **settings}}).fault
+        fault = told.model_copy(update={"at": self._driver.calendar.now + told.at})
         target = self.target(service, cluster, kind)
         check_fault("fault", fault, list(target.controller.deployments), len(target.world.nodes.all))
         target.world.plan_fault(fault, target)

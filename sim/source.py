@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from akstwin.domain.service import Split
-from akstwin.domain.workload import AZUREML_CORE_503_BASES, Arrivals, Clients
+from akstwin.domain.workload import Arrivals, Clients
 from akstwin.engine.plane import Plane
 from akstwin.engine.requests import Request
 from akstwin.sim.calendar import Calendar, Order
-from akstwin.sim.streams import Draws, whole_below
+from akstwin.sim.identity import RequestIdentity, split_draws
+from akstwin.sim.retries import Retries
+from akstwin.sim.streams import Draws
 from akstwin.sim.workload import Arrival, merged
 
 
@@ -38,14 +39,16 @@ class Source:
     ) -> None:
         self._entries = range(first, first + len(traffic))
         self._stopped = False
-        self._clients = clients
+        self.sent = 0
+        """Requests so far, retries among them."""
+        self.retries = 0
+        self._retries = Retries(clients, seed, replication)
         self._plane = plane
         self._calendar = calendar
         self._of = (seed, replication)
         self._window = window
         self._arrivals = merged(traffic, seed, replication, first=first, start=calendar.now)
         self._split: dict[tuple[int, int], Draws] = {}
-        self._bases: dict[int, Draws] = {}
         self._next: Arrival | None = None
 
     def start(self) -> None:
@@ -56,12 +59,17 @@ class Source:
         """Send no more, and repeat nothing."""
         self._stopped = True
 
+    @property
+    def running(self) -> bool:
+        """Whether there are arrivals to come."""
+        return not self._stopped and self._next is not None
+
     def answered(self, request: Request) -> None:
         """A client has its answer, and may come again."""
         if request.status == 200 or request.answered is None or request.entry not in self._entries or self._stopped:
             return
-        base = self._base_503(request) if self._clients.draws_503_base else 0
-        wait = self._clients.wait_before_retry(request.status, request.attempt + 1, base)
+        identity = RequestIdentity(request.entry, request.number, request.attempt)
+        wait = self._retries.wait(identity, request.status)
         if wait is not None:
             again = request.answered + wait
             self._calendar.at(
@@ -84,21 +92,11 @@ class Source:
     def _send(self, entry: int, number: int, attempt: int) -> None:
         if self._stopped:
             return
+        self.sent += 1
+        self.retries += attempt > 0
         now = self._calendar.now
         counted = self._window[0] <= now < self._window[1]
         draws = self._split.get((entry, attempt))
         if draws is None:
-            draws = self._split[entry, attempt] = Draws(
-                *self._of, "split", f"{entry}/{attempt}", whole_below(Split.WHOLE)
-            )
+            draws = self._split[entry, attempt] = split_draws(*self._of, entry, attempt)
         self._plane.arrive(Request(number, entry, attempt, now, draws.at(number), counted=counted))
-
-    def _base_503(self, request: Request) -> int:
-        """The client's own base in whole seconds: every request comes from a process of its own."""
-        low, high = AZUREML_CORE_503_BASES
-        draws = self._bases.get(request.entry)
-        if draws is None:
-            draws = self._bases[request.entry] = Draws(
-                *self._of, "client-503", str(request.entry), whole_below(high - low + 1)
-            )
-        return low + draws.at(request.number)

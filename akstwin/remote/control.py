@@ -59,11 +59,56 @@ class _Journal(BaseModel):
     entries: list[Entry]
 
 
+class TrafficRow(BaseModel):
+    """Simulated clients, as a server tells of them.
+
+    Attributes:
+        id: unlike any other's of the workspace.
+        service: that they call.
+        shape: of the arrivals.
+        rate: requests per second, as it was given.
+        sent: requests so far.
+        retries: how many of those were sent again.
+        running: whether there is more to come.
+    """
+
+    id: str
+    service: str
+    shape: str
+    rate: Any = None
+    sent: int
+    retries: int
+    running: bool
+
+
+class Happening(BaseModel):
+    """Something that has happened to a cluster or a service.
+
+    Attributes:
+        at: when, by the server's clock, µs.
+        kind: what.
+        subject: to which node, pod, service, …
+        detail: more of it.
+    """
+
+    at: int
+    kind: str
+    subject: str
+    detail: str
+
+
+class _History(BaseModel):
+    events: list[Happening]
+
+
 _TIME: Final = TypeAdapter(_Time)
 _ASSUMPTIONS: Final = TypeAdapter(Assumptions)
 _OBSERVATION: Final = TypeAdapter(Observation)
 _ANSWERS: Final = TypeAdapter(list[_Answer])
 _JOURNAL: Final = TypeAdapter(_Journal)
+_TRAFFIC_ROW: Final = TypeAdapter(TrafficRow)
+_TRAFFIC: Final = TypeAdapter(list[TrafficRow])
+_HISTORY: Final = TypeAdapter(_History)
 
 
 class Control:
@@ -150,7 +195,24 @@ class Control:
         path = f"observe/{segment('service', name)}"
         return self._read("observe", _OBSERVATION, path, params={"window": f"{window}us"})
 
+    def history(self, **wanted: Any) -> list[Happening]:
+        """What has happened on the server.
+
+        Args:
+            **wanted: `kind`, `subject`, `since`, `limit`: what the route takes.
+        """
+        return self._read("simulation.history", _HISTORY, "history", params=wanted).events
+
     # -- load
+
+    def begin_traffic(self, service: str, told: Json) -> TrafficRow:
+        """Let simulated clients call a service, which is a segment of a path already (NotFound, AksError)."""
+        path = f"traffic/{service}"
+        return self._validated(_TRAFFIC_ROW, path, self.offered("simulation.traffic", "POST", path, told))
+
+    def traffic(self) -> list[TrafficRow]:
+        """All simulated clients."""
+        return self._read("simulation.traffic", _TRAFFIC, "traffic")
 
     def score(self, name: str, requests: Sequence[tuple[Micros, ScoreRequest]]) -> list[ScoreResponse]:
         """Let the server send requests at their times by its own clock."""

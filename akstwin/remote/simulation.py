@@ -2,14 +2,16 @@
 
 import base64
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 from akstwin.backend import Json
 from akstwin.clock import SECOND, Micros
+from akstwin.domain.history import Wanted
 from akstwin.domain.observation import Observation
 from akstwin.domain.units import read_duration
-from akstwin.errors import AksError, InvalidSetting
+from akstwin.errors import InvalidSetting, NotFound
 from akstwin.remote.caller import segment
-from akstwin.remote.control import Control
+from akstwin.remote.control import Control, TrafficRow
 
 Span = str | float
 """A duration: `"250ms"`, `"10s"`, `"5m"`, `"24h"`, or a number of seconds."""
@@ -30,21 +32,53 @@ class Policy(Protocol):
 
 
 class RemoteTraffic:
-    """Simulated clients on the server that call a service."""
+    """Simulated clients on the server that call a service; they have its key or its token.
 
-    def __init__(self, control: Control, service: str, number: object) -> None:
+    Attributes:
+        id: unlike any other's of the workspace.
+        service: that they call.
+        shape: `constant`, `poisson`, `steps` or `trace`.
+        rate: requests per second; a list of them for `steps`; None for `trace`.
+    """
+
+    def __init__(self, control: Control, told: TrafficRow) -> None:
         self._control = control
-        self._service = service
-        self._number = number
+        self.id = told.id
+        self.service = told.service
+        self.shape = told.shape
+        self.rate = told.rate
+
+    @property
+    def sent(self) -> int:
+        """Requests so far, retries among them."""
+        return self._now().sent
+
+    @property
+    def retries(self) -> int:
+        """How many of those were sent again, after a refusal."""
+        return self._now().retries
+
+    @property
+    def running(self) -> bool:
+        """Whether there is more to come."""
+        return self._now().running
 
     def stop(self) -> None:
-        """They call no more."""
-        if self._number is None:
-            raise AksError("simulation.traffic(…).stop: the server has not told the number of its traffic")
-        self._control.call("simulation.traffic(…).stop", "DELETE", f"traffic/{self._service}/{self._number}")
+        """They call no more. A second time is no mistake.
+
+        Raises:
+            NotFound: the server has forgotten them.
+        """
+        self._control.call("simulation.traffic(…).stop", "DELETE", f"traffic/{quote(self.service)}/{quote(self.id)}")
+
+    def _now(self) -> TrafficRow:
+        for each in self._control.traffic():
+            if each.id == self.id and each.service == self.service:
+                return each
+        raise NotFound(f"traffic {self.id} on {self.service} is not there")
 
     def __repr__(self) -> str:
-        return f"<Traffic on {self._service}>"
+        return f"<Traffic {self.id} on {self.service}>"
 
 
 class RemoteSimulation:
@@ -64,6 +98,29 @@ class RemoteSimulation:
     def now(self) -> float:
         """Seconds since the clock's start."""
         return self._control.now() / SECOND
+
+    @property
+    def events(self) -> list[tuple[float, str, str, str]]:
+        """All that has happened to clusters and services: seconds, kind, subject, detail."""
+        return self.history()
+
+    def history(
+        self, *, kind: str | None = None, subject: str | None = None, since: Span = 0, limit: int | None = None
+    ) -> list[tuple[float, str, str, str]]:
+        """What has happened to clusters and services: seconds, kind, subject, detail.
+
+        Args:
+            kind: only happenings of this kind.
+            subject: only those of this node, pod, service, …
+            since: only from then on, counted from the clock's start.
+            limit: at most so many, the latest.
+
+        Raises:
+            InvalidSetting: an instant or a limit that cannot be.
+        """
+        wanted = Wanted.read(kind, subject, since, limit)
+        told = self._control.history(kind=kind, subject=subject, since=f"{wanted.since}us", limit=limit)
+        return [(each.at / SECOND, each.kind, each.subject, each.detail) for each in told]
 
     def profile(
         self,
@@ -87,13 +144,12 @@ class RemoteSimulation:
             workers: processes that score at once in one replica.
             cpu: cores that a busy worker wants.
             failure_rate: share of requests whose `run()` raises.
-            reply: what answers instead of the entry script: bytes, or anything JSON can say. A function cannot be sent.
+            reply: what answers instead of the entry script: bytes, or anything JSON can say; or a document
+                (`akstwin.domain.replying`): `$echo`, `$fixed`, `$match`, `$script`. A function cannot be sent.
 
         Raises:
             AksError: a value that is refused, with its name.
         """
-        if callable(reply):
-            raise InvalidSetting("reply", reply, "bytes or JSON: a function cannot be sent to a server")
         told = _given(
             version=version, service_time=service_time, init_time=init_time, workers=workers, cpu=cpu,
             failure_rate=failure_rate,
@@ -101,8 +157,22 @@ class RemoteSimulation:
         if isinstance(reply, bytes | bytearray):
             told["reply_base64"] = base64.b64encode(reply).decode()
         elif reply is not _UNTOLD:
-            told["reply"] = reply
+            told["reply"] = _sendable(reply)
         self._post("profile", f"profile/{segment('service', service)}", told)
+
+    def chance(self, service: str, *, seed: int, replication: int = 1) -> None:
+        """Let a service take the chance of a scenario's run.
+
+        Args:
+            service: the name of the service.
+            seed: of the scenario.
+            replication: of the scenario, from 1.
+
+        Raises:
+            AksError: a value that is refused, with its name.
+        """
+        path = f"chance/{segment('service', service)}"
+        self._post("chance", path, {"seed": seed, "replication": replication})
 
     def cluster(self, name: str, *, nodes: int = 3, vm_size: Any = None, max_nodes: int | None = None) -> None:
         """Describe a cluster that will be attached under this name.
@@ -142,7 +212,7 @@ class RemoteSimulation:
             lasts: for how long; None: without end.
 
         Returns:
-            A handle to stop it.
+            A handle to follow it and to stop it.
 
         Raises:
             NotFound: no such service.
@@ -151,8 +221,12 @@ class RemoteSimulation:
         ends = None if lasts is None else f"{read_duration('lasts', lasts)}us"
         told = _given(shape=shape, rate=rate, at=at, instants=instants, retry=retry, lasts=ends)
         name = segment("service", service)
-        answer = self._post("traffic", f"traffic/{name}", told)
-        return RemoteTraffic(self._control, name, answer.get("id") if isinstance(answer, dict) else None)
+        return RemoteTraffic(self._control, self._control.begin_traffic(name, told))
+
+    @property
+    def traffic_entries(self) -> list[RemoteTraffic]:
+        """All traffic that was begun on the server; what ended long ago may be missing."""
+        return [RemoteTraffic(self._control, each) for each in self._control.traffic()]
 
     def fault(
         self, kind: str, *, at: Span = 0, service: str | None = None, cluster: str | None = None, **settings: Any
@@ -223,6 +297,32 @@ class RemoteSimulation:
 
     def _post(self, method: str, path: str, body: Json) -> Any:
         return self._control.offered(f"simulation.{method}", "POST", path, body)
+
+
+def _sendable(reply: Any, place: str = "reply") -> Any:
+    """A reply as JSON has it.
+
+    Raises:
+        InvalidSetting: a function, by its place.
+    """
+    match reply:
+        case bytes() | bytearray():
+            return {"$fixed": {"body_base64": base64.b64encode(reply).decode()}}
+        case {"$match": [*rules]}:
+            sent = {**reply, "$match": [_rule(rule, f"{place}.$match[{at}].reply") for at, rule in enumerate(rules)]}
+            if "$otherwise" in reply:
+                sent["$otherwise"] = _sendable(reply["$otherwise"], f"{place}.$otherwise")
+            return sent
+        case _ if callable(reply):
+            raise InvalidSetting(place, reply, "bytes or JSON: a function cannot be sent to a server")
+        case _:
+            return reply
+
+
+def _rule(rule: Any, place: str) -> Any:
+    if isinstance(rule, dict) and "reply" in rule:
+        return {**rule, "reply": _sendable(rule["reply"], place)}
+    return rule
 
 
 def _given(**values: Any) -> Json:

@@ -19,6 +19,7 @@ The layers, and what another driver reuses of them:
 - `client.Worker`: the driver that waits.
 - `replies`: many containers of one content, with fewer processes or none (`ScriptReplies`, `FixedReply`, `CallableReply`,
   `NoReply`).
+- `rules.RuleReply`: the same by what is asked, from a document (`akstwin.domain.replying`).
 - `unpack.unpack`: the folder and the spec, from what the wire says of a deployment.
 
 A driver on asyncio is the loop of `client` as callbacks: `loop.add_reader` on `process.channel` (`talk.received`, or

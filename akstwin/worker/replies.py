@@ -24,6 +24,7 @@ from akstwin.worker.inside.swagger import Swagger
 from akstwin.worker.log import SharedLog
 from akstwin.worker.outcomes import Hung, InitFailed, Ran, Ready, ReplicaLost, Reply, Started
 from akstwin.worker.spec import MEGABYTE, Request, WorkerSpec
+from akstwin.worker.template import Template
 
 ALIVE: Final = 4
 """How many processes a script may have at once, unless told otherwise."""
@@ -199,7 +200,14 @@ class ScriptReplies(_Containers):
         return started
 
 
-class _Local(_Containers):
+class Constant(Function):
+    """A function whose answer is always the same, whatever is asked."""
+
+    def __init__(self, function: Callable[[str], AMLResponse]) -> None:
+        super().__init__(function, reads=False)
+
+
+class LocalReplies(_Containers):
     """Containers that answer from this process, by the server's own code."""
 
     def __init__(self, function: Function, service_name: str, log_bytes: int) -> None:
@@ -216,6 +224,8 @@ class _Local(_Containers):
             survives=(Exception, SystemExit),  # a keyboard interrupt is for us
         )
         self._server = Server(function, Swagger(None, None, environ), place)
+        self._template = Template(self._server) if isinstance(function, Constant) else None
+        self._sink.taken()
 
     def init(self, container: int, at: datetime) -> Started:  # noqa: ARG002 - see `Replies`
         """See `Replies`."""
@@ -227,6 +237,10 @@ class _Local(_Containers):
         """See `Replies`."""
         self._present(container)
         self._moment.at = request.at
+        if self._template is not None and self._template.fits(request):
+            reply = self._template.fill(request)
+            self._log.write(container, reply.logs.encode())
+            return reply
         asked = AMLRequest(request.method, request.path, request.query, request.headers, request.body)
         try:
             answer = self._server.handle(asked, None if request.takes is None else request.takes / 1000)
@@ -261,7 +275,45 @@ class _Sink(logging.Handler):
         return text
 
 
-class FixedReply(_Local):
+def constant(value: Any, setting: str = "reply") -> Constant:
+    """Always the same answer, as if `run()` had returned the value; bytes are sent as they are.
+
+    Args:
+        value: which; it is taken as it is now.
+        setting: where it stands, for errors.
+
+    Raises:
+        InvalidSetting: JSON can't say it.
+    """
+    try:
+        body = value if isinstance(value, bytes) else json.dumps({} if value is None else value).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidSetting(setting, value, f"JSON, bytes or None: {error}") from error
+
+    def answer(_: str) -> AMLResponse:
+        response = AMLResponse(value if isinstance(value, bytes) else None, 200)
+        response.set_data(body)
+        return response
+
+    return Constant(answer)
+
+
+def of_callable(function: Callable[[str], Any], setting: str = "reply") -> Function:
+    """What a function of the body returns.
+
+    Args:
+        function: which.
+        setting: where it stands, for errors.
+
+    Raises:
+        InvalidSetting: it is not a plain function.
+    """
+    if not callable(function) or inspect.iscoroutinefunction(function):
+        raise InvalidSetting(setting, function, "a function that takes the request's body and returns the reply")
+    return Function(function)
+
+
+class FixedReply(LocalReplies):
     """Always the same answer, whatever is asked.
 
     Args:
@@ -275,20 +327,10 @@ class FixedReply(_Local):
     """
 
     def __init__(self, value: Any, *, service_name: str = "ML service", log_bytes: int = MEGABYTE) -> None:
-        try:
-            body = value if isinstance(value, bytes) else json.dumps({} if value is None else value).encode()
-        except (TypeError, ValueError, RecursionError) as error:
-            raise InvalidSetting("reply", value, f"JSON, bytes or None: {error}") from error
-
-        def answer(_: str) -> AMLResponse:
-            response = AMLResponse(value if isinstance(value, bytes) else None, 200)
-            response.set_data(body)
-            return response
-
-        super().__init__(Function(answer, reads=False), service_name, log_bytes)
+        super().__init__(constant(value), service_name, log_bytes)
 
 
-class CallableReply(_Local):
+class CallableReply(LocalReplies):
     """A function of the caller's, in this process: it can do anything to it, and holds it up for as long as it likes.
 
     Args:
@@ -304,12 +346,10 @@ class CallableReply(_Local):
     def __init__(
         self, function: Callable[[str], Any], *, service_name: str = "ML service", log_bytes: int = MEGABYTE
     ) -> None:
-        if not callable(function) or inspect.iscoroutinefunction(function):
-            raise InvalidSetting("reply", function, "a function that takes the request's body and returns the reply")
-        super().__init__(Function(function), service_name, log_bytes)
+        super().__init__(of_callable(function), service_name, log_bytes)
 
 
-class NoReply(_Local):
+class NoReply(LocalReplies):
     """A deployment without an entry script: nothing is wrong with it, but nothing here can score.
 
     Args:

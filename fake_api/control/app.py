@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from fastapi import Body, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from akstwin.domain.units import read_duration
@@ -19,15 +19,16 @@ from akstwin.fake_api.control.journal import Wanted
 from akstwin.fake_api.control.metrics import exposition
 from akstwin.fake_api.control.reading import (
     LATEST,
+    ChanceForm,
     ClockForm,
     ProfileForm,
-    TrafficForm,
     answer_json,
     decoded,
     observation_json,
     read,
     read_batch,
 )
+from akstwin.fake_api.control.world import add_world
 
 if TYPE_CHECKING:
     from akstwin.fake_api.control.center import Control
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 PAGE: Final = Path(__file__).with_name("page.html")
 _POLICY: Final = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
+_STREAM: Final[Json] = {"content": {"text/event-stream": {}}}
 _Given = Annotated[Any, Body()]
 _Since = Annotated[int, Query(ge=0, le=1 << 62)]
 
@@ -55,7 +57,9 @@ def make_control(control: "Control") -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     _add_time(app, control)
+    _add_ways(app, control)
     _add_world(app, control)
+    add_world(app, control)
     _add_requests(app, control)
     _add_faults(app, control)
     _add_pages(app)
@@ -103,6 +107,13 @@ def _add_time(app: FastAPI, control: "Control") -> None:
         return _clock(control)
 
 
+def _add_ways(app: FastAPI, control: "Control") -> None:
+    @app.get("/_akstwin/environment")
+    async def environment() -> Json:
+        """In which ways the workspace can be reached, and whom https clients must trust."""
+        return control.ways()
+
+
 def _add_world(app: FastAPI, control: "Control") -> None:
     workspace = control.workspace
 
@@ -123,29 +134,19 @@ def _add_world(app: FastAPI, control: "Control") -> None:
         form = read(ProfileForm, given)
         told = {name: getattr(form, name) for name in form.model_fields_set - {"reply_base64"}}
         if form.reply_base64 is not None:
+            if "reply" in told:
+                raise InvalidSetting("reply_base64", form.reply_base64[:80], "given beside reply: one of them")
             told["reply"] = decoded("reply_base64", form.reply_base64)
         with workspace.clock.acting():
             workspace.backend.simulation.profile(service, **told)
         return {}
 
-    @app.post("/_akstwin/traffic/{service}", openapi_extra=takes(TrafficForm), responses=refusals(400, 404))
-    async def traffic(service: str, given: _Given) -> Json:
-        """Simulated clients that call a service from now on, beside those that already do."""
-        form = read(TrafficForm, given)
-        told = {name: getattr(form, name) for name in form.model_fields_set - {"lasts"}}
-        if form.lasts is not None:
-            told["lasts"] = f"{form.lasts}us"
+    @app.post("/_akstwin/chance/{service}", openapi_extra=takes(ChanceForm), responses=refusals(400))
+    async def chance(service: str, given: _Given) -> Json:
+        """Let a service take the chance of a scenario's run: requests say which of it they are (x-akstwin-request)."""
+        form = read(ChanceForm, given)
         with workspace.clock.acting():
-            workspace.backend.simulation.traffic(service, **told)
-            control.count_traffic(service)
-        return {}
-
-    @app.delete("/_akstwin/traffic/{service}", responses=refusals(404))
-    async def end_traffic(service: str) -> Json:
-        """Simulated clients call the service no more."""
-        with workspace.clock.acting():
-            for source in workspace.backend.driver.service(service).sources:
-                source.stop()
+            workspace.backend.simulation.chance(service, seed=form.seed, replication=form.replication)
         return {}
 
 
@@ -171,13 +172,13 @@ def _add_requests(app: FastAPI, control: "Control") -> None:
         """What came of the latest requests. `since` is an instant, µs; `limit` keeps the latest."""
         return control.journal.document(Wanted(service, version, status, reason, since, limit))
 
-    @app.get("/_akstwin/metrics")
+    @app.get("/_akstwin/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         """Counts, latencies, queues and replicas, for Prometheus."""
         text, content_type = exposition(control)
         return Response(text, media_type=content_type)
 
-    @app.get("/_akstwin/events", responses=refusals(400))
+    @app.get("/_akstwin/events", responses={**refusals(400), 200: _STREAM}, response_class=StreamingResponse)
     async def events(
         last_event_id: Annotated[str | None, Header()] = None, follow: Annotated[bool, Query()] = True
     ) -> StreamingResponse:

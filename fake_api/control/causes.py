@@ -5,13 +5,15 @@ from typing import Any, Final
 
 from akstwin.domain.faults import Fault, ImagePullSlow, InitFailure, NodeLoss, ReplicaHang, ReplicaKill, SlowReplica
 from akstwin.domain.mistakes import read
-from akstwin.errors import AksError, Conflict
+from akstwin.errors import AksError, Conflict, InvalidSetting
 from akstwin.fake_api.control.forms import CauseForm
 from akstwin.sim.backend import SimulatedBackend
 from akstwin.sim.calendar import Order, Timer
 from akstwin.sim.world import SimulatedService
 
 _ENDLESS: Final = "crash_on_request"
+_PLACES: Final = ("service", "cluster")
+"""Where it strikes."""
 
 
 class Cause:
@@ -38,7 +40,10 @@ class Cause:
         self._target: SimulatedService | None = None
         self._subject = ""
         self._victims: set[str] = set()
-        settings = {key: value for key, value in given.items() if key not in ("service", "cluster")}
+        settings = {key: value for key, value in given.items() if key not in _PLACES}
+        for place in _PLACES:
+            if not isinstance(given.get(place), str | None):
+                raise InvalidSetting(place, given[place], "a name")
         self.fault: Fault = read(CauseForm, {"fault": {"at": 0, **settings}}).fault
         now = backend.calendar.now
         self.begins = now + self.fault.at

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
 
 from akstwin.backend import ScoreResponse
 from akstwin.clock import SECOND
@@ -51,6 +53,8 @@ class Control:
         self.metrics = Metrics()
         self.interference = Interference(workspace, self.journal.broken, self.sleep_until)
         self.faults = Faults(workspace, self.interference)
+        self.ways: Callable[[], dict[str, Any]] = dict
+        """Tells in which ways the workspace can be reached; the server knows."""
         self.started = 0
         """How often the world began: one more at each reset."""
         self._gate = Gate(workspace, self.interference, self.journal)
@@ -58,6 +62,7 @@ class Control:
         self._app: App | None = None
         self._renewed = asyncio.Event()
         workspace.listeners.append(self.heard)
+        self._count_planned()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request for a path under `/_akstwin`. Health needs nothing that has to be imported first."""
@@ -87,10 +92,16 @@ class Control:
 
     def heard(self, asked: Asked, response: ScoreResponse) -> None:
         """A client has its answer, or will when the faults that it meets let it through."""
-        struck = self.interference.answered(asked.request, response) if self.interference.active else ()
+        struck: tuple[str, ...] = ()
+        lost = False
+        if self.interference.active:
+            struck, lost = self.interference.answered(asked.request, response)
         note = self._note(asked, response) if response.status in _EXPLAINED else None
         name = asked.name if response.reason is not Reason.NOT_FOUND else ""  # there is no end of wrong names
         self.metrics.count(name, response.version, response.status, response.reason, response.latency)
+        if lost:
+            note = f"the answer with {response.status} did not reach the client"
+            response = replace(response, status=0)
         self.journal.answered(asked, response, struck, note)
 
     def missed(self, scope: Scope) -> None:
@@ -154,11 +165,18 @@ class Control:
         self.journal.clear()
         self.metrics.clear()
         self._counted.clear()
+        self._count_planned()
         self.started += 1
         self._renewed.set()
         self._renewed = asyncio.Event()
 
     # -- simulated traffic
+
+    def _count_planned(self) -> None:
+        """A scenario's clients call from the start."""
+        for name, service in self.workspace.backend.driver.services.items():
+            if service.sources:
+                self.count_traffic(name)
 
     def count_traffic(self, service: str) -> None:
         """Simulated clients call a service: their answers are counted too."""

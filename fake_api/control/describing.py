@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from akstwin.domain.replying import Fixed, Match
 from akstwin.domain.spec import Spec
 from akstwin.fake_api.control.forms import CauseForm, WireForm
 from akstwin.fake_api.control.reading import RequestForm
@@ -73,6 +74,10 @@ def describe(app: FastAPI) -> None:
                 schemas.pop(name, None)
             schemas["Error"] = _ERROR
             schemas |= _fault_schemas()
+            schemas |= _reply_schemas()
+            profile = document["paths"]["/_akstwin/profile/{service}"]["post"]["requestBody"]["content"]
+            reply = profile["application/json"]["schema"]["properties"]["reply"]
+            reply["anyOf"] = [{"$ref": _REF.format(model="Reply")}, {}]
             app.openapi_schema = document
         return app.openapi_schema
 
@@ -90,6 +95,39 @@ def _fault_schemas() -> dict[str, Json]:
             found[name] = schema
             kinds.append({"$ref": _REF.format(model=name)})
     return {**found, "Fault": {"oneOf": kinds}}
+
+
+def _reply_schemas() -> dict[str, Json]:
+    """What answers instead of a script, where it is said by a document."""
+    yes: Json = {"const": True}
+
+    def having(description: str, **names: Json) -> Json:
+        properties = {f"${name}": schema for name, schema in names.items()}
+        return {
+            "type": "object",
+            "description": description,
+            "required": list(properties)[:1],
+            "properties": properties,
+        }
+
+    reply: Json = {"description": "Any value that run() may return, or a document: $echo or $fixed."}
+    fixed: Json = {"$ref": _REF.format(model="FixedReply")}
+    rule: Json = {
+        "type": "object",
+        "required": ["match", "reply"],
+        "properties": {"match": {"$ref": _REF.format(model="Match")}, "reply": reply},
+    }
+    kinds = [
+        having("The request's body and content type come back.", echo=yes),
+        having("Always the same.", fixed=fixed),
+        having("The first that matches answers.", match={"type": "array", "items": rule}, otherwise=reply),
+        having("The entry script again.", script=yes),
+    ]
+    forms: dict[str, type[Spec]] = {"Match": Match, "FixedReply": Fixed}
+    return {
+        "Reply": {"anyOf": kinds},
+        **{name: form.model_json_schema(ref_template=_REF) for name, form in forms.items()},
+    }
 
 
 def page(app: FastAPI) -> str:

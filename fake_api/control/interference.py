@@ -5,13 +5,12 @@ its service and its number among those that the fault was meant for, or, where t
 and the attempt. Threads and their timing have no part in it.
 """
 
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from hashlib import blake2b
 from typing import Final
 
 from akstwin.backend import ScoreRequest, ScoreResponse
+from akstwin.domain.identity import Identities, client_id, drawn
 from akstwin.domain.reasons import Reason
 from akstwin.errors import Conflict
 from akstwin.fake_api.control.connection import BrokenSend, break_off
@@ -23,13 +22,10 @@ from akstwin.fake_api.control.forms import (
     ResetConnection,
     TruncateBody,
 )
-from akstwin.fake_api.control.journal import client_id
 from akstwin.fake_api.control.operations import MANAGEMENT, SCORING
 from akstwin.fake_api.workspace import ServedWorkspace
 from akstwin.router.asgi import Receive, Send
 
-_IDS_KEPT: Final = 10_000
-"""Clients' names of requests that a fault remembers, to count attempts."""
 _WHAT: Final = {"/score": "score", "/swagger.json": "swagger"}
 
 
@@ -51,8 +47,7 @@ class Armed:
         self.struck = 0
         self.met = 0
         self._seed = seed
-        self._numbers: dict[str, int] = {}
-        self._attempts: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._identities = Identities()
 
     def draws(self, service: str | None, operation: str | None, called: str | None, now: int) -> bool:
         """Whether it is meant for a request that comes now, and is to strike it.
@@ -68,13 +63,8 @@ class Armed:
             return False
         self.met += 1
         place = service or ""
-        number = self._numbers[place] = self._numbers.get(place, 0) + 1
-        identity = f"number {number}" if called is None else f"called {called} {self._attempt(place, called)}"
-        if fault.share < 1:
-            text = f"{self._seed}\0{fault.seed}\0{fault.kind}\0{place}\0{identity}"
-            drawn = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
-            return drawn < fault.share * (1 << 64)
-        return True
+        identity = self._identities.next(place, called)
+        return drawn(fault.share, self._seed, fault.seed, fault.kind, place, identity)
 
     def strikes(self) -> bool:
         """Once more, unless it has struck as often as it may."""
@@ -98,14 +88,6 @@ class Armed:
         else:
             fits = wanted == operation or (wanted == MANAGEMENT and not scoring)
         return fits and (fault.service is None or fault.service == service)
-
-    def _attempt(self, service: str, called: str) -> int:
-        key = (service, called)
-        count = self._attempts.pop(key, 0) + 1
-        self._attempts[key] = count
-        if len(self._attempts) > _IDS_KEPT:
-            self._attempts.popitem(last=False)
-        return count
 
 
 class Interference:
@@ -169,15 +151,16 @@ class Interference:
             self._due[id(request)] = due
         return True
 
-    def answered(self, request: ScoreRequest, response: ScoreResponse) -> tuple[str, ...]:
-        """A request has its answer: which faults it meets on its way back."""
+    def answered(self, request: ScoreRequest, response: ScoreResponse) -> tuple[tuple[str, ...], bool]:
+        """A request has its answer: which faults it meets on its way back, and whether it is lost to one of them."""
         due = self._due.pop(id(request), None)
         if due is None or response.reason is Reason.CLIENT_ABORTED:
-            return ()
+            return (), False
         striking = [each for each in due if _fits(each.fault, response) and each.strikes()]
         if striking:
             self._striking[id(request)] = striking
-        return tuple(each.id for each in striking)
+        lost = any(isinstance(each.fault, DropConnection | ResetConnection) for each in striking)
+        return tuple(each.id for each in striking), lost
 
     def answering(self, request: ScoreRequest, receive: Receive, send: Send) -> Send:
         """How the answer goes back."""

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from akstwin.backend import ScoreResponse
+from akstwin.domain.identity import client_id
 from akstwin.sim.front import Asked
 
 KEPT: Final = 10_000
 """So many of the latest rows are kept, unless told otherwise."""
-CLIENT_IDS: Final = ("x-ms-client-request-id", "x-request-id")
-"""Headers by which a client names a request: the same for each attempt of it."""
-_LENGTHS: Final = frozenset(len(name) for name in CLIENT_IDS)
-_LONGEST_ID: Final = 128
 _LONGEST_NAME: Final = 255
 """Longer names and paths are cut."""
 
@@ -137,17 +134,6 @@ class Journal:
             "dropped": self.dropped,
             "entries": [_shown(row, attempts.get(row[0])) for row in chosen],
         }
-
-
-def client_id(headers: Iterable[tuple[str, str]]) -> str | None:
-    """What the client calls the request; None: it does not say."""
-    found: str | None = None
-    for name, value in headers:
-        if len(name) in _LENGTHS and (lowered := name.lower()) in CLIENT_IDS:
-            if lowered == CLIENT_IDS[0]:
-                return value[:_LONGEST_ID]
-            found = value[:_LONGEST_ID]
-    return found
 
 
 def _attempts(rows: Sequence[Row]) -> dict[int, int]:

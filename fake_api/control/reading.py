@@ -37,24 +37,41 @@ class ProfileForm(Spec):
     version: str | None = Field(default=None, description="of an endpoint; absent: of all versions")
     service_time: Any = Field(default=None, description="a duration, or distribution, mean, cv")
     init_time: Any = Field(default=None, description="likewise")
-    workers: int | None = Field(default=None, description="processes that score at once in one replica")
-    cpu: float | None = Field(default=None, description="cores that a busy worker wants")
-    failure_rate: float | None = Field(default=None, description="share of requests whose run() raises")
-    reply: Any = Field(default=None, description="what answers instead of the entry script, as run() would return it")
+    workers: Any = Field(default=None, description="processes that score at once in one replica")
+    cpu: Any = Field(default=None, description="cores that a busy worker wants")
+    failure_rate: Any = Field(default=None, description="share of requests whose run() raises")
+    reply: Any = Field(
+        default=None, description="what answers instead of the entry script: what run() would return, or a document"
+    )
     reply_base64: str | None = Field(default=None, description="the same as bytes, sent as they are")
+
+
+class ChanceForm(Spec):
+    """What `ws.simulation.chance` takes."""
+
+    seed: Annotated[int, Field(ge=0)] = Field(description="of the scenario")
+    replication: Annotated[int, Field(ge=1)] = Field(default=1, description="of the scenario, from 1")
 
 
 class TrafficForm(Spec):
     """What `ws.simulation.traffic` takes."""
 
-    shape: str = Field(default="poisson", description="constant, poisson, steps or trace")
+    shape: Any = Field(default="poisson", description="constant, poisson, steps or trace")
     rate: Any = Field(default=None, description="requests per second; a list of them for steps")
     at: Any = Field(default=None, description="for steps: from when on each rate holds, counted from now")
-    instants: list[float] | None = Field(default=None, description="for trace: seconds from now")
+    instants: Any = Field(default=None, description="for trace: a list of seconds from now")
     retry: Any = Field(
         default="none", description="none, azureml-core, urllib3, or statuses, attempts, backoff, factor"
     )
-    lasts: Duration | None = Field(default=None, description="for how long; absent: without end")
+    lasts: Any = Field(default=None, description="for how long; absent: without end")
+
+
+class ClusterForm(Spec):
+    """What `ws.simulation.cluster` takes beside the name."""
+
+    nodes: Any = Field(default=3, description="how many nodes the compute target will have")
+    vm_size: Any = Field(default=None, description="a known name, or cpu_cores, memory_gb, gpu_cores")
+    max_nodes: Any = Field(default=None, description="how many the cluster autoscaler may go up to; absent: it is off")
 
 
 _Pair = Annotated[list[str], Field(min_length=2, max_length=2)]

@@ -190,7 +190,10 @@ def test_profile_and_observation(serve: Serve) -> None:
     [
         ({"service_tim": "1s"}, "did you mean service_time?"),
         ({"service_time": "quick"}, "profile.service_time"),
-        ({"workers": "two"}, "body.workers"),
+        ({"workers": "two"}, "profile.workers"),
+        ({"reply": 1, "reply_base64": "e30="}, "reply_base64"),
+        ({"reply": {"$match": [{"match": {"share": 2}, "reply": 1}]}}, "reply.$match[0].match.share"),
+        ({"version": 5}, "body.version"),
         ({"workers": 0}, "profile.workers"),
         ({"reply_base64": "?"}, "reply_base64"),
     ],
@@ -394,8 +397,10 @@ class TestRim:
             document = await town.call("GET", "openapi.json")
             assert {path.removeprefix("/_akstwin/") for path in document["paths"]} == {
                 "health", "clock", "reset", "assumptions", "observe/{service}", "profile/{service}", "traffic/{service}",
-                "score/{service}", "journal", "metrics", "events", "faults", "faults/{fault}",
+                "score/{service}", "journal", "metrics", "events", "faults", "faults/{fault}", "chance/{service}", "environment",
+                "cluster/{name}", "history", "traffic", "traffic/{service}/{entry}",
             }  # fmt: skip
+            assert set(document["components"]["schemas"]) >= {"Reply", "Match", "FixedReply"}
             faults = document["paths"]["/_akstwin/faults"]["post"]["requestBody"]["content"]["application/json"][
                 "schema"
             ]

@@ -18,7 +18,8 @@ from akstwin.router.asgi import Receive, Scope, Send, respond
 NAMES = st.sampled_from(
     ["kind", "at", "lasts", "service", "version", "share", "count", "seed", "by", "keep", "status", "operation", "node",
      "factor", "request", "shape", "rate", "instants", "retry", "service_time", "workers", "reply", "reply_base64", "headers",
-     "body_base64", "path", "method", "advance", "before", "cluster", "mean", "cv", "distribution"]
+     "body_base64", "path", "method", "advance", "before", "cluster", "mean", "cv", "distribution",
+     "nodes", "vm_size", "max_nodes", "$match", "$fixed", "$echo", "$otherwise", "match", "body", "regex", "pointer", "text"]
 )  # fmt: skip
 WORDS = st.sampled_from(
     ["drop_connection", "reset_connection", "truncate_body", "delay_answer", "refuse_management", "replica_kill", "node_loss",
@@ -34,7 +35,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(max_size=8), inner, max_size=6),
     max_leaves=16,
 )
-ROUTES = st.sampled_from(["profile/svc", "traffic/svc", "score/svc", "faults"])
+ROUTES = st.sampled_from(["profile/svc", "traffic/svc", "score/svc", "faults", "cluster/one"])
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +90,9 @@ def test_bytes(app: PortApp, route: str, body: bytes, kind: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(
-    route=st.sampled_from(["journal", "observe/svc", "events", "faults/x", "metrics"]),
+    route=st.sampled_from(["journal", "observe/svc", "events", "history", "traffic", "faults/x", "metrics"]),
     query=st.dictionaries(
-        st.sampled_from(["service", "version", "status", "reason", "since", "limit", "window"]),
+        st.sampled_from(["service", "version", "status", "reason", "since", "limit", "window", "kind", "subject"]),
         st.text(max_size=12) | st.integers().map(str),
         max_size=4,
     ),

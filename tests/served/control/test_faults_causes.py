@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from akstwin import Model
+
 Town = Any
 Serve = Callable[..., None]
 
@@ -180,5 +182,35 @@ def test_refusals(serve: Serve, given: dict[str, Any], status: int, told: str) -
     async def scene(town: Town) -> None:
         assert told in (await town.call("POST", "faults", given, expect=status))["message"]
         assert await town.call("GET", "faults") == []
+
+    serve(scene)
+
+
+def test_only_the_service_and_the_version_that_it_is_meant_for(serve: Serve) -> None:
+    """Others are as they were."""
+
+    async def scene(town: Town) -> None:
+        town.deploy("one")
+        two = town.deploy("two", version_name="blue", traffic_percentile=100)
+        settings = {"num_replicas": 1, "traffic_percentile": 0, "initial_delay_seconds": 100_000_000}
+        two.create_version("green", models=[Model(town.sdk, "plain")], **settings)
+        two.wait_for_deployment()
+        town.workspace.backend.simulation.advance("2s")
+
+        async def latencies() -> tuple[int, ...]:
+            await town.score("one")
+            await town.score("two", azureml_model_deployment="blue")
+            await town.score("two", azureml_model_deployment="green")
+            return tuple(entry.latency for entry in (await town.journal()).entries[-3:])
+
+        for match, expected in (
+            ({"service": "one"}, (153_000, 53_000, 53_000)),
+            ({"service": "two", "version": "blue"}, (53_000, 153_000, 53_000)),
+            ({"service": "two", "version": "green"}, (53_000, 53_000, 153_000)),
+        ):
+            fault = await town.call("POST", "faults", {"kind": "slow_replica", "factor": 3, **match})
+            assert await latencies() == expected, match
+            await town.call("DELETE", f"faults/{fault['id']}")
+        assert await latencies() == (53_000, 53_000, 53_000)
 
     serve(scene)

@@ -8,7 +8,8 @@ import pytest
 
 from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.clock import Micros
-from akstwin.fake_api.control.journal import Journal, Wanted, client_id
+from akstwin.domain.identity import client_id
+from akstwin.fake_api.control.journal import Journal, Wanted
 from akstwin.sim.front import Asked
 
 Town = Any
@@ -18,7 +19,8 @@ Serve = Callable[..., None]
 def asked(number: int, name: str = "svc", **headers: str) -> Asked:
     """A request that came in at its number."""
     given = tuple((key.replace("_", "-"), value) for key, value in headers.items())
-    made = Asked(number, name, ScoreRequest(headers=given), None)
+    nowhere: Any = None  # nobody settles it
+    made = Asked(nowhere, number, name, ScoreRequest(headers=given), None)
     made.sent = Micros(number)
     return made
 
@@ -110,6 +112,9 @@ def test_what_came_of_a_request(serve: Serve) -> None:
         assert (third.status, third.reason, third.dispatched, third.attempt) == (503, "queue_deadline", None, 2)
         assert (third.version, third.replica, third.answered - third.arrived) == ("svc", None, 60_000)
         assert first.replica == second.replica == 1
+        assert (first.pod, third.pod) == ("svc-1", None)
+        ready = await town.call("GET", "history", params={"kind": "pod_ready"})
+        assert [each["subject"] for each in ready["events"]] == [first.pod]
         for name, value, count in (
             ("status", 503, 1),
             ("reason", "queue_deadline", 1),

@@ -76,6 +76,13 @@ class TestSplit:
         of_versions(blue=79, green=21).assert_split({"green": 18, "blue": 82})
         of_versions(blue=5).assert_split(blue=100, green=0)
 
+    def test_a_share_may_bring_its_own_tolerance(self) -> None:
+        """As pytest says it."""
+        found = of_versions(blue=79, green=21)
+        found.assert_split(green=pytest.approx(20, abs=2), tolerance=0)
+        with pytest.raises(AssertionError, match=r"green 21\.0 %, expected 20 ± 0\.5.* \(chance alone: ± 4\.0\)"):
+            found.assert_split(green=pytest.approx(20, abs=0.5))
+
     def test_does_not(self) -> None:
         """The message has what was found, how many there were, what chance alone does, and the tail."""
         with pytest.raises(AssertionError) as caught:

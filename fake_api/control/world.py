@@ -1,0 +1,98 @@
+"""Routes to what lives in a simulated world beside services: its clients, its clusters, and what has happened in it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Body, FastAPI, Query
+
+from akstwin.domain.history import Wanted
+from akstwin.fake_api.control.describing import refusals, takes
+from akstwin.fake_api.control.reading import ClusterForm, TrafficForm, read
+from akstwin.sim.traffic import Traffic
+
+if TYPE_CHECKING:
+    from akstwin.fake_api.control.center import Control
+
+Json = dict[str, Any]
+_Given = Annotated[Any, Body()]
+_Limit = Annotated[int | None, Query(ge=1)]
+
+
+def add_world(app: FastAPI, control: "Control") -> None:
+    """Add the routes of traffic, clusters and happenings.
+
+    Args:
+        app: gets them.
+        control: the workspace's control side.
+    """
+    _add_traffic(app, control)
+    workspace = control.workspace
+
+    @app.post("/_akstwin/cluster/{name}", openapi_extra=takes(ClusterForm), responses=refusals(400))
+    async def cluster(name: str, given: _Given) -> Json:
+        """The nodes of a compute target that will be attached under this name."""
+        form = read(ClusterForm, given)
+        with workspace.clock.acting():
+            workspace.backend.simulation.cluster(name, **_told(form))
+        return {}
+
+    @app.get("/_akstwin/history", responses=refusals(400))
+    async def history(
+        kind: str | None = None, subject: str | None = None, since: str = "0s", limit: _Limit = None
+    ) -> Json:
+        """What has happened to clusters and services; `since` is counted from the clock's start, `limit` keeps the latest."""
+        wanted = Wanted.read(kind, subject, since, limit)
+        with workspace.clock.acting():
+            happened = workspace.backend.driver.events
+            chosen = wanted.choose(happened)
+        names = ("at", "kind", "subject", "detail")
+        return {"total": len(happened), "events": [dict(zip(names, each, strict=True)) for each in chosen]}
+
+
+def _add_traffic(app: FastAPI, control: "Control") -> None:
+    workspace = control.workspace
+
+    @app.get("/_akstwin/traffic")
+    async def traffic_entries() -> list[Json]:
+        """All simulated clients, with what they have sent so far."""
+        with workspace.clock.acting():
+            return [_shown(each) for each in workspace.backend.simulation.traffic_entries]
+
+    @app.post("/_akstwin/traffic/{service}", openapi_extra=takes(TrafficForm), responses=refusals(400, 404))
+    async def traffic(service: str, given: _Given) -> Json:
+        """Simulated clients that call a service from now on, beside those that already do."""
+        form = read(TrafficForm, given)
+        with workspace.clock.acting():
+            entry = workspace.backend.simulation.traffic(service, **_told(form))
+            control.count_traffic(service)
+            return _shown(entry)
+
+    @app.delete("/_akstwin/traffic/{service}", responses=refusals(404))
+    async def end_traffic(service: str) -> list[Json]:
+        """Simulated clients call the service no more; those are told."""
+        with workspace.clock.acting():
+            running = workspace.backend.driver.service(service)
+            ended = [
+                each
+                for each in workspace.backend.simulation.traffic_entries
+                if each.service == service and each.running
+            ]
+            for source in running.sources:  # a scenario's own, too
+                source.stop()
+            return [_shown(each) for each in ended]
+
+    @app.delete("/_akstwin/traffic/{service}/{entry}", responses=refusals(404))
+    async def end_traffic_entry(service: str, entry: str) -> Json:
+        """Some of them call it no more. A second time is no mistake."""
+        with workspace.clock.acting():
+            found = workspace.backend.simulation.traffic_entry(service, entry)
+            found.stop()
+            return _shown(found)
+
+
+def _told(form: ClusterForm | TrafficForm) -> Json:
+    return {name: getattr(form, name) for name in form.model_fields_set}
+
+
+def _shown(entry: Traffic) -> Json:
+    names = ("id", "service", "shape", "rate", "sent", "retries", "running")
+    return {name: getattr(entry, name) for name in names}
