@@ -1,12 +1,18 @@
 """Who may call: uploaded code runs here, so a page in a browser must not reach it by another name (DNS rebinding)."""
 
+import contextlib
+import re
 from collections.abc import Collection
+from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import urlsplit
 
 from akstwin.router.asgi import Scope
 
 LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_NAME: Final = re.compile(r"[a-z0-9._-]+", re.IGNORECASE)
+_HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?", re.IGNORECASE)
+_MOST_KNOWN: Final = 1024
 
 
 class Guard:
@@ -20,19 +26,39 @@ class Guard:
         self._hosts = LOCAL | {host.lower() for host in hosts}
         self._known: set[bytes] = set()
 
-    def refusal(self, scope: Scope) -> str | None:
-        """Why a request is refused; None: it is not."""
+    def refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """The status and the reason with which a request is refused; None: it is not."""
+        hosts = 0
         for name, value in scope["headers"]:
-            if name == b"host" and value not in self._known:
-                if not self._ours(f"//{value.decode('latin-1')}"):
-                    return f"Host {value.decode('latin-1')!r} is not one of this server's names"
-                self._known.add(value)
-            elif name == b"origin" and not self._ours(value.decode("latin-1")):
-                return f"Origin {value.decode('latin-1')!r} is foreign"
+            if name == b"host":
+                hosts += 1
+                if value not in self._known:
+                    if not self._names_us(value.decode("latin-1")):
+                        return 403, f"Host {value.decode('latin-1')!r} is not one of this server's names"
+                    if len(self._known) < _MOST_KNOWN:  # there are as many as ports that one can write
+                        self._known.add(value)
+            elif name == b"origin" and not self._is_ours(value.decode("latin-1")):
+                return 403, f"Origin {value.decode('latin-1')!r} is foreign"
+        if hosts != 1 and (hosts > 1 or scope.get("http_version") != "1.0"):  # RFC 9112 §3.2
+            return 400, f"there are {hosts} Host headers; expected one"
         return None
 
-    def _ours(self, url: str) -> bool:
+    def _names_us(self, host: str) -> bool:
+        match = _HOST.fullmatch(host)
+        return match is not None and (match[1] or match[2]).lower() in self._hosts
+
+    def _is_ours(self, origin: str) -> bool:
         try:
-            return (urlsplit(url).hostname or "").lower() in self._hosts
+            parts = urlsplit(origin)
         except ValueError:
             return False
+        return parts.scheme in {"http", "https"} and self._names_us(parts.netloc)
+
+
+def is_name(text: str) -> bool:
+    """Whether a client could call a server so: a name or an address, without brackets or a port."""
+    if ":" in text:
+        with contextlib.suppress(ValueError):
+            return bool(IPv6Address(text))
+        return False
+    return _NAME.fullmatch(text) is not None

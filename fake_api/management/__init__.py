@@ -2,6 +2,7 @@
 
 app         all routes together                 desk        who is asked: workspace, bearer, URLs
 errors      refusals as the services word them  reading     bodies, bounded while they are read
+describing  the OpenAPI document
 
 Routes translate and decide nothing: each is one verb of `akstwin.backend`.
 """

@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from akstwin.fake_api.management import arm, artifacts, blobs, computes, environments, models, services
+from akstwin.fake_api.management.describing import describe
 from akstwin.fake_api.management.errors import handle_errors
 from akstwin.fake_api.server import FakeServer, Place
 
@@ -46,7 +47,7 @@ def make_app(server: FakeServer, place: Place) -> FastAPI:
         redirect_slashes=False,
         middleware=[Middleware(AzurePaths)],
     )
-    app.state.server, app.state.place, app.state.blocks = server, place, blobs.Blocks()
+    app.state.server, app.state.place = server, place
     handle_errors(app)
     for module in (arm, services):
         app.include_router(module.open_router)
@@ -54,4 +55,5 @@ def make_app(server: FakeServer, place: Place) -> FastAPI:
         arm.router, services.router, models.router, artifacts.router, environments.router, computes.router, blobs.router,
     ):  # fmt: skip
         app.include_router(router)
+    describe(app)
     return app

@@ -32,7 +32,7 @@ def _objection(check: Callable[[], None]) -> Response:
         check()
     except AksError as error:
         return answer({"error": error.body()})
-    return Response(status_code=200)
+    return answer({})
 
 
 @router.post("/services/validate/name/{name}")

@@ -104,3 +104,32 @@ def test_a_question_is_answered_in_such_a_repository(repository: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert '"requests": 49' in done.stdout
+
+
+TESTS = """\
+import pytest
+import router, scenarios, sim, tests
+
+def test_rooms_are_mine():
+    assert sim.WHOSE == "the user, sim" and tests.WHOSE == "the user, tests"
+
+def test_ours_come_from_the_wheel(aks_server, aks_workspace):
+    import akstwin.fake_api.server
+    assert "installed" in akstwin.fake_api.server.__file__
+    assert aks_server.connect().name == aks_server.workspace
+
+@pytest.mark.aks(seed=3)
+def test_that_fails(aks_server):
+    assert not aks_server.url
+"""
+
+
+def test_pytest_finds_the_plugin_of_a_wheel(repository: Path) -> None:
+    """With workers, beside packages of the same names; a failure tells how to play it again."""
+    (repository / "tests" / "test_mine.py").write_text(TESTS)
+    run = "import sys, pytest; sys.exit(pytest.main())"
+
+    done = _python(repository, run, "tests", "-n", "2", "-p", "no:cacheprovider", "-W", "error")
+
+    assert "1 failed, 2 passed" in done.stdout, done.stdout + done.stderr
+    assert "replay: pytest tests/test_mine.py::test_that_fails --aks-seed 3" in done.stdout

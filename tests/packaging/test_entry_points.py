@@ -5,7 +5,7 @@ from importlib.metadata import entry_points
 import click
 import pytest
 
-POINTS = [*entry_points(group="akstwin.commands"), *entry_points(group="akstwin.backends")]
+POINTS = [point for group in ("commands", "backends", "servers") for point in entry_points(group=f"akstwin.{group}")]
 
 
 @pytest.mark.parametrize("point", POINTS, ids=lambda point: f"{point.group}:{point.name}")
@@ -18,13 +18,17 @@ def test_every_entry_point_leads_somewhere(point) -> None:  # type: ignore[no-un
 
 
 def test_all_that_there_is_is_registered() -> None:
-    """The simulated world, alone and from a scenario, with its three commands; the served one, and what connects to it."""
+    """The simulated world, alone and from a scenario; the served one, and what connects to it; their commands."""
     assert {(point.group, point.name) for point in POINTS if point.value.startswith("akstwin.")} == {
         ("akstwin.commands", "run"),
         ("akstwin.commands", "plan"),
         ("akstwin.commands", "schema"),
         ("akstwin.commands", "serve"),
+        ("akstwin.commands", "compare"),
+        ("akstwin.commands", "compile"),
+        ("akstwin.commands", "faults"),
         ("akstwin.backends", "simulated"),
         ("akstwin.backends", "scenario"),
         ("akstwin.backends", "remote"),
+        ("akstwin.servers", "served"),
     }

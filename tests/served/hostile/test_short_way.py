@@ -1,0 +1,153 @@
+"""Plain scoring requests take a short way through the server: clients must not be able to tell."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from akstwin.fake_api.direct import DirectProtocol
+
+SCORE = b"/api/v1/service/there/score"
+_VARIES = re.compile(rb"((?:x-[a-z-]*request-id|date|x-ms-run-fn-exec-ms): )[^\r]*")
+
+
+def post(wire: Any, body: bytes, more: bytes = b"", path: bytes = SCORE) -> bytes:
+    """A plain request."""
+    length = b"Content-Length: %d\r\n" % len(body)
+    return b"POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s%s%s\r\n%s" % (path, wire.bearer, length, more, body)
+
+
+def told(answer: bytes) -> bytes:
+    """An answer without what differs between any two."""
+    return _VARIES.sub(rb"\1", answer)
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
+    """Which requests took the short way, by their services; None: not this one."""
+    taken: list[str | None] = []
+    plain = DirectProtocol._plain
+
+    def watched(self: DirectProtocol) -> str | None:
+        taken.append(plain(self))
+        return taken[-1]
+
+    monkeypatch.setattr(DirectProtocol, "_plain", watched)
+    return taken
+
+
+LAST = b"Connection: close\r\n"
+ASKED = {
+    "scored": (b'{"data": 1}', b"", SCORE),
+    "an empty body": (b"", b"", SCORE),
+    "a key that is wrong": (b"1", b"Authorization: Bearer no\r\n", SCORE),
+    "no such service": (b"1", b"", b"/api/v1/service/nowhere/score"),
+    "its own id": (b"1", b"X-Ms-Client-Request-Id: mine\r\n", SCORE),
+    "a foreign origin": (b"1", b"Origin: http://evil.example\r\n", SCORE),
+    "a body that is no text": (b"\xff", b"", SCORE),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED.values(), ids=list(ASKED))
+def test_both_ways_answer_alike(wire: Any, ways: list[str | None], monkeypatch: Any, asked: Any) -> None:
+    """Down to the order of the headers."""
+    body, more, path = asked
+    given = post(wire, body, more + LAST, path)
+    if b"Bearer no" in more:
+        given = given.replace(wire.bearer, b"", 1)
+    short = wire.ask(given)
+    assert ways[-1] is not None
+    monkeypatch.setattr(DirectProtocol, "_plain", lambda _: None)
+    assert told(short) == told(wire.ask(given))
+
+
+@pytest.mark.parametrize(
+    ("more", "path"),
+    [
+        (b"Expect: 100-continue\r\n", SCORE),
+        (b"", SCORE + b"?a=1"),
+        (b"Upgrade: h2c\r\nConnection: Upgrade\r\n", SCORE),
+        (b"", b"/api/v1/service/a%2Fb/score"),
+        (b"", b"/api/v1/service//score"),
+    ],
+)
+def test_what_is_not_plain_goes_the_long_way(wire: Any, ways: list[str | None], more: bytes, path: bytes) -> None:
+    """And is answered."""
+    answer = wire.ask(
+        post(wire, b"1", more, path), b"GET /_akstwin/health HTTP/1.1\r\nHost: 127.0.0.1\r\n" + LAST + b"\r\n"
+    )
+    assert ways[0] is None
+    assert answer.startswith(b"HTTP/1.1 ")
+
+
+def test_ten_in_one_packet_are_answered_in_order(wire: Any) -> None:
+    """Those that wait for an earlier one too: a script takes its time."""
+    given = b"".join(post(wire, b'"%d"' % number) for number in range(9)) + post(wire, b'"last"', LAST)
+    answer = wire.ask(given)
+    assert answer.count(b"HTTP/1.1 200 ") == 10
+    asked = [*(b"%d" % number for number in range(9)), b"last"]
+    places = [answer.index(b'{"got": "%s"}' % body) for body in asked]
+    assert places == sorted(places)
+
+
+def test_a_body_in_small_pieces_is_put_together(wire: Any, ways: list[str | None]) -> None:
+    """Nothing of it is lost."""
+    given = post(wire, b'{"data": [%s]}' % b", ".join([b"17"] * 500), LAST)
+    answer = wire.ask(*(given[at : at + 7] for at in range(0, len(given), 7)))
+    assert ways[-1] == "there"
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_goes_away_is_noted(wire: Any) -> None:
+    """Its request ends with 499, as on the long way."""
+    with httpx.Client(base_url=wire.world.http) as control:
+        control.post("/_akstwin/profile/there", json={"service_time": "30s"}).raise_for_status()
+        try:
+            with wire.connect() as connection:
+                connection.sendall(post(wire, b"1", b"X-Request-Id: left\r\n"))
+                assert _soon(lambda: _busy(control))
+            rows = _soon(lambda: _rows(control))
+        finally:
+            control.post("/_akstwin/profile/there", json={"service_time": "50ms"}).raise_for_status()
+            control.post("/_akstwin/clock", json={"advance": "31s"}).raise_for_status()  # its worker went on
+    assert [(row["status"], row["reason"]) for row in rows] == [(499, "client_aborted")]
+
+
+def _soon(look: Callable[[], Any]) -> Any:
+    """What comes true within some seconds of real time."""
+    for _ in range(1000):
+        if found := look():
+            return found
+        time.sleep(0.01)  # noqa: TID251 - a real server
+    return look()
+
+
+def _busy(control: httpx.Client) -> bool:
+    """Whether the request is in its container."""
+    metrics = control.get("/_akstwin/metrics").text
+    return re.search(r'akstwin_busy_slots{service="there",version="[^"]*"} 1', metrics) is not None
+
+
+def _rows(control: httpx.Client) -> list[dict[str, Any]]:
+    entries = control.get("/_akstwin/journal", params={"status": 499}).json()["entries"]
+    return [row for row in entries if row["client_request_id"] == "left"]
+
+
+def test_what_fails_inside_is_a_500_and_in_the_log(
+    wire: Any, caplog: pytest.LogCaptureFixture, monkeypatch: Any
+) -> None:
+    """The connection ends; the next one is served."""
+
+    def fails(*_: Any) -> None:
+        raise LookupError("a defect")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(wire.world.server.first.workspace), "submit", fails)
+        answer = wire.ask(post(wire, b"1"))
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"connection: close" in answer
+    assert "a defect" in caplog.text
+    assert wire.works()
