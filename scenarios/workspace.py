@@ -6,7 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
-from akstwin.backend import Json
+from akstwin.backend import Backend, Json
 from akstwin.clock import NEVER, Micros
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import VM_SIZES, VmSize
@@ -14,6 +14,7 @@ from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.lifecycles import OperationState
 from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
+from akstwin.domain.replying import Value
 from akstwin.domain.service import VersionSpec
 from akstwin.errors import AksError
 from akstwin.policies.canary import Canary
@@ -34,7 +35,8 @@ def open_scenario(
     scenario: str | PathLike[str] | Mapping[str, Any],
     seed: int | None = None,
     assumptions: Mapping[str, Any] | Assumptions | None = None,
-    script_seconds: float = 60.0,
+    traffic: bool = True,
+    **given: Any,
 ) -> SimulatedBackend:
     """The workspace of a scenario.
 
@@ -46,7 +48,8 @@ def open_scenario(
         scenario: a file, or its content.
         seed: instead of the scenario's.
         assumptions: over the scenario's own.
-        script_seconds: real seconds after which an entry script counts as hung.
+        traffic: whether its clients call.
+        **given: what else `SimulatedBackend` takes.
 
     Raises:
         BadScenario: anything in it is wrong.
@@ -54,14 +57,15 @@ def open_scenario(
     """
     prepared = _prepared(scenario, seed, assumptions)
     told = prepared.scenario
-    backend = SimulatedBackend(seed=told.seed, assumptions=told.assumptions, script_seconds=script_seconds)
+    backend = SimulatedBackend(seed=told.seed, assumptions=told.assumptions, **given)
     _make_cluster(backend, prepared)
     for version in prepared.service.versions:
         backend.driver.set_profile(prepared.service.name, version.name, _profile(version.model))
-    _deploy(backend, prepared)
+        backend.driver.stand_ins[prepared.service.name, version.name] = Value({"version": version.name}, "reply")
+    deploy(backend, prepared, CLUSTER)
     if told.start == "healthy":  # the router has seen the replicas
         backend.clock.sleep_until(Micros(backend.clock.now() + told.assumptions.router_lag))
-    _plan(backend, prepared)
+    _plan(backend, prepared, traffic=traffic)
     return backend
 
 
@@ -87,7 +91,7 @@ def _prepared(
 def _make_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:
     cluster = prepared.scenario.cluster
     backend.driver.described[CLUSTER] = cluster
-    backend.driver.sizes[CLUSTER] = _known(cluster.vm_size)
+    backend.driver.sizes[CLUSTER] = known_size(cluster.vm_size)
     group = f"/subscriptions/{backend.identity.subscription_id}/resourcegroups/{backend.identity.resource_group}"
     attach: Json = {
         "computeType": "AKS",
@@ -95,43 +99,54 @@ def _make_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:
         "properties": {"clusterPurpose": cluster.purpose},
     }
     payload = {"location": backend.identity.location, "properties": attach}
-    _wait(backend, backend.put_compute(CLUSTER, payload))
+    wait_for(backend, backend.put_compute(CLUSTER, payload))
 
 
 def _profile(model: ModelProfile) -> Profile:
     return Profile({name: getattr(model, name) for name in model.model_fields_set})
 
 
-def _known(size: VmSize) -> str | None:
+def known_size(size: VmSize) -> str | None:
+    """The name of a VM size, if it has one."""
     return next((name for name, known in VM_SIZES.items() if known == size), None)
 
 
-def _deploy(backend: SimulatedBackend, prepared: Prepared) -> None:
+def deploy(backend: Backend, prepared: Prepared, cluster: str) -> None:
+    """Bring the scenario's service up, version by version, as a user would.
+
+    Args:
+        backend: where.
+        prepared: the scenario.
+        cluster: the name of the compute target.
+
+    Raises:
+        AksError: it is refused, or fails.
+    """
     service = prepared.service
     first, *more = service.versions
     arguments = _arguments(first)
     if prepared.scenario.endpoint is None:
         payload = wire.service_payload(
-            arguments, name=service.name, compute_name=CLUSTER, environment_image_request=None
+            arguments, name=service.name, compute_name=cluster, environment_image_request=None
         )
     else:
         payload = wire.endpoint_payload(
             {**arguments, "version_name": first.name},
             name=service.name,
-            compute_name=CLUSTER,
+            compute_name=cluster,
             environment_image_request=None,
         )
     operation: str | None = backend.create_service(payload)
     if prepared.scenario.start == "cold" and not more:
         return
-    _wait(backend, operation)
+    wait_for(backend, operation)
     names = [first.name]
     for version in more:
         patch = wire.version_added_patch(
-            version.name, names, _arguments(version), compute_name=CLUSTER, environment_image_request=None
+            version.name, names, _arguments(version), compute_name=cluster, environment_image_request=None
         )
         names.append(version.name)
-        _wait(backend, backend.patch_service(service.name, patch))
+        wait_for(backend, backend.patch_service(service.name, patch))
 
 
 def _arguments(version: VersionSpec) -> dict[str, Any]:
@@ -142,7 +157,12 @@ def _arguments(version: VersionSpec) -> dict[str, Any]:
     return given
 
 
-def _wait(backend: SimulatedBackend, operation_id: str | None) -> None:
+def wait_for(backend: Backend, operation_id: str | None) -> None:
+    """Wait for the end of an operation; None: there is none.
+
+    Raises:
+        AksError: it has not succeeded.
+    """
     if operation_id is None:
         return
     operation = wait(backend, operation_id, show=False)
@@ -150,7 +170,18 @@ def _wait(backend: SimulatedBackend, operation_id: str | None) -> None:
         raise AksError(f"the scenario's deployment ended {operation.state}: {operation.error}")
 
 
-def _plan(backend: SimulatedBackend, prepared: Prepared) -> None:
+def document_in_virtual_time(prepared: Prepared) -> Json:
+    """What a workspace says of the scenario's service once it is up."""
+    backend = SimulatedBackend(seed=prepared.scenario.seed, assumptions=prepared.scenario.assumptions)
+    try:
+        _make_cluster(backend, prepared)
+        deploy(backend, prepared, CLUSTER)
+        return backend.get_service(prepared.service.name)
+    finally:
+        backend.close()
+
+
+def _plan(backend: SimulatedBackend, prepared: Prepared, *, traffic: bool) -> None:
     told, name = prepared.scenario, prepared.service.name
     start = backend.clock.now()
     running = backend.driver.service(name)
@@ -160,7 +191,7 @@ def _plan(backend: SimulatedBackend, prepared: Prepared) -> None:
         backend.driver.at(Micros(start + operation.at), partial(_operate, backend, name, operation))
     for spec in told.policies:
         _PolicyRun(backend, name, Canary(spec)).look()
-    if told.traffic:
+    if traffic and told.traffic:
         running.send(told.traffic, told.clients, (0, NEVER), backend.simulation.new_entries(len(told.traffic)))
 
 
@@ -170,14 +201,24 @@ def _operate(backend: SimulatedBackend, name: str, operation: PlannedOperation) 
     if operation.model is not None:
         backend.driver.set_profile(name, version, _profile(operation.model))
     try:
-        _update(backend, name, version, operation.deploy, new_model=operation.model is not None)
+        update(backend, name, version, operation.deploy, new_model=operation.model is not None)
     except AksError as refusal:
         backend.driver.happened(backend.clock.now(), "operation_refused", version, f"{refusal.status_hint}: {refusal}")
 
 
-def _update(
-    backend: SimulatedBackend, name: str, version: str, arguments: DeployArguments, *, new_model: bool = False
-) -> None:
+def update(backend: Backend, name: str, version: str, arguments: DeployArguments, *, new_model: bool = False) -> None:
+    """Change a version of a service, as a user would.
+
+    Args:
+        backend: where.
+        name: of the service.
+        version: of it.
+        arguments: what shall be different.
+        new_model: whether its image is built anew.
+
+    Raises:
+        AksError: it is refused.
+    """
     given = arguments.model_dump(exclude_none=True)
     if new_model:  # a new model has a new image, which is built and rolled out
         build = {"name": "scenario", "version": f"{version}-{backend.clock.now()}"}
@@ -199,7 +240,7 @@ class _PolicyRun:
 
     def update_version(self, version_name: str, *, traffic_percentile: float) -> None:
         """Change the version's share of the traffic."""
-        _update(self._backend, self._name, version_name, DeployArguments(traffic_percentile=traffic_percentile))
+        update(self._backend, self._name, version_name, DeployArguments(traffic_percentile=traffic_percentile))
 
     def look(self) -> None:
         """Call the policy, and again after its interval."""

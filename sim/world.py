@@ -23,10 +23,12 @@ from akstwin.policies.policy import Policy
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import CapacityObserver, Change, ServiceController
 from akstwin.sim.faults import Faults
+from akstwin.sim.identity import RequestIdentity, split_draws
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pods
 from akstwin.sim.source import Source
+from akstwin.sim.streams import Draws
 
 
 class World:
@@ -141,6 +143,7 @@ class SimulatedService:
         self._of = of
         self._entity = entity
         self._models: dict[tuple[str, ModelProfile], ModelDraws] = {}
+        self._split: dict[tuple[int, int], Draws] = {}
         self.sources: list[Source] = []
         self.on_answer: list[Callable[[Request], None]] = []
         assumed = world.assumptions
@@ -177,6 +180,27 @@ class SimulatedService:
         source.start()
         return source
 
+    def take_chance(self, seed: int, replication: int) -> None:
+        """From now on run times, failures, start-up times and the split of identified requests are those of a scenario's run.
+
+        Args:
+            seed: of the scenario.
+            replication: 1, 2, …
+        """
+        self._of, self._entity = (seed, replication), ""
+        self._models.clear()
+        self._split.clear()
+        for version in self.controller.spec.versions:
+            self.controller.reprofile(version.name, version.model)
+
+    def split_draw(self, identity: RequestIdentity) -> int:
+        """What decides the traffic split for a request of simulated traffic."""
+        entry, number, attempt = identity
+        draws = self._split.get((entry, attempt))
+        if draws is None:
+            draws = self._split[entry, attempt] = split_draws(*self._of, entry, attempt)
+        return draws.at(number)
+
     def plan(self, operation: PlannedOperation, at: Micros) -> None:
         """Update the service at `at`. A refusal is recorded, as the caller would have met it."""
         self.world.calendar.at(at, Order.OPERATION, lambda: self._operate(operation))
@@ -195,8 +219,9 @@ class SimulatedService:
             )
 
     def _answered(self, request: Request) -> None:
-        for source in self.sources:
-            source.answered(request)
+        if request.exchange is None:  # else whoever waits for it decides whether to try again
+            for source in self.sources:
+                source.answered(request)
         for hear in self.on_answer:
             hear(request)
 

@@ -1,0 +1,35 @@
+"""When clients try again."""
+
+from akstwin.domain.workload import AZUREML_CORE_503_BASES, Clients
+from akstwin.sim.identity import RequestIdentity
+from akstwin.sim.streams import Draws, whole_below
+
+
+class Retries:
+    """What the clients of one service do with an answer that is not 200.
+
+    Args:
+        clients: their way.
+        seed: of the run.
+        replication: 1, 2, …
+    """
+
+    def __init__(self, clients: Clients, seed: int, replication: int) -> None:
+        self._clients = clients
+        self._of = (seed, replication)
+        self._bases: dict[int, Draws] = {}
+
+    def wait(self, identity: RequestIdentity, status: int) -> int | None:
+        """µs from the answer to the next attempt; None: there is none."""
+        base = self._base_503(identity) if self._clients.draws_503_base else 0
+        return self._clients.wait_before_retry(status, identity.attempt + 1, base)
+
+    def _base_503(self, identity: RequestIdentity) -> int:
+        """The client's own base in whole seconds: every request comes from a process of its own."""
+        low, high = AZUREML_CORE_503_BASES
+        draws = self._bases.get(identity.entry)
+        if draws is None:
+            draws = self._bases[identity.entry] = Draws(
+                *self._of, "client-503", str(identity.entry), whole_below(high - low + 1)
+            )
+        return low + draws.at(identity.number)

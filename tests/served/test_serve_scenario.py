@@ -1,0 +1,176 @@
+"""`akstwin serve --scenario`: the scenario's world, over HTTP."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from akstwin.backend import WorkspaceIdentity
+from akstwin.errors import AksError
+from akstwin.fake_api.server import FakeServer, Settings
+from akstwin.scenarios.workspace import open_scenario
+
+NAME = "fraud"
+
+
+def scenario(**changes: Any) -> dict[str, Any]:
+    """Two replicas, a call every 100 ms, a replica killed at 5 s, an update at 10 s."""
+    return {
+        "seed": 4,
+        "duration": "60s",
+        "cluster": {"purpose": "DevTest", "nodes": 2},
+        "webservice": {"name": NAME, "deploy": {"num_replicas": 2}, "model": {"service_time": "20ms"}},
+        "traffic": {"shape": "constant", "rate": 10},
+        "faults": [{"kind": "replica_kill", "at": "5s"}],
+        "operations": [{"kind": "update", "at": "10s", "deploy": {"num_replicas": 3}}],
+        **changes,
+    }
+
+
+def on_server(folder: Path, talk: Callable[[FakeServer, httpx.AsyncClient], Awaitable[Any]], **given: Any) -> Any:
+    """What `talk` returns, with a server on a clock that only it moves."""
+
+    async def main() -> Any:
+        server = FakeServer(Settings(port=0, tls_port=0, folder=folder, clock="manual", **given))
+        await server.start()
+        try:
+            await server.ready()
+            async with httpx.AsyncClient(base_url=server.first.http, timeout=60) as client:
+                return await talk(server, client)
+        finally:
+            await server.close()
+
+    return asyncio.run(main())
+
+
+def happened(backend: Any, since: int) -> list[tuple[int, str, str, str]]:
+    """Events of a backend from an instant on, counted from it."""
+    return [(at - since, kind, subject, detail) for at, kind, subject, detail in backend.driver.events if at >= since]
+
+
+def test_what_happens_is_what_happens_in_the_simulated_workspace(tmp_path: Path) -> None:
+    """Deployment in virtual time before it listens, then faults, operations and traffic at their instants."""
+    simulated = open_scenario(scenario=scenario())
+    start = simulated.clock.now()
+    simulated.simulation.advance("60s")
+
+    async def talk(server: FakeServer, client: httpx.AsyncClient) -> None:
+        assert (await client.get("/_akstwin/clock")).json()["now"] == start
+        await client.post("/_akstwin/clock", json={"advance": "60s"})
+        backend = server.first.workspace.backend
+        assert happened(backend, start) == happened(simulated, start)
+        assert "fault_replica_kill" in {kind for _, kind, _, _ in happened(backend, start)}
+        assert backend.get_service(NAME)["numReplicas"] == 3
+        seen = (await client.get(f"/_akstwin/observe/{NAME}", params={"window": "60s"})).json()
+        statuses = simulated.observe(NAME, 60_000_000).versions[NAME].answers
+        assert seen["versions"][NAME]["answers"] == {str(status): count for status, count in statuses.items()}
+        assert sum(statuses.values()) > 500
+
+    on_server(tmp_path, talk, scenario=scenario())
+
+
+def test_its_calls_are_counted_in_the_metrics(tmp_path: Path) -> None:
+    """Nobody has to ask for the traffic first."""
+
+    async def talk(_: FakeServer, client: httpx.AsyncClient) -> str:
+        await client.post("/_akstwin/clock", json={"advance": "4s"})
+        return (await client.get("/_akstwin/metrics")).text
+
+    text = on_server(tmp_path, talk, scenario=scenario())
+    counted = [line for line in text.splitlines() if f'service="{NAME}"' in line and 'status="200"' in line]
+    assert any(float(line.rsplit(" ", 1)[1]) >= 39 for line in counted), counted
+
+
+def test_without_traffic_the_service_is_left_to_the_caller_and_answers(tmp_path: Path) -> None:
+    """A scenario brings no entry script: its versions say who they are."""
+
+    async def talk(server: FakeServer, client: httpx.AsyncClient) -> tuple[list[Any], Any]:
+        backend = server.first.workspace.backend
+        key = backend.get_keys(NAME).primary
+        sources = backend.driver.service(NAME).sources
+        calling = asyncio.ensure_future(
+            client.post(f"/api/v1/service/{NAME}/score", json={}, headers={"Authorization": f"Bearer {key}"})
+        )
+        while not calling.done():
+            await client.post("/_akstwin/clock", json={"advance": "10ms"})
+        return sources, (calling.result().status_code, calling.result().json())
+
+    assert on_server(tmp_path, talk, scenario=scenario(), traffic=False) == ([], (200, {"version": NAME}))
+
+
+def test_reset_makes_the_scenarios_world_anew(tmp_path: Path) -> None:
+    """Not an empty one."""
+
+    async def talk(server: FakeServer, client: httpx.AsyncClient) -> None:
+        workspace = server.first.workspace
+        start, first = workspace.backend.clock.now(), workspace.backend
+        await client.post("/_akstwin/clock", json={"advance": "30s"})
+        before = happened(first, start)
+        assert (await client.post("/_akstwin/reset")).json()["now"] == start
+        assert workspace.backend is not first
+        await client.post("/_akstwin/clock", json={"advance": "30s"})
+        assert happened(workspace.backend, start) == before
+
+    on_server(tmp_path, talk, scenario=scenario())
+
+
+@pytest.mark.parametrize(("given", "seed"), [({}, 4), ({"seed": 9}, 9)])
+def test_the_seed_is_the_scenarios_unless_told(tmp_path: Path, given: dict[str, int], seed: int) -> None:
+    """And assumptions stand over the scenario's."""
+
+    async def talk(server: FakeServer, client: httpx.AsyncClient) -> tuple[int, str]:
+        assumed = (await client.get("/_akstwin/assumptions")).json()
+        return server.first.workspace.backend.seed, assumed["router_lag"]
+
+    told = scenario(assumptions={"router_lag": "2s", "router_overhead": "5ms"})
+    assert on_server(tmp_path, talk, scenario=told, assumptions={"router_lag": "4s"}, **given) == (seed, "4s")
+
+
+def test_a_workspace_may_have_a_clock_seed_scenario_and_assumptions_of_its_own(tmp_path: Path) -> None:
+    """Over the server's."""
+
+    async def talk(server: FakeServer, _: httpx.AsyncClient) -> None:
+        own = server.open(
+            WorkspaceIdentity("other"), seed=3, clock="paced", rate=5.0, assumptions={"image_pull": "7s"},
+            scenario=scenario(),
+        ).workspace  # fmt: skip
+        assert (own.backend.seed, own.clock.mode, own.clock.rate) == (3, "paced", 5.0)
+        assert own.backend.assumptions.image_pull == 7_000_000
+        assert own.backend.get_service(NAME)["state"] == "Healthy"
+        first = server.first.workspace
+        assert (first.backend.seed, first.clock.mode, first.backend.driver.services) == (0, "manual", {})
+
+    on_server(tmp_path, talk)
+
+
+def test_a_port_is_free_again_if_the_scenario_cannot_be_opened(tmp_path: Path) -> None:
+    """Nothing is left of the attempt."""
+
+    async def talk(server: FakeServer, _: httpx.AsyncClient) -> None:
+        with pytest.raises(AksError, match="nodes"):
+            server.open(WorkspaceIdentity("other"), scenario=scenario(cluster={"purpose": "FastProd", "nodes": 1}))
+        assert list(server.places.values()) == [server.first]
+
+    on_server(tmp_path, talk)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--scenario", "nowhere.yaml"], "nowhere.yaml: cannot be read"),
+        (["--no-traffic"], "--no-traffic"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(options: list[str], said: str, tmp_path: Path) -> None:
+    """Before anything listens."""
+    command = [sys.executable, "-m", "akstwin", "serve", "--port", "0", "--tls-port", "0", *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
