@@ -5,9 +5,16 @@ BIN := $(VENV)/bin
 
 AZUREML := .venv-azureml
 
-.PHONY: setup setup-azureml demo check test test-azureml docs bench clean
+# What is run once more on the compiled modules.
+COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/served/control tests/served/hostile/test_short_way.py
 
-setup: $(VENV)/.ready
+.PHONY: setup compile setup-azureml demo check test test-azureml test-compare docs bench clean
+
+setup: $(VENV)/.ready compile
+
+# What each request to a server goes through, as machine code. Without a C compiler it runs as it stands, more slowly.
+compile: $(VENV)/.ready
+	@if command -v cc >/dev/null; then $(BIN)/akstwin compile; else echo "no C compiler: akstwin serve runs uncompiled"; fi
 
 # The environment is made anew when what it is made from changes.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -30,12 +37,12 @@ $(AZUREML)-1.42/.ready: constraints-azureml-1.42.txt
 	$(AZUREML)-1.42/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --constraint $< azureml-core setuptools
 	touch $@
 
-demo: setup
+demo: $(VENV)/.ready
 	mkdir -p build
 	$(BIN)/akstwin run scenarios/library/rush_hour.yaml --report build/rush_hour.html
 
 # Format, lint, strict types, import direction, fast tests.
-check: setup
+check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -48,18 +55,24 @@ test: setup setup-azureml
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto
+	@if command -v cc >/dev/null; then set -x; AKSTWIN_COMPILED=1 $(BIN)/python -m pytest -n auto -m 'not azureml' $(COMPILED_TESTS); fi
 
 # Only the comparison with azureml-core.
 test-azureml: setup setup-azureml
 	$(BIN)/python -m pytest -n auto -m azureml
 
+# The simulator beside a server in real time. Timing counts, so it does not run together with anything else.
+test-compare: setup
+	$(BIN)/python tests/served/compare/compare_all.py
+
 # Pages that are made from the code.
-docs: setup
+docs: $(VENV)/.ready
 	$(BIN)/python docs/generate.py
 
 bench: setup
 	$(BIN)/python benchmarks/reference_plane.py
 	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/served.py
 
 clean:
 	rm -rf build dist $(VENV) $(AZUREML) $(AZUREML)-1.42

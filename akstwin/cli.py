@@ -12,8 +12,11 @@ from akstwin.errors import AksError
 SUMMARIES = {
     "run": "Answer a scenario's question on the simulator.",
     "plan": "Find the smallest value of a setting that meets all objectives.",
+    "compare": "Replay a scenario on a server, and compare with the simulator.",
     "schema": "Print the JSON Schema of the scenario file.",
     "serve": "Serve a workspace over HTTP, as Azure ML does.",
+    "compile": "Compile what each request goes through: `akstwin serve` is then about twice as fast.",
+    "faults": "Break something on a running server, by its cause; list and end what is broken.",
 }
 
 

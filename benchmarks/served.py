@@ -5,6 +5,7 @@ python benchmarks/served.py [ROUNDS] [SECONDS]
 The twin has authentication, queue, metrics and journal on, and its clock is live. Needs `wrk` and `taskset`.
 """
 
+import asyncio
 import os
 import re
 import subprocess
@@ -59,6 +60,9 @@ def serve_bare() -> None:
 
 def serve_twin() -> None:
     """A service with a fixed reply, more slots than connections and no time of its own."""
+    from akstwin.compiled import activate  # noqa: PLC0415 - see above
+
+    print("compiled" if activate() else "not compiled: run akstwin compile", flush=True)
     from akstwin import AksCompute, AksWebservice, ComputeTarget, Model, Workspace  # noqa: PLC0415 - see above
     from akstwin.fake_api.server import FakeServer, Settings, run  # noqa: PLC0415 - see above
 
@@ -77,8 +81,8 @@ def serve_twin() -> None:
             ws, "fixed", [model], deployment_config=config, deployment_target=ComputeTarget(ws, "aks")
         )
         service.wait_for_deployment()
-        workspace.clock.advance(5_000_000)
-        print(f"{server.first.http}/api/v1/service/fixed/score", flush=True)
+        advanced = asyncio.ensure_future(workspace.clock.advance(5_000_000))  # the router has seen the replicas
+        advanced.add_done_callback(lambda _: print(f"{server.first.http}/api/v1/service/fixed/score", flush=True))
 
     run(Settings(port=0, tls_port=0, clock="live", assumptions={"router_overhead": "0s"}), started)
 
@@ -93,6 +97,8 @@ def running(kind: str, folder: str) -> Iterator[tuple[str, int]]:
         line = ""
         while not line.startswith("http://"):
             line = process.stdout.readline()
+            if "compiled" in line:
+                print(f"the {kind} server: {line}", end="")
             if not line:
                 raise SystemExit(f"the {kind} server ended before it listened")
         yield line.strip(), process.pid

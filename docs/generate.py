@@ -233,16 +233,27 @@ def command_line() -> str:
     for name in SUMMARIES:
         command = app.get_command(context, name)
         assert command is not None  # noqa: S101 - every summary has its command
-        parts.append(f"## akstwin {name}\n\n{(command.help or '').strip()}\n")
-        rows = [_option(parameter) for parameter in command.params if parameter.name != "help"]
-        if rows:
-            parts += ["| | | meaning |\n|---|---|---|", *rows, ""]
+        parts += _command("##", f"akstwin {name}", command, context)
     return MADE + "\n".join(parts)
+
+
+def _command(heading: str, name: str, command: click.Command, context: click.Context) -> list[str]:
+    """What a command's page says, its own commands after it."""
+    parts = [f"{heading} {name}\n\n{(command.help or '').strip()}\n"]
+    rows = [_option(parameter) for parameter in command.get_params(context) if "--help" not in parameter.opts]
+    if rows:
+        parts += ["| | | meaning |\n|---|---|---|", *rows, ""]
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            found = command.get_command(context, each)
+            assert found is not None  # noqa: S101 - it is listed
+            parts += _command(f"{heading}#", f"{name} {each}", found, context)
+    return parts
 
 
 def _option(parameter: Any) -> str:
     names = ", ".join(f"`{name}`" for name in parameter.opts) if parameter.param_type_name == "option" else ""
-    value = parameter.metavar or ""
+    value = parameter.metavar or ("" if names else parameter.human_readable_name)
     return f"| {names or f'`{value}`'} | {value if names else ''} | {getattr(parameter, 'help', '') or ''} |"
 
 

@@ -24,13 +24,16 @@ class PortApp:
         rest: makes the application for all other paths; asked once, at the first such request.
 
     Attributes:
+        workspace: whose services answer.
+        guard: refuses foreign callers.
         control: the control side of the workspace.
     """
 
     def __init__(self, workspace: ServedWorkspace, guard: Guard, rest: Callable[[], App]) -> None:
+        self.workspace = workspace
+        self.guard = guard
         self.control = Control(workspace)
         self._scoring = ScoringApp(workspace, self.control.interference, self.control.missed)
-        self._guard = guard
         self._make_rest = rest
         self._rest: App | None = None
 
@@ -38,9 +41,9 @@ class PortApp:
         """One request."""
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served here, not {scope['type']}")
-        refusal = self._guard.refusal(scope)
+        refusal = self.guard.refusal(scope)
         if refusal is not None:
-            await respond(send, 403, refusal)
+            await respond(send, *refusal)
             return
         path: str = scope["path"]
         if path.startswith(_SERVICES):

@@ -1,6 +1,7 @@
 """How time passes on a server: live, paced, jumping, or only when told (design §7.2)."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal, get_args
@@ -31,20 +32,26 @@ class ServerClock:
         calendar: whose time it is.
         mode: how it passes.
         rate: virtual seconds a real second, for `paced`.
-        monotonic: real seconds; the running event loop's by default.
+        monotonic: real seconds. Not the event loop's own clock by default: uvloop's is only good to a millisecond.
 
     Raises:
         InvalidSetting: another mode, or a rate that is not greater than 0.
     """
 
     def __init__(
-        self, calendar: Calendar, mode: Mode = "live", rate: float = 1.0, monotonic: Callable[[], float] | None = None
+        self,
+        calendar: Calendar,
+        mode: Mode = "live",
+        rate: float = 1.0,
+        monotonic: Callable[[], float] = time.monotonic,  # noqa: TID251 - this world's own clock
     ) -> None:
         if mode not in get_args(Mode):
             raise InvalidSetting("clock", mode, f"one of {', '.join(get_args(Mode))}")
         self.mode: Mode = mode
         self._calendar = calendar
-        self._monotonic = monotonic or (lambda: asyncio.get_running_loop().time())
+        self.runs: Final = mode in ("live", "paced")
+        """Whether time passes by itself."""
+        self._monotonic = monotonic
         self._rate = 1.0
         self._origin: tuple[int, float] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -55,11 +62,6 @@ class ServerClock:
         self._jumping: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[None] | None = None
         self.set_rate(rate)
-
-    @property
-    def runs(self) -> bool:
-        """Whether time passes by itself."""
-        return self.mode in ("live", "paced")
 
     @property
     def rate(self) -> float:
@@ -76,9 +78,13 @@ class ServerClock:
             raise InvalidSetting("rate", rate, "greater than 0, at most a million")
         if self.mode != "paced" and rate != 1:
             raise InvalidSetting("rate", rate, "taken by a paced clock only")
-        if self._origin is not None:
-            self._origin = (self.now(), self._monotonic())
+        if self._origin is None:
+            self._rate = float(rate)
+            return
+        self._origin = (self.now(), self._monotonic())
         self._rate = float(rate)
+        self._disarm()
+        self.arm()
 
     def now(self) -> Micros:
         """The present: where time passes by itself, as of this very moment."""
@@ -101,21 +107,25 @@ class ServerClock:
         """What comes next will be done at its time. To be called after anything that may have planned something."""
         if not self.runs:
             return
-        following = self._calendar.peek()
-        ahead = self._passed() + GRAIN
+        peek, step = self._calendar.peek, self._calendar.step
+        following, ahead = peek(), self._passed() + GRAIN
         while following <= ahead:
-            self._calendar.run_until(int(following))
-            following = self._calendar.peek()
+            step()
+            following = peek()
         if following == _NEVER:
             return
-        loop = asyncio.get_running_loop()
-        due = loop.time() + (following - self._passed()) / self._rate / SECOND
         if self._timer is not None:
-            if self._due <= due + 1e-4:
+            if self._due <= following:
                 return
             self._timer.cancel()
-        self._due = due
-        self._timer = loop.call_at(due, self._ring)
+        self._due = float(following)
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later((following - self._passed()) / self._rate / SECOND, self._ring)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _ring(self) -> None:
         self._timer = None
@@ -177,9 +187,7 @@ class ServerClock:
         self._calendar.run_until(instant)
         if self._origin is not None:
             self._origin = (self._calendar.now, self._monotonic())
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._disarm()
         self.arm()
 
     async def sleep_until(self, deadline: int) -> None:
@@ -196,21 +204,31 @@ class ServerClock:
             self._calendar.at(deadline, Order.POLICY, wake)
         with self.waiting():
             await woken.wait()
+        if not self.runs:
+            self.settle()  # as in virtual time: who wakes finds all done that was due at that instant
 
     # -- jumping
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Somebody waits for something that time will bring: a jumping clock moves."""
-        self._waiting += 1
-        self._released += 1
-        if self.mode == "jump" and self._jumping is None:
-            self._jumping = asyncio.ensure_future(self._jump())
+        """Somebody waits meanwhile: see `wait`."""
+        self.wait()
         try:
             yield
         finally:
-            self._waiting -= 1
-            self._released += 1
+            self.waited()
+
+    def wait(self) -> None:
+        """Somebody begins to wait for something that time will bring: a jumping clock moves, until `waited` is called."""
+        self._waiting += 1
+        self._released += 1
+        if self._jumping is None and self.mode == "jump":
+            self._jumping = asyncio.ensure_future(self._jump())
+
+    def waited(self) -> None:
+        """Who began to wait waits no more."""
+        self._waiting -= 1
+        self._released += 1
 
     def release(self) -> None:
         """Somebody who waited has been served: a jumping clock stops to let that be known."""
@@ -250,7 +268,6 @@ class ServerClock:
 
     def close(self) -> None:
         """Time stands still for good."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._disarm()
         if self._jumping is not None:
             self._jumping.cancel()

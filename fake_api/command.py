@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 )
 @click.option("--clock", default="live", show_default=True, type=click.Choice(["live", "paced", "jump", "manual"]))
 @click.option("--rate", default=1.0, show_default=True, help="Virtual seconds a second, for --clock paced.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(min=0), help="Of all chance.")
+@click.option(
+    "--state", metavar="FILE", help="Keep what is made in FILE (SQLite) and beside it, also if the server is killed."
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Of all chance; the scenario's, else 0.")
+@click.option("--scenario", metavar="FILE", help="Begin with the scenario's cluster, service, traffic and faults.")
+@click.option("--no-traffic", is_flag=True, help="The scenario's clients do not call.")
 @click.option(
     "--assume", "assumed", multiple=True, metavar="KEY=VALUE", help="Change an assumption, as often as you like."
 )
@@ -27,6 +32,13 @@ if TYPE_CHECKING:
     "--workspace", metavar="ID", help="/subscriptions/…/resourceGroups/…/providers/…/workspaces/… that scripts ask for."
 )
 @click.option("--allow-remote", is_flag=True, help="Needed to listen where other machines can reach this one.")
+@click.option(
+    "--allow-host",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A name that clients may call it by, as often as you like.",
+)
 @click.option("--print-env", is_flag=True, help="Print what points an unmodified azureml-core at the server, too.")
 def serve(
     host: str,
@@ -34,35 +46,62 @@ def serve(
     tls_port: int,
     clock: str,
     rate: float,
-    seed: int,
+    state: str | None,
+    seed: int | None,
+    scenario: str | None,
+    no_traffic: bool,
     assumed: tuple[str, ...],
     workspace: str | None,
     allow_remote: bool,
+    names: tuple[str, ...],
     print_env: bool,
 ) -> None:
     """Serve a workspace over HTTP, as Azure ML does."""
-    from akstwin.backend import WorkspaceIdentity  # noqa: PLC0415
+    from akstwin.compiled import activate  # noqa: PLC0415
+
+    activate()
     from akstwin.errors import InvalidSetting  # noqa: PLC0415
+    from akstwin.fake_api.guard import is_name  # noqa: PLC0415
     from akstwin.fake_api.server import FakeServer, Settings, local, run  # noqa: PLC0415
 
     if not local(host) and not allow_remote:
         raise InvalidSetting("--host", host, "a loopback address; --allow-remote lets other machines run code here")
     if not local(host):
         click.echo(f"akstwin: warning: whoever reaches {host} can run code on this machine", err=True)
+    for name in names:
+        if not is_name(name):
+            raise InvalidSetting("--allow-host", name, "a host's name or address, without a port")
+    if no_traffic and scenario is None:
+        raise InvalidSetting("--no-traffic", True, "beside --scenario: without one nobody calls")
     assumptions = dict(_pair(each) for each in assumed)
 
     def started(server: FakeServer) -> None:
         place = server.first
         click.echo(f"listening on {place.http} {place.https}")
         if print_env:
-            from akstwin.fake_api.environment import variables  # noqa: PLC0415
+            from akstwin.testing.variables import variables  # noqa: PLC0415
 
             for name, value in variables(place.http, place.https, server.folder, server.authority or Path()).items():
                 click.echo(f"export {name}={shlex.quote(value)}")
 
-    identity = WorkspaceIdentity() if workspace is None else _identity(workspace)
+    identity = None if workspace is None else _identity(workspace)
     mode = cast("Mode", clock)
-    run(Settings(host, port, tls_port, mode, rate, seed, assumptions, None, identity), started)
+    settings = Settings(
+        host,
+        port,
+        tls_port,
+        mode,
+        rate,
+        seed,
+        assumptions,
+        None,
+        identity,
+        scenario=scenario,
+        traffic=not no_traffic,
+        names=names,
+        state=None if state is None else Path(state),
+    )
+    run(settings, started)
 
 
 def _identity(resource_id: str) -> "WorkspaceIdentity":

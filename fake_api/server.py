@@ -8,17 +8,21 @@ import socket
 import ssl
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Final
 
 from akstwin.backend import WorkspaceIdentity
-from akstwin.errors import AksError
+from akstwin.errors import AksError, InvalidSetting
 from akstwin.fake_api.app import App, PortApp
 from akstwin.fake_api.clock import Mode
+from akstwin.fake_api.environment import told
 from akstwin.fake_api.guard import LOCAL, Guard
-from akstwin.fake_api.workspace import ServedWorkspace
+from akstwin.fake_api.keeping import Keeping, KeptApp
+from akstwin.fake_api.workspace import Scenario, ServedWorkspace
+from akstwin.sim.backend import EPOCH
 
 if TYPE_CHECKING:
     import uvicorn
@@ -36,11 +40,16 @@ class Settings:
         tls_port: for https; 0 picks one.
         clock: how time passes.
         rate: virtual seconds a second, for a paced clock.
-        seed: of all chance.
+        seed: of all chance; None: the scenario's, else 0.
         assumptions: keys of the assumptions that shall differ.
-        folder: for the certificate authority and what is kept; None: a temporary one.
-        identity: the server's first workspace.
+        folder: for the certificate authority, where there is no state file; None: a temporary one.
+        identity: the server's first workspace; None: the state file's, else the default.
         script_seconds: after which a script counts as hung.
+        scenario: what the first workspace begins with; None: it is empty.
+        traffic: whether the scenario's clients call.
+        state: the file in which all that was acknowledged is kept, files and the certificate authority beside it; None: in
+            memory.
+        names: that clients may call it by, beside its address; its URLs have the first where it listens on all addresses.
     """
 
     host: str = "127.0.0.1"
@@ -48,11 +57,15 @@ class Settings:
     tls_port: int = 8900
     clock: Mode = "live"
     rate: float = 1.0
-    seed: int = 0
+    seed: int | None = None
     assumptions: Mapping[str, Any] = field(default_factory=dict)
     folder: Path | None = None
-    identity: WorkspaceIdentity = field(default_factory=WorkspaceIdentity)
+    identity: WorkspaceIdentity | None = None
     script_seconds: float = 60.0
+    scenario: Scenario | None = None
+    traffic: bool = True
+    state: Path | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass
@@ -63,11 +76,17 @@ class Place:
         workspace: which.
         http: its URL.
         https: likewise.
+        given: in what it is run otherwise than the server's settings say: what `FakeServer.open` takes.
+        listeners: what serves its ports.
+        opener: the workspace on whose port it was asked for; None: it was opened here. It ends with that one.
     """
 
     workspace: ServedWorkspace
     http: str
     https: str
+    given: Mapping[str, Any] = field(default_factory=dict)
+    listeners: "list[tuple[uvicorn.Server, asyncio.Task[None]]]" = field(default_factory=list, repr=False)
+    opener: "Place | None" = field(default=None, repr=False)
 
 
 class FakeServer:
@@ -87,6 +106,9 @@ class FakeServer:
         self._listeners: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
         self._rest: App | None = None
         self._stopped = asyncio.Event()
+        self.secret = token_bytes(32)
+        """Signs URLs."""
+        self._keeping: Keeping | None = None
 
     @property
     def first(self) -> Place:
@@ -97,34 +119,95 @@ class FakeServer:
         """Listen.
 
         Raises:
-            AksError: a port is taken, or an address is not this machine's.
+            AksError: a port is taken, an address is not this machine's, the scenario cannot be opened, or the state file
+                cannot be used or was made with other settings.
         """
         settings = self.settings
-        self.open(settings.identity, settings.port, settings.tls_port)
+        try:
+            first = settings.identity or WorkspaceIdentity() if settings.state is None else self._keep(settings.state)
+            self.open(first, settings.port, settings.tls_port, scenario=settings.scenario)
+            if self._keeping is not None:
+                for identity in self._keeping.identities():
+                    self.open(identity)
+                await self._keeping.settle(noted=True)
+        except AksError:
+            if self._keeping is not None:
+                self._keeping.abandon()
+            if self._own is not None:
+                self._own.cleanup()
+            raise
 
-    def open(self, identity: WorkspaceIdentity, port: int = 0, tls_port: int = 0) -> Place:
+    def _keep(self, state: Path) -> WorkspaceIdentity:
+        """Go on with a state file; returns whose the server's ports are."""
+        settings = self.settings
+        if settings.scenario is not None:
+            expected = "possible beside --state: its traffic and faults are not kept"
+            raise InvalidSetting("--scenario", str(settings.scenario), expected)
+        keeping = self._keeping = Keeping(state, settings.seed, settings.assumptions, settings.identity)
+        self.secret = keeping.secret
+        return keeping.first
+
+    def open(
+        self,
+        identity: WorkspaceIdentity,
+        port: int = 0,
+        tls_port: int = 0,
+        *,
+        seed: int | None = None,
+        scenario: Scenario | None = None,
+        clock: Mode | None = None,
+        rate: float | None = None,
+        assumptions: Mapping[str, Any] | None = None,
+    ) -> Place:
         """A further workspace, on ports of its own; one that is there is given back.
 
         Args:
             identity: who it is.
             port: for http; 0 picks one.
             tls_port: for https; 0 picks one.
+            seed: of its chance; None: the server's, else the scenario's.
+            scenario: what it begins with; None: it is empty.
+            clock: how its time passes; None: as the server's.
+            rate: virtual seconds a second, for a paced clock; None: the server's where the clock is the server's, else 1.
+            assumptions: keys that shall differ for it, over the server's.
+
+        Raises:
+            AksError: a port is taken, a setting is refused, or the scenario cannot be opened.
         """
         key = identity.resource_id.lower()
         if key in self.places:
             return self.places[key]
-        host = self.settings.host
+        settings, host = self.settings, self.settings.host
+        mode = settings.clock if clock is None else clock
+        if rate is None:
+            rate = settings.rate if clock in (None, settings.clock) else 1.0
+        keeping, kept = self._keeping, None
+        epoch = _epoch(mode)
+        if keeping is not None:
+            kept = keeping.workspace(identity, seed, assumptions, EPOCH if epoch is None else epoch)
+            identity, seed, epoch = kept.identity, kept.record.seed, kept.record.epoch
+            assumptions = kept.record.assumptions
         plain, secure = _listen(host, port), _listen(host, tls_port)
-        http = f"http://{_shown(host)}:{plain.getsockname()[1]}"
-        https = f"https://{_shown(host)}:{secure.getsockname()[1]}"
-        workspace = ServedWorkspace(
-            identity, self.settings.seed, self.settings.assumptions, self.settings.clock, self.settings.rate,
-            epoch=_epoch(self.settings.clock), scoring_base=http, script_seconds=self.settings.script_seconds,
-        )  # fmt: skip
-        place = self.places[key] = Place(workspace, http, https)
-        app = PortApp(workspace, Guard({host}), lambda: self._management(place))
-        self._serve(app, plain, None)
-        self._serve(app, secure, self._context())
+        shown = _shown(host, settings.names)
+        http = f"http://{shown}:{plain.getsockname()[1]}"
+        https = f"https://{shown}:{secure.getsockname()[1]}"
+        try:
+            workspace = ServedWorkspace(
+                identity, settings.seed if seed is None else seed, {**settings.assumptions, **(assumptions or {})}, mode,
+                rate, epoch=epoch, scoring_base=http, script_seconds=settings.script_seconds, scenario=scenario,
+                traffic=settings.traffic, kept=kept,
+            )  # fmt: skip
+        except AksError:
+            plain.close()
+            secure.close()
+            raise
+        given = {"seed": seed, "clock": clock, "rate": rate, "assumptions": assumptions}
+        place = self.places[key] = Place(workspace, http, https, given)
+        app = PortApp(workspace, Guard({host, *settings.names}), lambda: self._management(place))
+        app.control.ways = lambda: told(self, place)
+        served = app if keeping is None else KeptApp(app, keeping)
+        place.listeners = [self._serve(served, plain, None), self._serve(served, secure, self._context())]
+        workspace.clock.arm()  # what a scenario has planned comes at its time, though nobody calls
         return place
 
     def _management(self, place: Place) -> App:
@@ -137,17 +220,22 @@ class FakeServer:
         if self._tls is None:
             from akstwin.fake_api.tls import make_authority  # noqa: PLC0415
 
-            names = sorted({"127.0.0.1", "localhost", self.settings.host} - {"0.0.0.0", "::"})  # noqa: S104 - no names
-            self._tls, self.authority = make_authority(self.folder / "tls", names)
+            names = sorted({"127.0.0.1", "localhost", self.settings.host, *self.settings.names} - {"0.0.0.0", "::"})  # noqa: S104 - no names
+            folder = self.folder if self._keeping is None else self._keeping.file.folder
+            self._tls, self.authority = make_authority(folder / "tls", names)
         return self._tls
 
-    def _serve(self, app: PortApp, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+    def _serve(
+        self, app: PortApp | KeptApp, listener: socket.socket, context: ssl.SSLContext | None
+    ) -> "tuple[uvicorn.Server, asyncio.Task[None]]":
         import uvicorn  # noqa: PLC0415 - a heavy import that only a running server needs
+
+        from akstwin.fake_api.direct import DirectProtocol  # noqa: PLC0415 - likewise
 
         config = uvicorn.Config(
             app,
             loop="none",
-            http="httptools",
+            http=DirectProtocol,
             ws="none",
             lifespan="off",
             log_level="warning",
@@ -164,6 +252,7 @@ class FakeServer:
         server = _listener_class()(config)
         task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
         self._listeners.append((server, task))
+        return server, task
 
     async def ready(self) -> None:
         """Return when all listeners take connections."""
@@ -186,15 +275,42 @@ class FakeServer:
         await self._stopped.wait()
         await self.close()
 
+    async def close_place(self, place: Place) -> None:
+        """End one workspace at once, and those that were opened on its ports.
+
+        Connections are cut, ports are free, scripts end; the server forgets them.
+        """
+        for other in [each for each in self.places.values() if each.opener is place]:
+            await self.close_place(other)
+        await self.ready()  # what is still beginning could not be ended
+        self.places.pop(place.workspace.backend.identity.resource_id.lower(), None)
+        self._listeners = [each for each in self._listeners if each not in place.listeners]
+        for server, task in place.listeners:
+            for listening in server.servers:
+                listening.close()
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()
+            for answering in (*server.server_state.tasks, task):
+                answering.cancel()
+        await asyncio.gather(*(task for _, task in place.listeners), return_exceptions=True)
+        if self._keeping is not None:
+            await self._keeping.settle(noted=True)
+            self._keeping.forget(place.workspace.backend.identity)
+        place.workspace.close()
+
     async def close(self) -> None:
         """Take no more connections, let what runs end, end scripts."""
         for server, _ in self._listeners:
             server.should_exit = True
         await asyncio.gather(*(task for _, task in self._listeners), return_exceptions=True)
-        for place in self.places.values():
-            place.workspace.close()
-        if self._own is not None:
-            self._own.cleanup()
+        try:
+            if self._keeping is not None:
+                await self._keeping.close()
+        finally:
+            for place in self.places.values():
+                place.workspace.close()
+            if self._own is not None:
+                self._own.cleanup()
 
 
 def _listener_class() -> type["uvicorn.Server"]:
@@ -228,9 +344,9 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _shown(host: str) -> str:
+def _shown(host: str, names: Sequence[str]) -> str:
     if host in {"0.0.0.0", "::"}:  # noqa: S104 - to be refused as a name, not to be bound
-        return "127.0.0.1"
+        host = names[0] if names else "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 
 

@@ -2,12 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Final
 
 from akstwin.backend import Operation, ScoreRequest, ScoreResponse, WorkspaceIdentity
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.lifecycles import OperationState
+from akstwin.errors import AksError
 from akstwin.fake_api.clock import Mode, ServerClock
+from akstwin.fake_api.keeping import KeptWorkspace
+from akstwin.fake_api.pending import Pending
 from akstwin.router.scripts import ServedScripts
 from akstwin.sim.backend import SimulatedBackend
 from akstwin.sim.front import Asked
@@ -19,6 +24,9 @@ _LONGEST_OPERATION: Final = 10**13
 MOST_AT_ONCE: Final = 32
 """Scripts that a workspace waits for at once; further ones wait for a thread."""
 
+Scenario = str | Path | Mapping[str, Any]
+"""A scenario file, or its content."""
+
 Listener = Callable[[Asked, ScoreResponse], None]
 """Hears of each answer at the instant at which the client has it."""
 
@@ -28,47 +36,67 @@ class ServedWorkspace:
 
     Args:
         identity: who it is in Azure's terms.
-        seed: of all chance.
-        assumptions: keys of the assumptions that shall differ from their defaults.
+        seed: of all chance; None: the scenario's, else 0.
+        assumptions: keys of the assumptions that shall differ from their defaults, or from the scenario's.
         clock: how its time passes.
         rate: for a paced clock.
         epoch: the Unix time at which its time begins, s.
         scoring_base: URL that scoring URIs begin with.
         script_seconds: after which a script counts as hung.
+        scenario: what the workspace begins with; None: it is empty.
+        traffic: whether the scenario's clients call.
+        kept: where its records and files are kept, and what it goes on from; None: in memory.
+
+    Raises:
+        AksError: the scenario cannot be read, or its deployment fails.
     """
 
     def __init__(
         self,
         identity: WorkspaceIdentity,
-        seed: int = 0,
+        seed: int | None = None,
         assumptions: Mapping[str, Any] | Assumptions | None = None,
         clock: Mode = "live",
         rate: float = 1.0,
         epoch: float | None = None,
         scoring_base: str = "",
         script_seconds: float = 60.0,
+        scenario: Scenario | None = None,
+        traffic: bool = True,
+        kept: KeptWorkspace | None = None,
     ) -> None:
-        self._settings = (identity, seed, assumptions, clock, rate, epoch, scoring_base, script_seconds)
-        given = {} if epoch is None else {"epoch": epoch}
+        self._settings = (
+            identity, seed, assumptions, clock, rate, epoch, scoring_base, script_seconds, scenario, traffic, kept
+        )  # fmt: skip
+        self._kept = kept
+        given: dict[str, Any] = {} if epoch is None else {"epoch": epoch}
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "akstwin-scripts")
-        self.backend = SimulatedBackend(
-            seed=seed,
-            assumptions=assumptions,
-            identity=identity,
-            scoring_base=scoring_base,
-            scripts=self._scripts,
-            script_seconds=script_seconds,
-            **given,
+        given |= {
+            "assumptions": assumptions,
+            "identity": identity,
+            "scoring_base": scoring_base,
+            "scripts": self._scripts,
+            "script_seconds": script_seconds,
+            "kept": None if kept is None else kept.begin(clock),
+        }
+        self.backend = (
+            SimulatedBackend(seed=0 if seed is None else seed, **given)
+            if scenario is None
+            else _open_scenario(scenario=scenario, seed=seed, traffic=traffic, **given)
         )
         self.clock = ServerClock(self.backend.calendar, clock, rate)
         self.listeners: list[Listener] = []
+        if kept is not None:
+            self.backend.files.watch()
+            kept.follow(self.clock.now, self.backend.files.unforced)
+            self.backend.restore()
 
     @property
     def max_payload(self) -> int:
         """The longest body that is read, bytes."""
         return self.backend.assumptions.max_payload
 
-    def submit(self, service: str, request: ScoreRequest, done: Callable[[ScoreResponse], None]) -> "Pending":
+    def submit(self, service: str, request: ScoreRequest, done: Callable[[ScoreResponse], None]) -> Pending:
         """Let a request come in now; `done` is called with its answer."""
         return Pending(self, service, request, done)
 
@@ -92,13 +120,20 @@ class ServedWorkspace:
     def _ended(self, operation_id: str) -> Callable[[], bool]:
         return lambda: self.backend.get_operation(operation_id).state is not OperationState.RUNNING
 
-    def _scripts(self, spec: WorkerSpec, untold: bool) -> ServedScripts:
+    def _scripts(self, spec: WorkerSpec, untold: Callable[[], bool]) -> ServedScripts:
         # Where time does not pass by itself, a script's own time cannot count: the default profile's does.
-        real_time = untold and self.clock.runs
-        return ServedScripts(spec, self._threads, self.clock.acting, self.clock.real_work, real_time=real_time)
+        return ServedScripts(
+            spec,
+            self._threads,
+            self.clock.acting,
+            self.clock.real_work,
+            real_time=lambda: self.clock.runs and untold(),
+        )
 
     def renew(self) -> None:
         """Begin anew, as it was made, at the rate that time passes now; who listens goes on listening."""
+        if self._kept is not None:
+            self._kept.renew()
         made = ServedWorkspace(*self._settings)
         if self.clock.rate != made.clock.rate:
             made.clock.set_rate(self.clock.rate)
@@ -112,28 +147,9 @@ class ServedWorkspace:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-class Pending:
-    """A request on its way through a served workspace."""
-
-    __slots__ = ("_asked", "_done", "_waiting", "_workspace")
-
-    def __init__(
-        self, workspace: ServedWorkspace, service: str, request: ScoreRequest, done: Callable[[ScoreResponse], None]
-    ) -> None:
-        self._workspace = workspace
-        self._done = done
-        self._waiting = workspace.clock.waiting()
-        self._waiting.__enter__()
-        with workspace.clock.acting():
-            self._asked = workspace.backend.front.submit(service, request, self._answered)
-
-    def _answered(self, asked: Asked, response: ScoreResponse) -> None:
-        self._waiting.__exit__(None, None, None)
-        for hear in self._workspace.listeners:
-            hear(asked, response)
-        self._done(response)
-
-    def abort(self) -> None:
-        """Its client went away."""
-        with self._workspace.clock.acting():
-            self._workspace.backend.front.abort(self._asked)
+def _open_scenario(**given: Any) -> SimulatedBackend:
+    """The world of a scenario, found by name: scenarios stand above all worlds."""
+    for point in entry_points(group="akstwin.backends", name="scenario"):
+        opened: SimulatedBackend = point.load()(**given)
+        return opened
+    raise AksError("scenario: this version of akstwin has no world called 'scenario'")

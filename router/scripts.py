@@ -33,7 +33,7 @@ class ServedScripts(Later):
         threads: wait for scripts.
         acting: around every `done`: the world is brought up to the present before, and goes on after.
         real_work: around all that takes real time.
-        real_time: whether a script's own time counts.
+        real_time: tells whether a script's own time counts.
         alive: processes at once.
     """
 
@@ -44,10 +44,10 @@ class ServedScripts(Later):
         acting: Around,
         real_work: Around,
         *,
-        real_time: bool,
+        real_time: Callable[[], bool],
         alive: int = ALIVE,
     ) -> None:
-        self.real_time = real_time
+        self._real_time = real_time
         self._spec = spec
         self._threads = threads
         self._acting = acting
@@ -59,6 +59,11 @@ class ServedScripts(Later):
         self._queues: dict[int, asyncio.Lock] = {}
         self._proven = False
         self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def real_time(self) -> bool:
+        """See `Later`."""
+        return self._real_time()
 
     def begin_init(self, container: int, at: datetime, done: Callable[[Started], None]) -> None:
         """Start the container's process, unless another one's start has shown that it would succeed."""

@@ -70,13 +70,11 @@ class Calendar(Environment):
 
     def run_until(self, instant: int) -> None:
         """Let everything happen up to `instant`, that instant included."""
-        if instant < self.now:
+        if instant < self._now:
             return
-        if instant < self.peek():  # nothing happens until then
-            self._now = instant
-            return
-        pause = self.at(instant, Order.PAUSE, lambda: None)
-        step = self.step
-        with _rare_collections():
-            while pause.callbacks is not None:  # not `run`: it puts the pause back on the calendar
-                step()
+        peek, step = self.peek, self.step
+        if peek() <= instant:
+            with _rare_collections():
+                while peek() <= instant:  # not `run`, which makes an event of the end
+                    step()
+        self._now = instant

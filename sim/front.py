@@ -1,59 +1,80 @@
 """The way in for requests that somebody waits for: from what a client sends to what it gets."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from email.utils import format_datetime
 from functools import partial
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid5
 
 from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.clock import Micros
-from akstwin.cores.replies import VERSION_HEADER, passed_headers, refusal_text, router_headers
-from akstwin.cores.routing import Credential, KeyCredential, TokenAuth, TokenCredential
+from akstwin.cores.replies import VERSION_HEADER, Headers, passed_headers, refusal_text, router_headers
+from akstwin.cores.routing import Credential, KeyAuth, KeyCredential, TokenAuth, TokenCredential
 from akstwin.domain.reasons import Reason
 from akstwin.domain.service import Split
 from akstwin.engine.requests import Exchange, Request
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.driver import Driver
+from akstwin.sim.identity import HEADER as IDENTITY_HEADER
+from akstwin.sim.identity import read_identity
 from akstwin.sim.streams import Draws, whole_below
 
 LIVE: Final = -1
 """The traffic entry of requests that somebody waits for."""
 PATHS: Final = ("/score", "/swagger.json")
+_COUNTED: Final = -12
+"""The last digits of a request id count."""
 _ABORTED: Final = b"<h1>Internal Server Error</h1>"
+
+_AUTHORIZATION: Final = "authorization"
+_LENGTH: Final = "content-length"
+_READ: Final = frozenset({_AUTHORIZATION, VERSION_HEADER, IDENTITY_HEADER, _LENGTH})
+_LENGTHS: Final = frozenset(map(len, _READ))
+_SMALL: Final = 6
+"""Digits of a length that has been read in any case."""
 
 Done = Callable[["Asked", ScoreResponse], None]
 
 
-class Asked:
+class Asked(Exchange):
     """A request on its way.
 
     Attributes:
+        front: where it came in.
         number: unlike any other's of the workspace.
         name: the service that it is for.
-        request: what was sent.
         sent: when.
         response: what came of it; None: nothing yet.
         done: hears of it.
         live: the request as the router and the containers know it; None: it never came so far.
     """
 
-    __slots__ = ("done", "live", "name", "number", "request", "response", "sent")
+    __slots__ = ("done", "front", "live", "name", "number", "response", "sent")
 
-    def __init__(self, number: int, name: str, request: ScoreRequest, done: Done | None) -> None:
+    def __init__(self, front: "Front", number: int, name: str, request: ScoreRequest, done: Done | None) -> None:
+        super().__init__(request)
+        self.front = front
         self.number = number
         self.name = name
-        self.request = request
         self.sent = Micros(-1)
         self.response: ScoreResponse | None = None
         self.done = done
         self.live: Request | None = None
 
+    def settle(self, live: Request) -> None:
+        """The router has answered."""
+        self.front.settle(self, live)
+
     def header(self, name: str) -> str | None:
         """A header's value, without regard to the name's case."""
-        return next((value for key, value in self.request.headers if key.lower() == name), None)
+        length = len(name)
+        for key, value in self.request.headers:
+            if len(key) == length and key.lower() == name:
+                return value
+        return None
 
 
 class Front:
@@ -64,17 +85,23 @@ class Front:
         calendar: tells the time.
         seed: of the split's draws and of request ids.
         read_token: what a token is worth to a service.
+        first: the number of the first request: no two of a workspace have the same.
     """
 
     def __init__(
-        self, driver: Driver, calendar: Calendar, seed: int, read_token: Callable[[str, str], TokenCredential]
+        self,
+        driver: Driver,
+        calendar: Calendar,
+        seed: int,
+        read_token: Callable[[str, str], TokenCredential],
+        first: int = 0,
     ) -> None:
         self._driver = driver
         self._calendar = calendar
         self._read_token = read_token
-        self._names = uuid5(UUID(int=0), f"akstwin/{seed}")
+        self._names = str(uuid5(UUID(int=0), f"akstwin/{seed}"))[:_COUNTED]
         self._draws = Draws(seed, 1, "split", "live", whole_below(Split.WHOLE))
-        self._count = 0
+        self._count = first
 
     def submit(self, name: str, request: ScoreRequest, done: Done | None = None) -> Asked:
         """Let a request come in now.
@@ -119,10 +146,14 @@ class Front:
         return responses
 
     def _number(self, name: str, request: ScoreRequest, done: Done | None) -> Asked:
-        if not isinstance(request.body, bytes | bytearray | memoryview):
-            raise InvalidSetting("request.body", request.body, "bytes")
+        given: Any = request
+        body = given.body  # whatever a caller put there
+        if not isinstance(body, bytes | bytearray | memoryview):
+            raise InvalidSetting("request.body", body, "bytes")
+        if not isinstance(body, bytes):
+            request = replace(request, body=bytes(body))
         self._count += 1
-        return Asked(self._count - 1, name, request, done)
+        return Asked(self, self._count - 1, name, request, done)
 
     def _arrive(self, asked: Asked) -> None:
         now = asked.sent = self._calendar.now
@@ -133,19 +164,35 @@ class Front:
         if service is None:
             self._answer(asked, self._made(asked, 404, Reason.NOT_FOUND, refusal_text(Reason.NOT_FOUND, asked.name)))
             return
-        live = asked.live = Request(asked.number, LIVE, 0, now, self._draws.at(asked.number), counted=False)
-        live.exchange = Exchange(asked.request, partial(self._answered, asked))
-        credential = self._credential(asked, by_token=isinstance(service.plane.auth, TokenAuth))
-        service.plane.ask(live, credential, asked.header(VERSION_HEADER))
+        told = _told(asked.request.headers)
+        if IDENTITY_HEADER not in told:
+            live = Request(asked.number, LIVE, 0, now, self._draws.at(asked.number), counted=False)
+        else:  # it is a scenario's request, and meets that one's chance
+            try:
+                identity = read_identity(told[IDENTITY_HEADER])
+            except InvalidSetting as error:
+                self._answer(asked, self._made(asked, error.status_hint, None, str(error)))
+                return
+            entry, number, attempt = identity
+            live = Request(number, entry, attempt, now, service.split_draw(identity), counted=False)
+        asked.live = live
+        live.exchange = asked
+        length = told.get(_LENGTH, "")
+        if len(length) > _SMALL and length.isdecimal():  # of what is too long, a server reads no more than it has to
+            asked.size = max(asked.size, int(length))
+        credential = self._credential(asked.name, told.get(_AUTHORIZATION), service.plane.auth)
+        service.plane.ask(live, credential, told.get(VERSION_HEADER))
 
-    def _credential(self, asked: Asked, *, by_token: bool) -> Credential | None:
-        """What its Authorization header is worth."""
-        scheme, _, secret = (asked.header("authorization") or "").partition(" ")
-        if scheme.lower() != "bearer" or not secret:
+    def _credential(self, name: str, told: str | None, auth: KeyAuth | TokenAuth | None) -> Credential | None:
+        """What an Authorization header is worth."""
+        if told is None:
             return None
-        return self._read_token(asked.name, secret) if by_token else KeyCredential(secret)
+        scheme, _, secret = told.partition(" ")
+        if not secret or scheme.lower() != "bearer":
+            return None
+        return self._read_token(name, secret) if isinstance(auth, TokenAuth) else KeyCredential(secret)
 
-    def _answered(self, asked: Asked, live: Request) -> None:
+    def settle(self, asked: Asked, live: Request) -> None:
         """The router has answered; the client has it when it has come through."""
         assert live.answered is not None  # noqa: S101
         if live.answered > self._calendar.now:
@@ -167,11 +214,14 @@ class Front:
             text = refusal_text(live.reason, asked.name)
             return self._made(asked, live.status, live.reason, text, live.version)
         if reply is None:  # the server has ended its worker
-            headers, body = {"content-type": "text/html", "x-ms-request-id": self._id(asked)}, _ABORTED
+            own: Headers = (("content-type", "text/html"),)
+            body = _ABORTED
         else:
-            headers, body = passed_headers(dict(reply.headers), self._id(asked)), reply.body
-        latency = Micros(self._calendar.now - asked.sent)
-        return ScoreResponse(live.status, tuple(headers.items()), body, latency, live.version, live.reason)
+            own, body = reply.headers, reply.body
+        headers = passed_headers(own, lambda: self._id(asked))
+        return ScoreResponse(
+            live.status, headers, body, Micros(self._calendar.now - asked.sent), live.version, live.reason
+        )
 
     def _made(
         self, asked: Asked, status: int, reason: Reason | None, text: str, version: str | None = None
@@ -179,7 +229,17 @@ class Front:
         """An answer that the router makes itself."""
         now, body = self._calendar.now, text.encode()
         headers = router_headers(format_datetime(self._driver.wall(now), usegmt=True), len(body), self._id(asked))
-        return ScoreResponse(status, tuple(headers.items()), body, Micros(now - asked.sent), version, reason)
+        return ScoreResponse(status, headers, body, Micros(now - asked.sent), version, reason)
 
     def _id(self, asked: Asked) -> str:
-        return str(uuid5(self._names, str(asked.number)))
+        """A GUID: the workspace's beginning, and the request's number."""
+        return f"{self._names}{asked.number:012x}"
+
+
+def _told(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """What the headers say that are read here, by their names in lower case; of two of a name, the first."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        if len(name) in _LENGTHS and (lowered := name.lower()) in _READ:
+            found.setdefault(lowered, value)
+    return found

@@ -1,6 +1,6 @@
 """What reaches the router and leaves it, on the wire: paths (R1), its own texts, headers (R14). Pure text in, text out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Final, Literal
 
 from akstwin.domain.reasons import Reason
@@ -8,6 +8,9 @@ from akstwin.domain.reasons import Reason
 VERSION_HEADER: Final = "azureml-model-deployment"
 """Names the version that a request wants: an extension, as in SDK v2 (semantics §1.5)."""
 
+Headers = tuple[tuple[str, str], ...]
+"""Names and values, in their order."""
+_REQUEST_ID: Final = "x-ms-request-id"
 _PREFIX: Final = "/api/v1/service/"
 _TEXTS: Final[dict[Reason, str]] = {
     Reason.QUEUE_DEADLINE: "Too many requests for service {service} (overloaded)",
@@ -38,7 +41,7 @@ def refusal_text(reason: Reason, service: str) -> str:
     return _TEXTS[reason].format(service=service)
 
 
-def router_headers(date: str, length: int, request_id: str) -> dict[str, str]:
+def router_headers(date: str, length: int, request_id: str) -> Headers:
     """Headers of an answer that the router makes itself, in the recorded order (R14; MLN#450: no content type).
 
     Args:
@@ -46,18 +49,23 @@ def router_headers(date: str, length: int, request_id: str) -> dict[str, str]:
         length: of the body, bytes.
         request_id: a GUID.
     """
-    return {
-        "server": "Cowboy",
-        "date": date,
-        "content-length": str(length),
-        "cache-control": "max-age=0, private, must-revalidate",
-        "x-ms-request-id": request_id,
-    }
+    return (
+        ("server", "Cowboy"),
+        ("date", date),
+        ("content-length", str(length)),
+        ("cache-control", "max-age=0, private, must-revalidate"),
+        (_REQUEST_ID, request_id),
+    )
 
 
-def passed_headers(headers: Mapping[str, str], request_id: str) -> dict[str, str]:
-    """Headers of a replica's reply as the client gets them: its own, with a request id if it gave none (R14)."""
-    passed = dict(headers)
-    if not any(name.lower() == "x-ms-request-id" for name in passed):
-        passed["x-ms-request-id"] = request_id
-    return passed
+def passed_headers(headers: Headers, request_id: Callable[[], str]) -> Headers:
+    """Headers of a replica's reply as the client gets them: its own, with a request id if it gave none (R14).
+
+    Args:
+        headers: the replica's, in their order.
+        request_id: makes a GUID; asked only where one is missing.
+    """
+    for name, _ in headers:
+        if len(name) == len(_REQUEST_ID) and name.lower() == _REQUEST_ID:
+            return headers
+    return (*headers, (_REQUEST_ID, request_id()))

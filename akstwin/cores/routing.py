@@ -9,9 +9,10 @@ Deciding is reserving: a slot is taken in the call that returns the `Dispatch`.
 
 import hmac
 from collections import deque
+from collections.abc import Container
 from dataclasses import dataclass
-from heapq import heappop, heappush
-from typing import Literal, NamedTuple
+from heapq import heapify, heappop, heappush
+from typing import Final, Literal, NamedTuple
 
 from akstwin.clock import NEVER, Micros
 from akstwin.domain.deployment import RouteSettings
@@ -50,15 +51,13 @@ class Answer(NamedTuple):
 Action = Dispatch | Answer
 
 
-@dataclass(frozen=True, slots=True)
-class KeyCredential:
+class KeyCredential(NamedTuple):
     """A bearer key as the request carries it."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCredential:
+class TokenCredential(NamedTuple):
     """A bearer token whose signature the driver has checked.
 
     Attributes:
@@ -123,6 +122,16 @@ class _Alarms:
             at -= 1
         due.insert(at, (instant, request))
 
+    def forget(self, live: Container[int]) -> None:
+        """Drop the soonest whose requests are not among these any more: who is fast leaves no long row of them."""
+        due = self.due
+        while due and due[0][1] not in live:
+            due.popleft()
+
+
+_SPARE: Final = 16
+"""Offers per replica, stale ones included: those that are never looked at again would be kept for good."""
+
 
 class _Version:
     __slots__ = (
@@ -159,6 +168,9 @@ class _Version:
         """Put the replica where `take` finds it, if it can take a request."""
         replica.stamp += 1  # whatever was offered before is stale
         if replica.state is ReplicaState.READY and replica.busy < self.settings.slots:
+            if len(self.free) > _SPARE * len(self.replicas):
+                self.free = [offered for offered in self.free if offered[3] == offered[4].stamp]
+                heapify(self.free)
             heappush(self.free, (replica.busy, replica.released_at, replica.id, replica.stamp, replica))
 
     def take(self) -> _Replica | None:
@@ -467,6 +479,7 @@ class Router:
         flight = self._flights.pop(request, None)
         if flight is not None:
             self._lost.discard(request)
+            flight[0].timeouts.forget(self._flights)
             actions: list[Action] = [Answer(request, flight[0].name, status, reason, forwarded)]
         else:
             flight = self._answered.pop(request, None)
@@ -489,13 +502,11 @@ class Router:
 
 def _authorized(auth: KeyAuth | TokenAuth, credential: Credential | None, now: int) -> bool:
     """R4. Keys are compared in constant time."""
-    match auth, credential:
-        case KeyAuth(primary, secondary), KeyCredential(key):
-            given = key.encode()
-            first = hmac.compare_digest(given, primary.encode())
-            second = hmac.compare_digest(given, secondary.encode())
-            return first or second
-        case TokenAuth(), TokenCredential(genuine, expires):
-            return genuine and expires > now
-        case _:
+    if isinstance(auth, KeyAuth):
+        if not isinstance(credential, KeyCredential):
             return False
+        given = credential.key.encode()
+        first = hmac.compare_digest(given, auth.primary.encode())
+        second = hmac.compare_digest(given, auth.secondary.encode())
+        return first or second
+    return isinstance(credential, TokenCredential) and credential.genuine and credential.expires > now

@@ -13,13 +13,12 @@ from akstwin.worker.replies import CallableReply, Replies
 
 
 class Later(ABC):
-    """Containers whose scripts take real time: what they answer comes later, on the caller's event loop.
+    """Containers whose scripts take real time: what they answer comes later, on the caller's event loop."""
 
-    Attributes:
-        real_time: whether that time counts; else an answer waits for the time that the profile tells.
-    """
-
-    real_time: bool
+    @property
+    @abstractmethod
+    def real_time(self) -> bool:
+        """Whether that time counts, now; else an answer waits for the time that the profile tells."""
 
     @abstractmethod
     def begin_init(self, container: int, at: datetime, done: Callable[[Started], None]) -> None:
@@ -82,6 +81,6 @@ def failure(container: int, request: Request) -> Ran:
 
 def asked_of(exchange: Exchange, at: datetime, takes: int | None) -> Request:
     """The request as the container gets it, and the run time that its reply shall tell; None: the real one."""
-    asked = exchange.asked
+    asked = exchange.request
     told = None if takes is None else Micros(takes)
     return Request(at, asked.body, asked.headers, asked.method, asked.path, asked.query, told)

@@ -6,6 +6,7 @@ one that a server's clock steps.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import cast
 
 from akstwin.clock import NEVER, Micros
 from akstwin.cores.container import Container, Effect, Reached, Refused, Start
@@ -66,7 +67,11 @@ class _Run:
 
 @dataclass(slots=True)
 class _Hosted:
-    """One container and the work in it."""
+    """One container and the work in it.
+
+    Attributes:
+        later: the replies, where they come later; to ask for that at each request would cost more than all else here.
+    """
 
     replica: int
     spec: ContainerSpec
@@ -74,6 +79,7 @@ class _Hosted:
     container: Container
     started: Micros
     replies: Replies | Later | None
+    later: Later | None
     held: dict[int, Request] = field(default_factory=dict)
     runs: dict[int, "_Run"] = field(default_factory=dict)
     probes: list[_Probing] = field(default_factory=list)
@@ -182,7 +188,7 @@ class Plane:
             wanted: the version that it names.
         """
         assert request.exchange is not None  # noqa: S101
-        size = len(request.exchange.asked.body)
+        size = request.exchange.size
         self._admit(request)
         self._perform(
             self.router.arrive(
@@ -247,7 +253,7 @@ class Plane:
             self._recorders.answered(request)
             self._on_answer(request)
             if request.exchange is not None:
-                request.exchange.answered(request)
+                request.exchange.settle(request)
         self._arm()
 
     def _send(self, dispatch: Dispatch) -> list[Action]:
@@ -292,8 +298,8 @@ class Plane:
             span = max(1, round(span * hosted.factor))
         if request.exchange is None and span <= self._settings.worker_timeout:
             run = _Run(self._calendar.now + span, failed=hosted.draws.fails(request))
-        elif isinstance(hosted.replies, Later) and request.exchange is not None and request.answered is None:
-            self._ask_later(hosted, hosted.replies, request, request.exchange, span)
+        elif hosted.later is not None and request.exchange is not None and request.answered is None:
+            self._ask_later(hosted, hosted.later, request, request.exchange, span)
             return []
         else:
             run = self._outcome(hosted, request, span)
@@ -341,8 +347,9 @@ class Plane:
         now, limit = self._calendar.now, self._settings.worker_timeout
         if span > limit:
             return _Run(now + limit, aborted=True)
-        exchange, replies = request.exchange, hosted.replies
-        if exchange is None or replies is None or isinstance(replies, Later) or request.answered is not None:
+        exchange = request.exchange
+        replies = None if hosted.later is not None else cast("Replies | None", hosted.replies)
+        if exchange is None or replies is None or request.answered is not None:
             return _Run(now + span, failed=hosted.draws.fails(request))
         asked = asked_of(exchange, self._contents.wall(now), span)
         if hosted.draws.fails(request):
@@ -471,7 +478,8 @@ class Plane:
         """It starts: connections are taken, `init()` runs."""
         now = self._calendar.now
         container = Container(spec.model.workers)
-        hosted = _Hosted(replica, spec, self._draws(spec), container, now, self._contents.replies(spec))
+        replies = self._contents.replies(spec)
+        hosted = _Hosted(replica, spec, self._draws(spec), container, now, replies, _as_later(replies))
         self._hosted[replica] = hosted
         self._add_probes(hosted)
 
@@ -522,7 +530,7 @@ class Plane:
                 if replies is not hosted.replies:
                     if hosted.replies is not None:
                         hosted.replies.stop(hosted.replica)
-                    hosted.replies = replies
+                    hosted.replies, hosted.later = replies, _as_later(replies)
                     if hosted.container.initialised and not isinstance(replies, Later):
                         self._init(hosted)
 
@@ -673,6 +681,10 @@ class Plane:
         self._arm_probe(hosted, probing)
         if verdict is not None:
             probing.failed()
+
+
+def _as_later(replies: Replies | Later | None) -> Later | None:
+    return replies if isinstance(replies, Later) else None
 
 
 def _nothing() -> None:

@@ -1,6 +1,6 @@
 """One attempt of one request, and what becomes of it."""
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 from akstwin.backend import ScoreRequest
@@ -8,21 +8,25 @@ from akstwin.domain.reasons import Reason
 from akstwin.worker import Reply
 
 
-class Exchange:
+class Exchange(ABC):
     """What a request asks, where somebody waits for the very answer.
 
     Attributes:
-        asked: as the client sent it.
-        answered: hears of the answer, once.
+        request: as the client sent it.
+        size: of its body, bytes; it need not have been read.
         reply: what the container answered; None: it did not.
     """
 
-    __slots__ = ("answered", "asked", "reply")
+    __slots__ = ("reply", "request", "size")
 
-    def __init__(self, asked: ScoreRequest, answered: "Callable[[Request], None]") -> None:
-        self.asked = asked
-        self.answered = answered
+    def __init__(self, request: ScoreRequest) -> None:
+        self.request = request
+        self.size = len(request.body)
         self.reply: Reply | None = None
+
+    @abstractmethod
+    def settle(self, live: "Request") -> None:
+        """The router has answered; called once."""
 
 
 class Request:

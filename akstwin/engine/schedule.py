@@ -20,7 +20,6 @@ class Order(IntEnum):
     POLICY = 6
     QUEUE_DEADLINE = 7
     ARRIVAL = 8
-    PAUSE = 99
 
 
 class Timer(Protocol):

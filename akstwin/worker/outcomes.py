@@ -1,7 +1,7 @@
 """What can come of starting a worker and of asking it: values, so that whoever drives one has to look at every case."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 BOOT_FAILURE: Final = 3
 """The exit code of a container whose `init()` fails (semantics §3)."""
@@ -31,8 +31,7 @@ class InitFailed:
     exit_code: int = BOOT_FAILURE
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The container answers.
 
     Attributes:

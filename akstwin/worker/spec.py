@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from sys import executable
-from typing import Final
+from typing import Final, NamedTuple
 
 from akstwin.clock import Micros
 from akstwin.errors import InvalidSetting
@@ -103,8 +103,7 @@ class WorkerSpec:
                 raise InvalidSetting(f"environment.{name}", value, "an environment variable")
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request as the container gets it.
 
     Attributes:

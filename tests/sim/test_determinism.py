@@ -100,6 +100,12 @@ def test_another_seed_gives_another_result() -> None:
     assert low < high
 
 
+_FIELDS = (
+    "id", "entry", "number", "attempt", "arrived", "draw", "counted", "version", "replica", "dispatched", "started", "answered",
+    "status", "reason",
+)  # fmt: skip
+
+
 class _Rows:
     """Everything heard of one replication."""
 
@@ -109,7 +115,7 @@ class _Rows:
 
     def answered(self, request: Request) -> None:
         self.requests[request.entry, request.number, request.attempt] = request
-        self.rows.append(tuple(getattr(request, name) for name in Request.__slots__))
+        self.rows.append(tuple(getattr(request, name) for name in _FIELDS))
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         self.rows.append((at, kind, subject, detail))

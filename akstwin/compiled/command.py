@@ -1,0 +1,15 @@
+"""The command `compile`."""
+
+import click
+
+
+@click.command("compile")
+def compile_modules() -> None:
+    """Compile what each request goes through: `akstwin serve` is then about twice as fast.
+
+    Needs the extra akstwin[compile] and a C compiler; takes about half a minute. What is compiled decides the same: it is made
+    from the same sources, and is taken only while they are unchanged.
+    """
+    from akstwin.compiled.making import make  # noqa: PLC0415 - only when it is called
+
+    click.echo(f"compiled to {make()}")

@@ -1,0 +1,51 @@
+"""Makes the compiled modules, with mypyc and a C compiler."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from akstwin.compiled import MODULES, PACKAGE, SUFFIX, folder
+from akstwin.errors import AksError
+
+
+def make() -> Path:
+    """Compile the modules, unless that was done before.
+
+    Returns:
+        The folder that they are in.
+
+    Raises:
+        AksError: mypyc or the C compiler is not there, or refuses.
+    """
+    target = folder()
+    if target.is_dir():
+        return target
+    for needed in ("mypyc", "setuptools"):
+        if find_spec(needed) is None:
+            raise AksError(f"akstwin compile: {needed} is not installed; expected the extra akstwin[compile]")
+    with tempfile.TemporaryDirectory(prefix="akstwin-compile-") as name:
+        work = Path(name)
+        shutil.copytree(PACKAGE, work / PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__"))
+        sources = [str(Path(*module.split(".")).with_suffix(".py")) for module in MODULES]
+        ran = subprocess.run(  # noqa: S603 - our own interpreter
+            [sys.executable, "-m", "mypyc", *sources], cwd=work, capture_output=True, text=True, check=False
+        )
+        made = [file for file in work.rglob(f"*{SUFFIX}") if "build" not in file.relative_to(work).parts[:1]]
+        if ran.returncode or len(made) <= len(MODULES):
+            raise AksError(f"akstwin compile: mypyc ended with {ran.returncode}:\n{_last(ran.stdout + ran.stderr)}")
+        for file in made:
+            kept = work / "made" / file.relative_to(work)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(file, kept)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for old in target.parent.iterdir():
+            shutil.rmtree(old)
+        shutil.move(work / "made", target)
+    return target
+
+
+def _last(text: str) -> str:
+    return "\n".join(text.splitlines()[-20:])
