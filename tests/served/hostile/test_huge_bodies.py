@@ -36,7 +36,7 @@ def pour(wire: Any, path: bytes, login: bytes, framing: str, declared: int) -> t
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of a body that is refused has no time."""
-    monkeypatch.setattr(Protocol, "limits", replace(Protocol.limits, linger_seconds=0.1))
+    monkeypatch.setattr(Protocol, "limits", replace(Protocol.limits, linger_seconds=1.0))
 
 
 @pytest.mark.parametrize("framing", ["chunked", "declared"])
