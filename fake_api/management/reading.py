@@ -47,7 +47,7 @@ async def chunks(request: Request, limit: int) -> AsyncIterator[bytes]:
     """A body piece by piece.
 
     Raises:
-        Refused: it is longer than `limit`; the connection is closed then, and the rest is not read.
+        Refused: it is longer than `limit`. The rest is not kept, and the connection ends with it (`protocol`).
     """
     declared = request.headers.get("content-length", "")
     size = int(declared) if declared.isdecimal() else 0
@@ -120,7 +120,7 @@ def parse(body: bytes) -> Any:
 
 def _too_long(limit: int) -> Refused:
     message = f"the body is longer than {limit} bytes"
-    return Refused(413, "RequestEntityTooLarge", message, {"Connection": "close"})
+    return Refused(413, "RequestEntityTooLarge", message)
 
 
 def _check_type(request: Request, wanted: Collection[str], body: bytes) -> None:
