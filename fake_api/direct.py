@@ -4,14 +4,12 @@ Plain is what clients send almost always: a POST of `/api/v1/service/{name}/scor
 purpose. All else goes uvicorn's way, to the same router: what is decided does not depend on the way.
 """
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.fake_api.protocol import Protocol
-from akstwin.router.asgi import Ticket, header_lines
+from akstwin.fake_api.short import Short
 
 if TYPE_CHECKING:
     from akstwin.fake_api.app import PortApp
@@ -20,7 +18,6 @@ _BEGINS: Final = b"/api/v1/service/"
 _ENDS: Final = b"/score"
 _DIGITS: Final = 6
 """A body whose length has more of them is read by who can refuse it on the way."""
-_NOT_IN_A_HEAD: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class DirectProtocol(Protocol):
@@ -34,14 +31,31 @@ class DirectProtocol(Protocol):
         """Headers that have been looked at, what the guard says of them, and the same as text."""
         self._refusal: tuple[int, str] | None = None
         self._texts: tuple[tuple[str, str], ...] = ()
+        self._idling = False
+        """The keep-alive timer is that of the short way."""
+        self._since = 0.0
+        """When the last request on it was answered."""
+
+    # -- what comes
+
+    def take_begin(self) -> None:
+        """A head begins. What only the long way needs is made when it is taken."""
+        self.url = b""
+        self.expect_100_continue = False
+        self.headers = []
 
     def take_head(self) -> None:
         """It is decided which way the request goes."""
         name = self._plain()
         if name is None:
+            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            super().take_begin()
+            self.url, self.expect_100_continue = url, expects
+            self.headers += headers
             super().take_head()
             return
-        self._reading = Short(self, name, self._texts, self._refusal, keep_alive=self.parser.should_keep_alive())
+        keep_alive = self.parser.should_keep_alive()
+        self._reading = Short(self, STATUS_LINE, name, self._texts, self._refusal, keep_alive)
         self.cycle = self._reading  # type: ignore[assignment]  # what uvicorn looks at of it is there
 
     def take_body(self, body: bytes) -> None:
@@ -58,7 +72,54 @@ class DirectProtocol(Protocol):
             super().take_end()
             return
         self._reading = None
-        reading.ask(self._port)
+        reading.ask(self._port.workspace)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._end_idling()
+        super().connection_lost(exc)
+
+    # -- what is answered
+
+    def short_complete(self) -> None:
+        """A request on the short way is answered."""
+        if self.pipeline or self._last is not None or self.flow.read_paused or self.transport.is_closing():
+            self.on_response_complete()
+            return
+        self.server_state.total_requests += 1
+        self._since = self.loop.time()
+        if not self._idling:
+            self._idling = True
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self._look_whether_idle)
+
+    def on_response_complete(self) -> None:
+        """A request is answered."""
+        self._end_idling()
+        super().on_response_complete()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """One timer serves many requests on the short way: it looks how long ago the last one was."""
+        if not self._idling:
+            super()._unset_keepalive_if_required()
+
+    def _end_idling(self) -> None:
+        if self._idling:
+            self._idling = False
+            super()._unset_keepalive_if_required()
+
+    def _look_whether_idle(self) -> None:
+        self._idling = False
+        self.timeout_keep_alive_task = None
+        if self.transport.is_closing() or self._running() or self.is_reading:
+            return  # the next answer sets the timer again
+        left = self.timeout_keep_alive - (self.loop.time() - self._since)
+        if left > 0:
+            self._idling = True
+            self.timeout_keep_alive_task = self.loop.call_later(left, self._look_whether_idle)
+        else:
+            self.transport.close()
+
+    # -- which way
 
     def _plain(self) -> str | None:
         """The service that a plain request is for; None: it is another kind of request, or its turn has not come."""
@@ -89,100 +150,3 @@ class DirectProtocol(Protocol):
             self._refusal = self._port.guard.refusal({"headers": self.headers})
             self._texts = tuple([(key.decode("latin-1"), value.decode("latin-1")) for key, value in self.headers])
         return name.decode("ascii")
-
-
-class Short:
-    """A request on the short way. It shows uvicorn what a cycle of its own would.
-
-    Attributes:
-        body: as far as it has come.
-        keep_alive: whether the connection stays.
-        disconnected: the client has gone.
-        response_started: likewise for
-        response_complete: its answer.
-    """
-
-    __slots__ = (
-        "_headers", "_name", "_protocol", "_refusal", "_ticket", "body", "disconnected", "keep_alive", "more_body",
-        "response_complete", "response_started",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        protocol: DirectProtocol,
-        name: str,
-        headers: tuple[tuple[str, str], ...],
-        refusal: tuple[int, str] | None,
-        *,
-        keep_alive: bool,
-    ) -> None:
-        self._protocol = protocol
-        self._name = name
-        self._headers = headers
-        self._refusal = refusal
-        self._ticket: Ticket | None = None
-        self.body = b""
-        self.more_body = True
-        self.keep_alive = keep_alive
-        self.disconnected = self.response_started = self.response_complete = False
-
-    @property
-    def message_event(self) -> "Short":
-        """What uvicorn sets when a client has gone."""
-        return self
-
-    def set(self) -> None:
-        """Something has happened on the connection."""
-        if self.disconnected and not self.response_complete:
-            self.response_complete = True
-            if self._ticket is not None:
-                self._ticket.abort()
-
-    def ask(self, port: "PortApp") -> None:
-        """The request is whole; it goes to the router."""
-        self.more_body = False
-        try:
-            if self._refusal is None:
-                self._ticket = port.workspace.submit(self._name, ScoreRequest(self.body, self._headers), self.settle)
-            else:
-                status, why = self._refusal
-                self._write(status, [(b"content-type", b"text/plain; charset=utf-8")], why.encode())
-        except Exception as error:  # noqa: BLE001 - as uvicorn does with what an application raises
-            self._fail(error)
-
-    def settle(self, response: ScoreResponse) -> None:
-        """The answer is there."""
-        if self.response_complete:
-            return
-        try:
-            self._write(response.status, header_lines(response), response.body)
-        except Exception as error:  # noqa: BLE001 - see above
-            self._fail(error)
-
-    def _write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        pieces = [STATUS_LINE[status]]
-        for name, value in headers:
-            pieces += (name, b": ", value, b"\r\n")
-        pieces.append(b"content-length: %d\r\n" % len(body))
-        if not self.keep_alive:
-            pieces.append(b"connection: close\r\n")
-        pieces.append(b"\r\n")
-        head = b"".join(pieces)
-        ends = len(headers) + (3 if self.keep_alive else 4)
-        if head.count(b"\n") != ends or head.count(b"\r") != ends or _NOT_IN_A_HEAD.search(head):
-            raise RuntimeError("Invalid HTTP header value.")
-        self._end(head + body)
-
-    def _fail(self, error: Exception) -> None:
-        self._protocol.logger.error("Exception while a request was scored", exc_info=error)
-        if not self.response_complete:
-            self.keep_alive = False
-            self._write(500, [(b"content-type", b"text/plain; charset=utf-8")], b"Internal Server Error")
-
-    def _end(self, whole: bytes) -> None:
-        self.response_started = self.response_complete = True
-        transport = self._protocol.transport
-        transport.write(whole)
-        if not self.keep_alive:
-            transport.close()
-        self._protocol.on_response_complete()

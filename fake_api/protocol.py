@@ -121,12 +121,15 @@ class Protocol(HttpToolsProtocol):
         self._part = _Part.HEAD
         self._begun += 1
         self._head_size = self._size
-        super().on_message_begin()
+        self.take_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; what follows a body is none (RFC 9110 §6.5.1)."""
-        if self._part is _Part.HEAD:
-            super().on_header(name, value)
+        if self._part is _Part.HEAD:  # as uvicorn does, without one more call for each header
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         """A head is whole: the request begins, if it is well-formed."""
@@ -154,8 +157,12 @@ class Protocol(HttpToolsProtocol):
         self._beside = 0
         self.take_end()
 
+    def take_begin(self) -> None:
+        """A head begins. This and the next three are for who takes requests in."""
+        super().on_message_begin()
+
     def take_head(self) -> None:
-        """A request begins, with a head that is well-formed. This and the next two are for who takes requests in."""
+        """A request begins, with a head that is well-formed."""
         super().on_headers_complete()
 
     def take_body(self, body: bytes) -> None:
@@ -216,6 +223,11 @@ class Protocol(HttpToolsProtocol):
         if parts.scheme:
             others = [header for header in self.headers if header[0] != b"host"]
             self.headers[:] = [(b"host", parts.netloc.encode()), *others]
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether a part of a request has come."""
+        return self._part is not _Part.NONE
 
     def _running(self) -> bool:
         """Whether a request is being answered."""

@@ -13,11 +13,11 @@ from akstwin.clock import SECOND
 from akstwin.domain.reasons import Reason
 from akstwin.domain.words import nearest
 from akstwin.errors import Conflict
+from akstwin.fake_api.control.counting import Metrics
 from akstwin.fake_api.control.faults import Faults
 from akstwin.fake_api.control.gate import App, Gate
 from akstwin.fake_api.control.interference import Interference
 from akstwin.fake_api.control.journal import Journal
-from akstwin.fake_api.control.metrics import Metrics
 from akstwin.fake_api.control.operations import nearest_route
 from akstwin.fake_api.workspace import ServedWorkspace
 from akstwin.router.asgi import Message, Receive, Scope, Send, respond

@@ -1,12 +1,11 @@
-"""Counts of answers, kept as plain numbers; read as Prometheus metrics only when somebody asks."""
+"""What was counted, as Prometheus metrics: read only when somebody asks."""
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.observation import Observation
-from akstwin.engine.requests import Request
+from akstwin.fake_api.control.counting import BOUNDS, Metrics
 
 if TYPE_CHECKING:
     from prometheus_client import Metric
@@ -14,40 +13,8 @@ if TYPE_CHECKING:
 
     from akstwin.fake_api.control.center import Control
 
-BOUNDS: Final = (
-    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000, 1_000_000, 2_500_000,
-    5_000_000, 10_000_000, 30_000_000, 60_000_000, 300_000_000,
-)  # fmt: skip
-"""Upper bounds of the latency histogram's classes, µs."""
 WINDOW: Final = Micros(10 * SECOND)
 """Over which utilisation is measured."""
-
-_Key = tuple[str, str | None, int, str | None]
-
-
-class Metrics:
-    """How many answers there were, by service, version, status and reason, and how long they took."""
-
-    def __init__(self) -> None:
-        self.answers: dict[_Key, list[int]] = {}
-
-    def count(self, service: str, version: str | None, status: int, reason: str | None, latency: int) -> None:
-        """One answer. A row holds the classes of the histogram, and the sum, µs."""
-        key = (service, version, status, reason)
-        row = self.answers.get(key)
-        if row is None:
-            row = self.answers[key] = [0] * (len(BOUNDS) + 2)
-        row[bisect_left(BOUNDS, latency)] += 1
-        row[-1] += latency
-
-    def attempt(self, service: str, request: Request) -> None:
-        """An answer to simulated traffic, which no client waits for."""
-        if request.exchange is None and request.answered is not None:
-            self.count(service, request.version, request.status, request.reason, request.answered - request.arrived)
-
-    def clear(self) -> None:
-        """As new."""
-        self.answers.clear()
 
 
 def exposition(control: "Control") -> tuple[bytes, str]:

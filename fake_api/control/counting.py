@@ -1,0 +1,39 @@
+"""Counts of answers, kept as plain numbers."""
+
+from bisect import bisect_left
+from typing import Final
+
+from akstwin.engine.requests import Request
+
+BOUNDS: Final = (
+    1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000, 1_000_000, 2_500_000,
+    5_000_000, 10_000_000, 30_000_000, 60_000_000, 300_000_000,
+)  # fmt: skip
+"""Upper bounds of the latency histogram's classes, µs."""
+
+_Key = tuple[str, str | None, int, str | None]
+
+
+class Metrics:
+    """How many answers there were, by service, version, status and reason, and how long they took."""
+
+    def __init__(self) -> None:
+        self.answers: dict[_Key, list[int]] = {}
+
+    def count(self, service: str, version: str | None, status: int, reason: str | None, latency: int) -> None:
+        """One answer. A row holds the classes of the histogram, and the sum, µs."""
+        key = (service, version, status, reason)
+        row = self.answers.get(key)
+        if row is None:
+            row = self.answers[key] = [0] * (len(BOUNDS) + 2)
+        row[bisect_left(BOUNDS, latency)] += 1
+        row[-1] += latency
+
+    def attempt(self, service: str, request: Request) -> None:
+        """An answer to simulated traffic, which no client waits for."""
+        if request.exchange is None and request.answered is not None:
+            self.count(service, request.version, request.status, request.reason, request.answered - request.arrived)
+
+    def clear(self) -> None:
+        """As new."""
+        self.answers.clear()
