@@ -74,7 +74,9 @@ class Short:
         self.more_body = False
         try:
             if self._refusal is None:
-                self._ticket = workspace.submit(self._name, ScoreRequest(self.body, self._headers), self.settle)
+                ticket = workspace.submit(self._name, ScoreRequest(self.body, self._headers), self.settle)
+                if not self.response_complete:
+                    self._ticket = ticket
             else:
                 status, why = self._refusal
                 self._write(status, [_TEXT], why.encode())
@@ -115,6 +117,7 @@ class Short:
     def _end(self, whole: bytes) -> None:
         self.response_started = True
         self.response_complete = True
+        self._ticket = None  # it knows this one: no circle is left for the collector
         protocol = self._protocol
         protocol.transport.write(whole)
         if not self.keep_alive:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from simpy import Environment, Event
+from simpy.core import Infinity
 
 from akstwin.clock import Micros
 from akstwin.engine.schedule import Order
@@ -67,6 +68,10 @@ class Calendar(Environment):
     def after(self, span: int, order: Order, action: Callable[[], None]) -> Timer:
         """Do `action` in `span` from now."""
         return self.at(self.now + span, order, action)
+
+    def peek(self) -> float:
+        """When something happens next; infinity: never."""
+        return self._queue[0][0] if self._queue else Infinity
 
     def run_until(self, instant: int) -> None:
         """Let everything happen up to `instant`, that instant included."""

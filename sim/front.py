@@ -49,7 +49,7 @@ class Asked(Exchange):
         sent: when.
         response: what came of it; None: nothing yet.
         done: hears of it.
-        live: the request as the router and the containers know it; None: it never came so far.
+        live: the request as the router and the containers know it; None: it never came so far, or all have heard of its end.
     """
 
     __slots__ = ("done", "front", "live", "name", "number", "response", "sent")
@@ -202,8 +202,10 @@ class Front:
 
     def _answer(self, asked: Asked, response: ScoreResponse) -> None:
         asked.response = response
-        if asked.done is not None:
-            asked.done(asked, response)
+        done, asked.done = asked.done, None
+        if done is not None:
+            done(asked, response)
+        asked.live = None  # it knows this one: a circle would have to be looked for by the collector
 
     def _response(self, asked: Asked, live: Request) -> ScoreResponse:
         assert live.exchange is not None  # noqa: S101
