@@ -185,8 +185,9 @@ class Nodes:
                 node = self._all[number]
                 node.draining = True
                 self._recorders.happened(now, "node_draining", f"node {number}")
-                drain(node)
-                if not node.pods:
+                if node.pods:
+                    drain(node)  # the last pod to leave takes the node with it, at once if none of them runs
+                else:
                     self._remove(node)
         self._calendar.after(
             self._assumptions.node_autoscaler_scan, Order.CLUSTER, lambda: self._scan(pending, drain, joined)

@@ -656,6 +656,24 @@ def test_a_drained_node_s_pods_are_replaced_at_once(play: Play) -> None:
     assert [each.status for each in played.requests if each.arrived in (1425e6, 1435e6, 1445e6)] == [200, 503, 200]
 
 
+def test_a_node_whose_only_pod_still_pulls_its_image_is_drained(play: Play) -> None:
+    """§6.7, R3: what has not started has nothing to finish: its pod goes at once, and the node in the same instant."""
+    played = play(
+        [1595], deploy={"cpu_cores": 1.3}, duration=1600,
+        assumptions={"image_pull": "3000s", "unschedulable_after": "2000s", "deployment_timeout": "2000s"},
+        cluster={"purpose": "DevTest", "nodes": 1, "vm_size": SMALL, "max_nodes": 2},
+        operations=[
+            {"at": 100, "kind": "update", "deploy": {"num_replicas": 2}},
+            {"at": 820, "kind": "update", "deploy": {"num_replicas": 1}},
+        ],
+        faults=[{"at": 400, "kind": "node_loss", "node": 1, "lasts": 400}],
+    )  # fmt: skip
+    assert played.times("node_draining") == played.times("node_removed") == [1430]
+    # The replacement finds the image on node 1.
+    assert played.times("pod_created")[-1] == 1430
+    assert [each.status for each in played.requests] == [200]
+
+
 # -- policies
 
 
