@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 AZUREML := .venv-azureml
+PEERS := .venv-peers
 
 # What is run once more on the compiled modules.
 COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/compiled tests/served/control tests/served/hostile/test_short_way.py \
 	--ignore tests/served/control/test_journal.py
 
-.PHONY: setup compile setup-azureml demo check test test-azureml test-compare docs bench clean
+.PHONY: setup compile setup-azureml setup-peers demo check test test-azureml test-compare docs bench clean
 
 setup: $(VENV)/.ready compile
 
@@ -36,6 +37,14 @@ $(AZUREML)/.ready: constraints-azureml.txt
 $(AZUREML)-1.42/.ready: constraints-azureml-1.42.txt
 	$(PYTHON) -m venv --clear $(AZUREML)-1.42
 	$(AZUREML)-1.42/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --constraint $< azureml-core setuptools
+	touch $@
+
+# Other servers, which the benchmark of ours runs beside it.
+setup-peers: $(PEERS)/.ready
+
+$(PEERS)/.ready: constraints-peers.txt
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $< azureml-inference-server-http 'moto[server]'
 	touch $@
 
 demo: $(VENV)/.ready
@@ -70,10 +79,10 @@ test-compare: setup
 docs: $(VENV)/.ready
 	$(BIN)/python docs/generate.py
 
-bench: setup
+bench: setup setup-peers
 	$(BIN)/python benchmarks/reference_plane.py
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/served.py
 
 clean:
-	rm -rf build dist $(VENV) $(AZUREML) $(AZUREML)-1.42
+	rm -rf build dist $(VENV) $(AZUREML) $(AZUREML)-1.42 $(PEERS)

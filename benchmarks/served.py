@@ -1,21 +1,31 @@
-"""How fast a server scores a fixed reply, beside a bare ASGI application on the same uvicorn: wrk, alternating, one core each.
+"""How fast a server scores a fixed reply, beside others: wrk, alternating, one core for the server and one for wrk.
 
 python benchmarks/served.py [ROUNDS] [SECONDS]
 
-The twin has authentication, queue, metrics and journal on, and its clock is live. Needs `wrk` and `taskset`.
+- twin: `akstwin serve` with authentication, queue, metrics and journal on; its clock is live.
+- bare: an ASGI application on the same uvicorn that reads the body and answers: nothing less can be done.
+- azmlinfsrv: Azure's own inference server with a script that does nothing. It checks no key, and has neither queue nor journal.
+- moto: moto_server, another double of a cloud; ListQueues, without a signature.
+
+The last two run in an environment of their own (`make setup-peers`); without it they are left out. Needs `wrk` and `taskset`.
 """
 
 import asyncio
 import os
 import re
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
+
+import httpx
 
 CONNECTIONS = (1, 16, 64)
 BODY = '{"data": [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]], "method": "predict_proba"}'
@@ -27,6 +37,20 @@ wrk.body = [==[{BODY}]==]
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer {KEY}"
 """
+LIST_QUEUES = """
+wrk.method = "POST"
+wrk.body = "{}"
+wrk.headers["Content-Type"] = "application/x-amz-json-1.0"
+wrk.headers["X-Amz-Target"] = "AmazonSQS.ListQueues"
+"""
+ENTRY_SCRIPT = """
+def init():
+    pass
+
+def run(raw_data):
+    return [0.1, 0.9]
+"""
+PEERS = Path(__file__).resolve().parents[1] / ".venv-peers" / "bin"
 _UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 60e6}
 _LATENCY = re.compile(r"\s(50|99)%\s+([0-9.]+)(us|ms|s|m)")
 
@@ -87,13 +111,32 @@ def serve_twin() -> None:
     run(Settings(port=0, tls_port=0, clock="live", assumptions={"router_overhead": "0s"}), started)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server: where it is asked, its process, and what wrk sends."""
+
+    url: str
+    process: int
+    script: str = SCRIPT
+
+
 @contextmanager
-def running(kind: str, folder: str) -> Iterator[tuple[str, int]]:
-    """A server on the first core; its URL and its process."""
+def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """The server ends with the block."""
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def ours(kind: str, folder: str) -> Iterator[Running]:
+    """One of the two servers of this file."""
     command = ["taskset", "-c", "0", sys.executable, str(Path(__file__).resolve()), "--serve", kind]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
     assert process.stdout is not None  # noqa: S101
-    try:
+    with ended(process):
         line = ""
         while not line.startswith("http://"):
             line = process.stdout.readline()
@@ -101,10 +144,35 @@ def running(kind: str, folder: str) -> Iterator[tuple[str, int]]:
                 print(f"the {kind} server: {line}", end="")
             if not line:
                 raise SystemExit(f"the {kind} server ended before it listened")
-        yield line.strip(), process.pid
-    finally:
-        process.terminate()
-        process.wait()
+        yield Running(line.strip(), process.pid)
+
+
+@contextmanager
+def peer(kind: str, folder: str) -> Iterator[Running]:
+    """One of the others, on a free port."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    Path(folder, "score.py").write_text(ENTRY_SCRIPT, encoding="utf-8")
+    command, path, script = {
+        "azmlinfsrv": (["azmlinfsrv", "--entry_script", "score.py", "--port", str(port)], "/score", SCRIPT),
+        "moto": (["moto_server", "-p", str(port)], "/", LIST_QUEUES),
+    }[kind]
+    url = f"http://127.0.0.1:{port}{path}"
+    with Path(folder, f"{kind}.log").open("w", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            ["taskset", "-c", "0", str(PEERS / command[0]), *command[1:]],
+            stdout=log, stderr=log, text=True, cwd=folder, env={**os.environ, "PATH": f"{PEERS}:{os.environ['PATH']}"},
+        )  # fmt: skip
+        with ended(process):
+            for _ in range(300):
+                with suppress(httpx.TransportError):
+                    httpx.get(f"http://127.0.0.1:{port}/")
+                    break
+                time.sleep(0.1)
+            else:
+                raise SystemExit(f"{kind} does not listen: {Path(log.name).read_text(encoding='utf-8')}")
+            yield Running(url, process.pid, script)
 
 
 def spent(process: int) -> float:
@@ -113,13 +181,14 @@ def spent(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def load(server: tuple[str, int], connections: int, seconds: float, script: Path) -> tuple[float, float, float, float]:
+def load(server: Running, connections: int, seconds: float, folder: str) -> tuple[float, float, float, float]:
     """Requests per second, p50 and p99 in ms, processor time of the server per request in µs; all must be answered 200."""
-    url, process = server
-    wrk = f"taskset -c 1 wrk -t1 -c{connections} -d{seconds:g}s --latency -s {script} {url}"
-    before = spent(process)
+    script = Path(folder, "wrk.lua")
+    script.write_text(server.script, encoding="utf-8")
+    wrk = f"taskset -c 1 wrk -t1 -c{connections} -d{seconds:g}s --latency -s {script} {server.url}"
+    before = spent(server.process)
     text = subprocess.run(wrk.split(), check=True, capture_output=True, text=True).stdout
-    used = spent(process) - before
+    used = spent(server.process) - before
     if "Non-2xx" in text or "Socket errors" in text:
         raise SystemExit(text)
     found = {quantile: float(value) * _UNITS[unit] / 1000 for quantile, value, unit in _LATENCY.findall(text)}
@@ -129,36 +198,50 @@ def load(server: tuple[str, int], connections: int, seconds: float, script: Path
     return float(rate[1]), found["50"], found["99"], 1e6 * used / int(count[1])
 
 
+def compared(figures: dict[tuple[str, int], list[tuple[float, ...]]], connections: int, kinds: list[str]) -> None:
+    """Print what was measured with so many connections, and the twin's ratios to the others, round by round."""
+    of = {kind: [list(each) for each in zip(*figures[kind, connections], strict=True)] for kind in kinds}
+    for kind, (rates, middle, late, used) in of.items():
+        own = f", {median(used):.0f} µs of processor time a request" if kind in ("bare", "twin") else ""
+        print(
+            f"{connections:3} connections, {kind}: {median(rates):7,.0f} requests/s "
+            f"({min(rates):,.0f} to {max(rates):,.0f}), p50 {median(middle):.3f} ms, p99 {median(late):.3f} ms{own}"
+        )
+    twin = of["twin"]
+    for kind, other in of.items():
+        if kind == "twin":
+            continue
+        ratios = [mine / theirs for mine, theirs in zip(twin[0], other[0], strict=True)]
+        print(
+            f"{connections:3} connections: {median(ratios):.2f} × {kind} ({min(ratios):.2f} to {max(ratios):.2f})",
+            end="",
+        )
+        if kind == "bare":
+            added = median(mine - theirs for mine, theirs in zip(twin[1], other[1], strict=True))
+            print(f"; by processor time {median(other[3]) / median(twin[3]):.2f} ×; {added:+.3f} ms at p50", end="")
+        print()
+
+
 def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 2
     figures: dict[tuple[str, int], list[tuple[float, ...]]] = {}
-    with TemporaryDirectory() as folder, running("bare", folder) as plain, running("twin", folder) as served:
-        script = Path(folder) / "post.lua"
-        script.write_text(SCRIPT, encoding="utf-8")
-        servers = {"bare": plain, "twin": served}
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        servers = {kind: stack.enter_context(ours(kind, folder)) for kind in ("bare", "twin")}
+        if PEERS.exists():
+            servers |= {kind: stack.enter_context(peer(kind, folder)) for kind in ("azmlinfsrv", "moto")}
+        else:
+            print("without azmlinfsrv and moto: make setup-peers installs them")
         for server in servers.values():
-            load(server, 16, 1, script)
+            load(server, 16, 1, folder)
         for _ in range(rounds):
             for connections in CONNECTIONS:
                 for kind, server in servers.items():
-                    figures.setdefault((kind, connections), []).append(load(server, connections, seconds, script))
+                    figures.setdefault((kind, connections), []).append(load(server, connections, seconds, folder))
     print(f"load on this machine: {os.getloadavg()[0]:.1f}; {rounds} rounds of {seconds:g} s; median (least to most)")
     for connections in CONNECTIONS:
-        bare, twin = ([list(each) for each in zip(*figures[kind, connections], strict=True)] for kind in servers)
-        for kind, (rates, middle, late, used) in (("bare", bare), ("twin", twin)):
-            print(
-                f"{connections:3} connections, {kind}: {median(rates):7,.0f} requests/s "
-                f"({min(rates):,.0f} to {max(rates):,.0f}), p50 {median(middle):.3f} ms, p99 {median(late):.3f} ms, "
-                f"{median(used):.0f} µs of processor time a request"
-            )
-        ratios = [mine / least for mine, least in zip(twin[0], bare[0], strict=True)]
-        print(
-            f"{connections:3} connections: {median(ratios):.2f} × bare ({min(ratios):.2f} to {max(ratios):.2f}); "
-            f"by processor time {median(bare[3]) / median(twin[3]):.2f} ×; "
-            f"{median(mine - least for mine, least in zip(twin[1], bare[1], strict=True)):+.3f} ms at p50"
-        )
+        compared(figures, connections, list(servers))
 
 
 if __name__ == "__main__":

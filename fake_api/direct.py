@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from akstwin.fake_api.protocol import Protocol
+from akstwin.fake_api.protocol import Part, Protocol
 from akstwin.fake_api.short import Short
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _BEGINS: Final = b"/api/v1/service/"
 _ENDS: Final = b"/score"
+_HEAD_ENDS: Final = b"\r\n\r\n"
 _DIGITS: Final = 6
 """A body whose length has more of them is read by who can refuse it on the way."""
 
@@ -31,12 +32,35 @@ class DirectProtocol(Protocol):
         """Headers that have been looked at, what the guard says of them, and the same as text."""
         self._refusal: tuple[int, str] | None = None
         self._texts: tuple[tuple[str, str], ...] = ()
+        self._head = b""
+        """The head of a request that came in one piece, as it came, with all that the parser and the guard made of it."""
+        self._whole_size = 0
+        self._asked: tuple[str, tuple[tuple[str, str], ...], tuple[int, str] | None] = "", (), None
+        self._ended: Short | None = None
         self._idling = False
         """The keep-alive timer is that of the short way."""
         self._since = 0.0
         """When the last request on it was answered."""
 
     # -- what comes
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes. A whole request with the very head of an earlier one needs no parser: it would say the same again."""
+        part = self._part
+        if len(data) == self._whole_size and part is Part.NONE and data.startswith(self._head) and self._free():
+            self._unset_keepalive_if_required()
+            self._begun += 1
+            reading = Short(self, STATUS_LINE, *self._asked, True)
+            self.cycle = reading  # type: ignore[assignment]  # see `take_head`
+            reading.body = data[len(self._head) :]
+            reading.ask(self._port.workspace)
+            return
+        super().data_received(data)
+        ended, self._ended = self._ended, None
+        if ended is not None and part is self._part is Part.NONE and ended.keep_alive:
+            size = data.find(_HEAD_ENDS) + len(_HEAD_ENDS)
+            if size + len(ended.body) == len(data):  # nothing else came with it
+                self._head, self._whole_size, self._asked = data[:size], len(data), ended.asked
 
     def take_begin(self) -> None:
         """A head begins. What only the long way needs is made when it is taken."""
@@ -72,6 +96,7 @@ class DirectProtocol(Protocol):
             super().take_end()
             return
         self._reading = None
+        self._ended = reading
         reading.ask(self._port.workspace)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -121,14 +146,20 @@ class DirectProtocol(Protocol):
 
     # -- which way
 
+    def _free(self) -> bool:
+        """Whether a request can be taken now, and nothing is broken on purpose."""
+        cycle = self.cycle
+        return (
+            (cycle is None or cycle.response_complete)
+            and not self.flow.write_paused
+            and not self._deaf
+            and not self._port.control.interference.active
+        )
+
     def _plain(self) -> str | None:
         """The service that a plain request is for; None: it is another kind of request, or its turn has not come."""
-        url, cycle = self.url, self.cycle
-        if (
-            not url.startswith(_BEGINS)
-            or not url.endswith(_ENDS)
-            or (cycle is not None and not cycle.response_complete)
-        ):
+        url = self.url
+        if not url.startswith(_BEGINS) or not url.endswith(_ENDS) or not self._free():
             return None
         name = url[len(_BEGINS) : -len(_ENDS)]
         parser = self.parser
@@ -138,8 +169,6 @@ class DirectProtocol(Protocol):
             or parser.get_http_version() != "1.1"
             or parser.should_upgrade()
             or self.expect_100_continue
-            or self.flow.write_paused
-            or self._port.control.interference.active
         ):
             return None
         if self.headers != self._known:  # most clients say the same with each request

@@ -42,7 +42,7 @@ class Limits:
     linger_seconds: float = 2
 
 
-class _Part(Enum):
+class Part(Enum):
     """What of a request is under way on the connection."""
 
     NONE = auto()
@@ -62,7 +62,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._part = _Part.NONE
+        self._part = Part.NONE
         self._begun = 0
         """Requests that have begun to come."""
         self._size = self._head_size = self._beside = self._came = 0
@@ -107,25 +107,25 @@ class Protocol(HttpToolsProtocol):
             self._refuse(*(self._objection or (400, "the request is not well-formed HTTP/1.1")))
             return
         if self._beside > self.limits.head:
-            if self._part is _Part.BODY:
+            if self._part is Part.BODY:
                 self._refuse(400, f"more than {self.limits.head} bytes between two parts of a body")
             else:
                 self._refuse(431, f"the headers are longer than {self.limits.head} bytes")
-        elif self._watch is None and (self._part is not _Part.NONE or not self._running()):
+        elif self._watch is None and (self._part is not Part.NONE or not self._running()):
             self._set_watch()
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        if self._part is _Part.UPGRADE:
+        if self._part is Part.UPGRADE:
             return
-        self._part = _Part.HEAD
+        self._part = Part.HEAD
         self._begun += 1
         self._head_size = self._size
         self.take_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; what follows a body is none (RFC 9110 §6.5.1)."""
-        if self._part is _Part.HEAD:  # as uvicorn does, without one more call for each header
+        if self._part is Part.HEAD:  # as uvicorn does, without one more call for each header
             name = name.lower()
             if name == b"expect" and value.lower() == b"100-continue":
                 self.expect_100_continue = True
@@ -133,14 +133,14 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """A head is whole: the request begins, if it is well-formed."""
-        if self._part is _Part.UPGRADE:
-            self._part = _Part.BODY
+        if self._part is Part.UPGRADE:
+            self._part = Part.BODY
             return
         self.check_head()
         if self.url[0] != _SLASH:
             self._take_authority()
         self.take_head()
-        self._part = _Part.UPGRADE if self.parser.should_upgrade() else _Part.BODY
+        self._part = Part.UPGRADE if self.parser.should_upgrade() else Part.BODY
         self._beside = self._came = 0
 
     def on_body(self, body: bytes) -> None:
@@ -151,9 +151,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request is whole."""
-        if self._part is _Part.UPGRADE:
+        if self._part is Part.UPGRADE:
             return  # so the parser thinks
-        self._part = _Part.NONE
+        self._part = Part.NONE
         self._beside = 0
         self.take_end()
 
@@ -181,7 +181,7 @@ class Protocol(HttpToolsProtocol):
             return
         if self._last is not None:
             self._end()
-        elif self._part is _Part.BODY:
+        elif self._part is Part.BODY:
             self.loop.call_later(self.limits.linger_seconds, self._end_of, self._begun)
 
     def _go_on(self, rest: bytes) -> None:
@@ -227,7 +227,7 @@ class Protocol(HttpToolsProtocol):
     @property
     def is_reading(self) -> bool:
         """Whether a part of a request has come."""
-        return self._part is not _Part.NONE
+        return self._part is not Part.NONE
 
     def _running(self) -> bool:
         """Whether a request is being answered."""
@@ -240,10 +240,10 @@ class Protocol(HttpToolsProtocol):
         head = STATUS_LINE[status] + b"content-type: text/plain; charset=utf-8\r\nconnection: close\r\n"
         self._last = head + b"content-length: %d\r\n\r\n" % len(text) + text
         if not self._running():
-            if self._part is _Part.BODY:  # its request has its answer
+            if self._part is Part.BODY:  # its request has its answer
                 self._last = b""
             self._end()
-        elif self._part is not _Part.BODY:  # an earlier request is under way: `on_response_complete` goes on
+        elif self._part is not Part.BODY:  # an earlier request is under way: `on_response_complete` goes on
             pass
         elif self.pipeline:  # likewise; the request that this is the body of had to wait
             self.pipeline.popleft()
@@ -269,20 +269,20 @@ class Protocol(HttpToolsProtocol):
 
     def _end_of(self, begun: int) -> None:
         """The rest of the body of a request that is answered has had its time."""
-        if begun == self._begun and self._part is _Part.BODY and not self.transport.is_closing():
+        if begun == self._begun and self._part is Part.BODY and not self.transport.is_closing():
             self.transport.close()
 
     def _set_watch(self) -> None:
-        seconds = self.limits.body_seconds if self._part is _Part.BODY else self.limits.head_seconds
+        seconds = self.limits.body_seconds if self._part is Part.BODY else self.limits.head_seconds
         self._came = 0
         self._watch = self.loop.call_later(seconds, self._look, self._part, self._begun)
 
-    def _look(self, part: _Part, begun: int) -> None:
+    def _look(self, part: Part, begun: int) -> None:
         """Whether the client has made use of its time."""
         self._watch = None
         if self._deaf or self.transport.is_closing():
             return
-        if self._part is _Part.NONE:
+        if self._part is Part.NONE:
             if (
                 not self._running() and self.timeout_keep_alive_task is None
             ):  # else it is the server's turn, or uvicorn waits
@@ -291,7 +291,7 @@ class Protocol(HttpToolsProtocol):
         elif (
             self.flow.read_paused  # it was not let
             or (part, begun) != (self._part, self._begun)
-            or (part is _Part.BODY and self._came >= self.limits.progress)
+            or (part is Part.BODY and self._came >= self.limits.progress)
         ):
             self._set_watch()
         else:

@@ -1,12 +1,12 @@
 """A plain scoring request on its short way from the parser to the router and back."""
 
-import re
 from typing import Any, Final
 
 from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.router.asgi import Ticket, header_lines
 
-_NOT_IN_A_HEAD: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_NOT_IN_A_HEAD: Final = bytes((*range(9), 11, 12, *range(14, 32), 127))
+"""Control characters; of those that may be there, the ends of lines are counted."""
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
 
@@ -58,6 +58,11 @@ class Short:
         self.response_complete = False
 
     @property
+    def asked(self) -> tuple[str, tuple[tuple[str, str], ...], tuple[int, str] | None]:
+        """All that its head says: name, headers, refusal."""
+        return self._name, self._headers, self._refusal
+
+    @property
     def message_event(self) -> "Short":
         """What uvicorn sets when a client has gone."""
         return self
@@ -104,7 +109,11 @@ class Short:
         pieces.append(b"\r\n\r\n" if self.keep_alive else b"\r\nconnection: close\r\n\r\n")
         head = b"".join(pieces)
         ends = len(headers) + (3 if self.keep_alive else 4)
-        if head.count(b"\n") != ends or head.count(b"\r") != ends or _NOT_IN_A_HEAD.search(head):
+        if (
+            head.count(b"\n") != ends
+            or head.count(b"\r") != ends
+            or len(head.translate(None, _NOT_IN_A_HEAD)) != len(head)
+        ):
             raise RuntimeError("Invalid HTTP header value.")
         self._end(head + body)
 

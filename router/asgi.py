@@ -5,7 +5,6 @@ Nothing is decided here. The body is read, the request is handed to whoever rout
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from akstwin.backend import ScoreRequest, ScoreResponse
@@ -193,11 +192,19 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-@lru_cache(maxsize=1024)
+_names: Final[dict[str, bytes]] = {}
+_MOST_NAMES: Final = 1024
+
+
 def _name(key: str) -> bytes:
     """A header's name as it goes over the wire; empty: what frames the answer on the connection is the server's business."""
-    lowered = key.lower()
-    return b"" if lowered in _HOP_BY_HOP else lowered.encode("latin-1")
+    name = _names.get(key)  # by hand, not `lru_cache`: it is asked for each header of each answer
+    if name is None:
+        lowered = key.lower()
+        name = b"" if lowered in _HOP_BY_HOP else lowered.encode("latin-1")
+        if len(_names) < _MOST_NAMES:
+            _names[key] = name
+    return name
 
 
 def header_lines(response: ScoreResponse) -> list[tuple[bytes, bytes]]:

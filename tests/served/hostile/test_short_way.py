@@ -1,12 +1,15 @@
 """Plain scoring requests take a short way through the server: clients must not be able to tell."""
 
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from akstwin.fake_api.direct import DirectProtocol
 
@@ -99,6 +102,108 @@ def test_a_body_in_small_pieces_is_put_together(wire: Any, ways: list[str | None
     answer = wire.ask(*(given[at : at + 7] for at in range(0, len(given), 7)))
     assert ways[-1] == "there"
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+def one(connection: socket.socket) -> bytes:
+    """The next answer on a connection, to its last byte; that a body may come is none."""
+    head = b"HTTP/1.1 100 "
+    while head.startswith(b"HTTP/1.1 100 "):
+        head = b""
+        while not head.endswith(b"\r\n\r\n"):
+            more = connection.recv(1)
+            assert more, "the connection ended"
+            head += more
+    length = re.search(rb"\r\ncontent-length: (\d+)\r\n", head)
+    assert length is not None
+    return told(head + connection.recv(int(length[1]), socket.MSG_WAITALL))
+
+
+def test_a_head_that_came_before_is_not_read_again(wire: Any, ways: list[str | None]) -> None:
+    """Its body is; and what differs by one byte is another head."""
+    with wire.connect() as connection:
+        for body in (b'"a"', b'"b"', b'"c"'):
+            connection.sendall(post(wire, body))
+            assert b'{"got": %s}' % body in one(connection)
+        assert len(ways) == 1
+        connection.sendall(post(wire, b'"d"').replace(wire.bearer[:-2], wire.bearer[:-3] + b"!"))
+        assert one(connection).startswith(b"HTTP/1.1 401 ")
+        assert len(ways) == 2
+        connection.sendall(post(wire, b'"e"'))
+        assert b'{"got": "e"}' in one(connection)
+
+
+def test_a_head_that_came_before_says_nothing_of_what_is_broken_now(wire: Any) -> None:
+    """A fault, a service that has gone, an earlier request under way: all are looked at anew."""
+    with wire.connect() as connection, httpx.Client(base_url=wire.world.http) as control:
+        for _ in range(2):
+            connection.sendall(post(wire, b'"a"'))
+            assert one(connection).startswith(b"HTTP/1.1 200 ")
+        fault = {"kind": "truncate_body", "keep": 0.25, "count": 1}
+        control.post("/_akstwin/faults", json=fault).raise_for_status()
+        connection.sendall(post(wire, b'"a"'))
+        assert wire.rest(connection).endswith(b'\r\n\r\n{"g')
+    with wire.connect() as connection:
+        connection.sendall(post(wire, b'"a"'))
+        one(connection)
+        connection.sendall(post(wire, b'"b"') + post(wire, b'"c"'))
+        connection.sendall(post(wire, b'"d"'))
+        assert [one(connection)[-12:] for _ in range(3)] == [b'{"got": "%s"}' % each for each in (b"b", b"c", b"d")]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"POST %s HTTP/1.1\r\nAuthorization: no\r\nX-Said: " % SCORE,
+        b"POST %s HTTP/1.1\r\nContent-Length: 400\r\n\r\n" % SCORE,
+    ],
+)
+def test_what_looks_like_an_earlier_request_is_none_in_the_middle_of_one(wire: Any, before: bytes) -> None:
+    """In a header or a body, and in a piece of its own, too."""
+    asked = post(wire, b'"a"')
+    rest = b"." * max(0, 400 - len(asked))
+
+    def answer(connection: socket.socket) -> bytes:
+        connection.sendall(before)
+        time.sleep(0.2)  # noqa: TID251 - so that what follows comes by itself
+        connection.sendall(asked)
+        if b"Length" in before:
+            connection.sendall(rest)
+        return one(connection)
+
+    with wire.connect() as connection, wire.connect() as fresh:
+        connection.sendall(asked)
+        assert b'{"got": "a"}' in one(connection)
+        assert answer(connection) == answer(fresh)
+
+
+HEADS = (b"", b"X-Other: 1\r\n", b"Expect: 100-continue\r\n", b"Authorization: Bearer no\r\n")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@example([(0, '"a"', 1.0, 1), (0, '"b"', 0.5, 1), (0, '"c"', 1.0, 2)])
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(HEADS) - 1), st.sampled_from(['"a"', '"b"', '"long"', "", "\r\n"]),
+            st.sampled_from([0.0, 0.3, 0.5, 0.9, 1.0]), st.integers(1, 2),
+        ),
+        min_size=1, max_size=6,
+    )
+)  # fmt: skip
+def test_a_connection_with_a_past_answers_as_a_new_one(wire: Any, asked: list[tuple[int, str, float, int]]) -> None:
+    """Whatever came on it before, in whichever pieces, and several at once."""
+    with wire.connect() as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for head, body, part, times in asked:
+            whole = post(wire, body.encode(), HEADS[head]) * times
+            cut = round(len(whole) * part)
+            for piece in (whole[:cut], whole[cut:]):
+                connection.sendall(piece)
+            for _ in range(times):
+                answer = one(connection)
+                with wire.connect() as fresh:
+                    fresh.sendall(post(wire, body.encode(), HEADS[head]))
+                    assert answer == one(fresh)
 
 
 def test_a_client_that_goes_away_is_noted(wire: Any) -> None:
