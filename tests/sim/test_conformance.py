@@ -633,21 +633,24 @@ def test_the_cluster_autoscaler_adds_nodes_and_removes_them(play: Play) -> None:
     assert played.times("node_removed") == [830]
 
 
-def test_a_drained_node_s_pods_are_replaced_at_once(play: Play) -> None:
-    """§6.7: pods of a node that goes are replaced as soon as they are on their way out, not when they have gone.
+ALONE_ON_NODE_2: Any = {
+    "cluster": {"purpose": "DevTest", "nodes": 1, "vm_size": SMALL, "max_nodes": 2},
+    "operations": [
+        {"at": 100, "kind": "update", "deploy": {"num_replicas": 2}},
+        {"at": 820, "kind": "update", "deploy": {"num_replicas": 1}},
+    ],
+    "faults": [{"at": 400, "kind": "node_loss", "node": 1, "lasts": 400}],
+}
+"""Node 1, with the router, takes one pod of 1.4 cores. A second one brings node 2, where it stays when node 1 is lost for a
+while and its pod moves to node 2 and is scaled away. From then on node 2 is under half used."""
 
-    Node 1, with the router, takes one pod of 1.4 cores; a second one brings node 2, where it stays when node 1 is lost for a
-    while and its pod moves to node 2 and is scaled away. From then on node 2 is under half used.
-    """
+
+def test_a_drained_node_s_pods_are_replaced_at_once(play: Play) -> None:
+    """§6.7: pods of a node that goes are replaced as soon as they are on their way out, not when they have gone."""
     played = play(
         [number * 10 + 5 for number in range(160)],
         deploy={"cpu_cores": 1.3}, model={"service_time": "9500ms"}, duration=1600,
-        cluster={"purpose": "DevTest", "nodes": 1, "vm_size": SMALL, "max_nodes": 2},
-        operations=[
-            {"at": 100, "kind": "update", "deploy": {"num_replicas": 2}},
-            {"at": 820, "kind": "update", "deploy": {"num_replicas": 1}},
-        ],
-        faults=[{"at": 400, "kind": "node_loss", "node": 1, "lasts": 400}],
+        **ALONE_ON_NODE_2,
     )  # fmt: skip
     assert played.times("node_draining") == [1430]
     assert played.times("pod_created")[-1] == 1430
@@ -661,12 +664,7 @@ def test_a_node_whose_only_pod_still_pulls_its_image_is_drained(play: Play) -> N
     played = play(
         [1595], deploy={"cpu_cores": 1.3}, duration=1600,
         assumptions={"image_pull": "3000s", "unschedulable_after": "2000s", "deployment_timeout": "2000s"},
-        cluster={"purpose": "DevTest", "nodes": 1, "vm_size": SMALL, "max_nodes": 2},
-        operations=[
-            {"at": 100, "kind": "update", "deploy": {"num_replicas": 2}},
-            {"at": 820, "kind": "update", "deploy": {"num_replicas": 1}},
-        ],
-        faults=[{"at": 400, "kind": "node_loss", "node": 1, "lasts": 400}],
+        **ALONE_ON_NODE_2,
     )  # fmt: skip
     assert played.times("node_draining") == played.times("node_removed") == [1430]
     # The replacement finds the image on node 1.
