@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from akstwin.clock import Micros
 from akstwin.domain.words import nearest
@@ -13,6 +13,7 @@ from akstwin.errors import InvalidSetting
 Json = dict[str, Any]
 
 PAIRS_FORM = "a dictionary from text to text, numbers or booleans"
+_OF_GIT: Final = ("azureml.git.", "mlflow.source.git.")
 
 
 def calendar_time(epoch: float, instant: Micros) -> datetime:
@@ -62,13 +63,16 @@ def text_pairs(setting: str, value: object) -> dict[str, str]:
 def check_kept(setting: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     """Refuse to change or remove a property: they can only be added (semantics §6.6).
 
+    What azureml-core itself adds with each deployment and update, the facts about the git work tree that it was started in
+    (wire), may change: else nobody could update from another commit than the one that was deployed.
+
     Raises:
         InvalidSetting: naming the property.
     """
     for key, value in before.items():
         if key not in after:
             raise InvalidSetting(f"{setting}.{key}", None, f"{value!r}: a property cannot be removed")
-        if after[key] != value:
+        if after[key] != value and not key.startswith(_OF_GIT):
             raise InvalidSetting(f"{setting}.{key}", after[key], f"{value!r}: a property cannot be changed")
 
 

@@ -147,6 +147,15 @@ def test_properties_can_only_be_added() -> None:
         patch(record, {"op": "remove", "path": "/properties/a"})
 
 
+def test_facts_of_git_take_their_new_values() -> None:
+    """azureml-core adds them to every update; an update may come from another commit."""
+    commit, branch = "azureml.git.commit", "mlflow.source.git.branch"
+    record = updated(service(properties={commit: "1", branch: "main"}), properties={commit: "2", branch: "new"}).record
+    assert record.properties == {commit: "2", branch: "new"}
+    with pytest.raises(InvalidSetting, match="a property cannot be removed"):
+        patch(record, {"op": "remove", "path": f"/properties/{commit}"})
+
+
 def test_a_place_below_null_is_made() -> None:
     """As the SDK replaces single settings of objects that were never given (wire §7.5)."""
     record = create(
