@@ -64,6 +64,8 @@ class Deployment:
         shares: whether it gets traffic: a version that is added later does once its operation has succeeded.
         autoscaler: None: a fixed number of replicas.
         tick: the autoscaler's next look.
+        reconciling: whether its pods are being created and ended just now.
+        moved: whether one of them has changed meanwhile.
     """
 
     spec: VersionSpec
@@ -75,6 +77,8 @@ class Deployment:
     shares: bool = True
     autoscaler: Autoscaler | None = None
     tick: Timer | None = None
+    reconciling: bool = False
+    moved: bool = False
 
     @property
     def template(self) -> PodTemplate:
@@ -532,9 +536,25 @@ class ServiceController:
     # -- pods
 
     def _reconcile(self, deployment: Deployment) -> None:
-        """Create and end pods as far as the rollout allows it now."""
+        """Create and end pods as far as the rollout allows it now.
+
+        A pod that is gone at once calls this again: what comes of it is planned anew here, not one call within another.
+        """
         if not self._deployed or not deployment.revision:
             return
+        deployment.moved = True
+        if deployment.reconciling:
+            return
+        deployment.reconciling = True
+        try:
+            while deployment.moved:
+                deployment.moved = False
+                self._take_steps(deployment)
+        finally:
+            deployment.reconciling = False
+
+    def _take_steps(self, deployment: Deployment) -> None:
+        """Create and end pods until one of them is gone at once."""
         version = deployment.spec.name
         # A pod counts once the router has seen it: an old one that went before would leave a gap of the router's lag.
         views = [
@@ -548,13 +568,14 @@ class ServiceController:
             views, deployment.replicas, deployment.revision,
             self._assumptions.max_surge, self._assumptions.max_unavailable,
         )  # fmt: skip
-        # New ones first: a pod that is gone at once has this called again, and would be replaced twice.
         for _ in range(steps.create):
             self._pods.create(deployment.template, self, self._draws(deployment.made_from))
         for number in steps.delete:
             pod = self._pods.get(number)
             if pod is not None and pod.staying:
                 self._pods.delete(pod)
+            if deployment.moved:
+                break  # the view that the rest was planned from is old
         if steps.create or steps.delete:
             self._report(deployment)
 

@@ -164,6 +164,18 @@ def test_replacing_a_pod_that_never_started_creates_one_pod() -> None:
     assert story.record.state == "Healthy"
 
 
+def test_a_thousand_pods_that_never_started_are_replaced() -> None:
+    """Each is gone at once, and what is to be done is looked at anew: one after the other, however many there are."""
+    story = Story(
+        {"num_replicas": 1000}, {"at": "700s", "deploy": {"cpu_cores": 0.2, "num_replicas": 2}}, start="cold"
+    ).until(1000)  # fmt: skip
+
+    assert [detail for _, detail in story.all("operation_ended")] == ["Failed", "Succeeded"]
+    assert len(story.all("pod_created")) == 1000 + 2
+    assert (story.pods[-1], story.ready[-1][1]) == (2, 2)
+    assert story.record.state == "Healthy"
+
+
 def test_mending_a_crash_looping_service_is_not_failed_by_the_old_pods() -> None:
     """The restarts of the template that is being replaced do not count against the update."""
     failure = InitFailure.model_validate({"kind": "init_failure", "lasts": "900s"})
