@@ -14,10 +14,10 @@ from akstwin.fake_api.server import FakeServer, Place
 
 OPENAPI: Final = "/openapi.json"
 _WORKSPACE: Final = re.compile(
-    r"/+subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.machinelearningservices/workspaces/",
+    r"/+subscriptions/([^/]+)/resourcegroups/([^/]+)/providers/microsoft\.machinelearningservices/workspaces(?=/|$)",
     re.IGNORECASE,
 )
-_CANONICAL: Final = r"/subscriptions/\1/resourceGroups/\2/providers/Microsoft.MachineLearningServices/workspaces/"
+_CANONICAL: Final = r"/subscriptions/\1/resourceGroups/\2/providers/Microsoft.MachineLearningServices/workspaces"
 
 
 class AzurePaths:

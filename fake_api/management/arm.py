@@ -1,14 +1,15 @@
 """Stand-ins for what stands around a workspace: clouds, subscriptions, ARM, service discovery, logins (wire §1-§3)."""
 
-from typing import Final
+import re
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from akstwin.backend import Json, WorkspaceIdentity
-from akstwin.errors import NotFound
+from akstwin.errors import InvalidSetting, NotFound
 from akstwin.fake_api.management.desk import ERRORS, WS, AtPath, AtPort, Desk, api_version, bearer
 from akstwin.fake_api.management.errors import answer
 from akstwin.fake_api.management.reading import FORM, read_form
@@ -31,6 +32,9 @@ _LIFETIME: Final = 3599
 _NEVER: Final = 4_102_444_800
 """2100, Unix seconds: a login here does not expire, whatever the server's clock says."""
 _KEY: Final = OctKey.generate_key(256)
+_TYPE: Final = "Microsoft.MachineLearningServices/workspaces"
+_CLAUSE: Final = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.IGNORECASE)
+_AND: Final = re.compile(r"\sand\s(?=\s*\w+\s+eq\s+')", re.IGNORECASE)
 
 
 @open_router.get(METADATA)
@@ -105,6 +109,32 @@ async def get_subscription(request: Request, subscription_id: str) -> Response:
     raise NotFound(f"subscription {subscription_id} has no workspace here")
 
 
+@router.get("/subscriptions/{subscription_id}/resources")
+async def list_resources(
+    request: Request,
+    subscription_id: str,
+    condition: Annotated[str | None, Query(alias="$filter")] = None,
+    most: Annotated[int | None, Query(alias="$top", ge=1)] = None,
+) -> Response:
+    """The resources of a subscription: its workspaces that are open, on one page."""
+    shown = [_resource(desk.identity) for desk in await _desks(request, subscription_id)]
+    return answer({"value": [each for each in shown if _meets(each, condition)][:most]})
+
+
+@router.get(f"/subscriptions/{{subscription_id}}/providers/{_TYPE}")
+async def list_workspaces(request: Request, subscription_id: str) -> Response:
+    """The workspaces of a subscription that are open, on one page."""
+    return answer({"value": [_workspace(desk) for desk in await _desks(request, subscription_id)]})
+
+
+@router.get(f"/subscriptions/{{subscription_id}}/resourceGroups/{{resource_group}}/providers/{_TYPE}")
+async def list_workspaces_of_group(request: Request, subscription_id: str, resource_group: str) -> Response:
+    """The workspaces of a resource group that are open, on one page."""
+    desks = await _desks(request, subscription_id)
+    wanted = [desk for desk in desks if desk.identity.resource_group.lower() == resource_group.lower()]
+    return answer({"value": [_workspace(desk) for desk in wanted]})
+
+
 @router.get(WS)
 async def get_workspace(desk: AtPath) -> Response:
     """A workspace; one that nobody has asked for yet is opened."""
@@ -114,6 +144,44 @@ async def get_workspace(desk: AtPath) -> Response:
 def _identities(request: Request) -> list[WorkspaceIdentity]:
     server: FakeServer = request.app.state.server
     return [place.workspace.backend.identity for place in server.places.values()]
+
+
+async def _desks(request: Request, subscription_id: str) -> list[Desk]:
+    """The desks of a subscription's workspaces that are open, by name."""
+    server: FakeServer = request.app.state.server
+    desks = [Desk(place, request) for place in server.places.values()]
+    found = [desk for desk in desks if desk.identity.subscription_id.lower() == subscription_id.lower()]
+    if not found:
+        raise NotFound(f"subscription {subscription_id} has no workspace here")
+    await server.ready()  # their URLs are about to be told
+    return sorted(found, key=lambda desk: (desk.identity.name, desk.identity.resource_group))
+
+
+def _meets(resource: Json, condition: str | None) -> bool:
+    """Whether a resource meets what a list asks for: `key eq 'value'`, and more of that after `and`.
+
+    Raises:
+        InvalidSetting: it asks for something else.
+    """
+    if not condition:
+        return True
+    values = {
+        "resourcetype": resource["type"],
+        "resourcegroup": resource["id"].split("/")[4],
+        "name": resource["name"],
+        "location": resource["location"],
+    }
+    wanted = []
+    for clause in _AND.split(condition):
+        match = _CLAUSE.fullmatch(clause)
+        if match is None or match[1].lower() not in values:
+            raise InvalidSetting(
+                "$filter",
+                condition,
+                "resourceType, resourceGroup, name or location, eq and a 'value'; several with and",
+            )
+        wanted.append((match[1].lower(), match[2].replace("''", "'")))
+    return all(values[key].lower() == value.lower() for key, value in wanted)
 
 
 def _subscription(subscription_id: str) -> Json:
@@ -126,15 +194,22 @@ def _subscription(subscription_id: str) -> Json:
     }
 
 
-def _workspace(desk: Desk) -> Json:
-    identity = desk.identity
+def _resource(identity: WorkspaceIdentity) -> Json:
+    """A workspace as any resource of Azure."""
     return {
         "id": identity.resource_id,
         "name": identity.name,
-        "type": "Microsoft.MachineLearningServices/workspaces",
+        "type": _TYPE,
         "location": identity.location,
         "tags": {},
         "sku": {"name": "Basic", "tier": "Basic"},
+    }
+
+
+def _workspace(desk: Desk) -> Json:
+    identity = desk.identity
+    return {
+        **_resource(identity),
         "properties": {
             "workspaceId": identity.workspace_id,
             "discoveryUrl": f"{desk.base}{DISCOVERY}",

@@ -74,6 +74,7 @@ SCHEMAS: Final[Mapping[str, Json]] = {
         {"streamingOperationLog": _TEXT},
     ),
     "Content": _object({"contentUri": _TEXT, "origin": _TEXT, "container": _TEXT, "path": _TEXT}),
+    "Workspace": _object({"id": _TEXT, "name": _TEXT, "type": _TEXT, "location": _TEXT, "properties": _FREE}),
     "Subscription": _object({"id": _TEXT, "subscriptionId": _TEXT, "displayName": _TEXT, "state": _TEXT}),
 }  # fmt: skip
 _SERVICES: Final = ("api", "experimentation", "history", "hyperdrive", "modelmanagement", "studio")
@@ -93,7 +94,10 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Json | None]]] = {
     "log_in": {200: _object({"token_type": {"const": "Bearer"}, "expires_in": _COUNT, "access_token": _TEXT})},
     "list_subscriptions": {200: _list(_ref("Subscription"))},
     "get_subscription": {200: _ref("Subscription")},
-    "get_workspace": {200: _object({"id": _TEXT, "name": _TEXT, "location": _TEXT, "properties": _FREE})},
+    "list_resources": {200: _list(_object({"id": _TEXT, "name": _TEXT, "type": _TEXT, "location": _TEXT}))},
+    "list_workspaces": {200: _list(_ref("Workspace"))},
+    "list_workspaces_of_group": {200: _list(_ref("Workspace"))},
+    "get_workspace": {200: _ref("Workspace")},
     "validate_name": {200: _OBJECTION},
     "validate_resource": {200: _OBJECTION},
     "validate": {200: _OBJECTION},

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from akstwin.errors import AksError
 
@@ -17,6 +18,8 @@ _PLAIN = ("/modelmanagement", "/artifact", "/environment")
 _XML = "/blob/"
 """Where it is XML, and a header has its code."""
 _BLOB_CODES = {"NotFound": "BlobNotFound", "BadRequest": "InvalidInput"}
+
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 
 
 class Refused(AksError):
@@ -73,6 +76,17 @@ def not_served(method: str, path: str) -> Refused:
     return Refused(400, "NotServed", f"{method} {path} is not served by akstwin")
 
 
+def _method_not_served(request: Request) -> Refused:
+    """The refusal of a path that has other methods: those of all its routes, not of the first one alone."""
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    routes = request.app.routes
+    methods = ", ".join(
+        method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    )
+    message = f"{request.method} {request.url.path} is not served by akstwin, only {methods}"
+    return Refused(HTTPStatus.METHOD_NOT_ALLOWED, "MethodNotAllowed", message, {"Allow": methods})
+
+
 def handle_errors(app: FastAPI) -> None:
     """Let an application answer what its routes raise."""
 
@@ -91,10 +105,19 @@ def handle_errors(app: FastAPI) -> None:
         path = request.url.path
         if error.status_code == HTTPStatus.NOT_FOUND:
             return refusal(not_served(request.method, path), path)
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return refusal(_method_not_served(request), path)
         message = f"{request.method} {path}: {error.detail}"
         code = HTTPStatus(error.status_code).phrase.replace(" ", "")
         return refusal(Refused(error.status_code, code, message, error.headers), path)
 
+    async def unwritten(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OSError)  # noqa: S101
+        if isinstance(error, ConnectionError):
+            raise error
+        return refusal(Refused(500, "InternalError", f"a file cannot be kept: {error.strerror}"), request.url.path)
+
     app.add_exception_handler(AksError, refused)
+    app.add_exception_handler(OSError, unwritten)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, unknown)

@@ -64,6 +64,51 @@ def test_arm_knows_subscriptions_and_workspaces(management: Any) -> None:
     assert (workspace["location"], workspace["sku"]["tier"]) == ("westeurope", "Basic")
 
 
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        (None, {"akstwin", "beside"}),
+        ("resourceType eq 'Microsoft.MachineLearningServices/workspaces'", {"akstwin", "beside"}),
+        ("resourceGroup eq 'ELSEWHERE' and resourceType eq 'microsoft.machinelearningservices/workspaces'", {"beside"}),
+        ("name eq 'akstwin'", {"akstwin"}),
+        ("name eq 'of mine and eq ''theirs'''", set()),
+        ("resourceType eq 'Microsoft.Storage/storageAccounts'", set()),
+    ],
+)
+def test_the_workspaces_of_a_subscription_are_listed(management: Any, condition: str | None, names: set[str]) -> None:
+    """As resources among others, and as workspaces: of the subscription, and of one of its groups."""
+    identity = management.server.first.workspace.backend.identity
+    subscription = f"/subscriptions/{identity.subscription_id}"
+    kind = "providers/Microsoft.MachineLearningServices/workspaces"
+    beside = management.client.get(f"{subscription}/resourceGroups/elsewhere/{kind}/beside", params=VERSION).json()
+
+    asked = {**VERSION, **({} if condition is None else {"$filter": condition})}
+    listed = management.client.get(f"{subscription}/resources", params=asked).json()["value"]
+    assert {each["name"] for each in listed if each["name"] in {"akstwin", "beside"}} == names
+    assert all(each["type"] == "Microsoft.MachineLearningServices/workspaces" for each in listed)
+
+    everywhere = management.client.get(f"{subscription}/{kind}", params=VERSION).json()["value"]
+    assert beside in everywhere
+    assert management.arm("GET").json() in everywhere
+    for group in ("elsewhere", "ELSEWHERE"):
+        url = f"{subscription.replace('s/', 'S/')}/RESOURCEGROUPS/{group}/{kind.lower()}"
+        assert management.client.get(url, params=VERSION).json() == {"value": [beside]}
+    assert management.client.get(f"{subscription}/resourceGroups/no/{kind}", params=VERSION).json() == {"value": []}
+
+
+def test_a_list_of_resources_refuses_what_it_cannot_answer(management: Any) -> None:
+    """Another subscription, and a condition of another form."""
+    subscription = f"/subscriptions/{management.server.first.workspace.backend.identity.subscription_id}"
+    one = management.client.get(f"{subscription}/resources", params={**VERSION, "$top": "1"}).json()["value"]
+    assert len(one) == 1
+    for condition in ("tagName eq 'a'", "substringof('x', name)", "name eq akstwin", "name eq 'a' or name eq 'b'"):
+        answer = management.client.get(f"{subscription}/resources", params={**VERSION, "$filter": condition})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BadRequest")
+        assert condition in answer.json()["error"]["message"]
+    for path in ("resources", "providers/Microsoft.MachineLearningServices/workspaces"):
+        assert management.client.get(f"/subscriptions/none/{path}", params=VERSION).status_code == 404
+
+
 def test_azure_reads_its_own_words_in_any_case(management: Any) -> None:
     """And forgives slashes that are too many at the start."""
     path = management.server.first.workspace.backend.identity.resource_id

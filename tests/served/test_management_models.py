@@ -1,6 +1,8 @@
 """Files, assets, models and environments over HTTP (wire §4, §5, §10)."""
 
 import base64
+import errno
+import os
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
@@ -58,6 +60,22 @@ def test_a_file_comes_back_as_it_was(management: Any) -> None:
     assert (again.status_code, again.headers["x-ms-error-code"]) == (409, "BlobAlreadyExists")
     assert httpx.put(url, content=b"other", headers=BLOCK).status_code == 201
     assert httpx.get(url).content == b"other"
+
+
+def test_a_full_disk_is_named(management: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the file is there afterwards, and the next one is taken."""
+
+    def full(_: Any) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    url = management.upload_url("full", "a.txt")
+    with monkeypatch.context() as broken:
+        broken.setattr("akstwin.fake_api.management.blobs._opened", full)
+        answer = httpx.put(url, content=b"1", headers=BLOCK)
+    assert answer.status_code == 500
+    assert "<Message>a file cannot be kept: No space left on device</Message>" in answer.text
+    assert httpx.get(url).status_code == 404
+    assert httpx.put(url, content=b"1", headers=BLOCK).status_code == 201
 
 
 def test_the_sdk_escapes_what_is_escaped(management: Any) -> None:

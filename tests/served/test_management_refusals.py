@@ -156,6 +156,21 @@ def test_an_odd_workspace_is_refused(world: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/services", "GET, POST"),
+        ("PUT", "/services/there", "DELETE, GET, PATCH"),
+        ("OPTIONS", "/models", "GET, POST"),
+    ],
+)
+def test_a_method_that_is_not_served_is_told_all_that_are(world: Any, method: str, path: str, allowed: str) -> None:
+    """The methods of a path may belong to several routes."""
+    answer = world.mm(method, path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, allowed)
+    assert f"only {allowed}" in answer.json()["message"]
+
+
+@pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         ("GET", "/images", 400),
@@ -171,6 +186,7 @@ def test_a_route_that_is_not_served_is_named(world: Any, method: str, path: str,
     assert answer.status_code == status
     assert f"{method} /modelmanagement/v1.0/" in answer.json()["message"]
     assert path in answer.json()["message"]
+    assert "is not served by akstwin" in answer.json()["message"]
     assert world.client.get("/snapshots/v1").json()["error"]["code"] == "NotServed"
 
 

@@ -31,6 +31,13 @@ model(other, "of-the-other")
 assert set(other.models) == {"of-the-other"}
 assert "of-the-other" not in workspace().models
 
+# All workspaces of a subscription, or of one of its resource groups.
+assert {"akstwin", "another"} <= set(Workspace.list(SUBSCRIPTION, auth=auth))
+(found,) = Workspace.list(SUBSCRIPTION, auth=auth, resource_group="elsewhere")["another"]
+assert (found.location, set(found.models)) == ("westeurope", {"of-the-other"})
+assert "akstwin" not in Workspace.list(SUBSCRIPTION, auth=auth, resource_group="elsewhere")
+assert Workspace.list(SUBSCRIPTION, auth=auth, resource_group="nothing") == {}
+
 # With a login.
 login = ServicePrincipalAuthentication("adfs", "client", "secret", cloud="AzureCloud")
 assert Workspace.get("akstwin", auth=login, subscription_id=SUBSCRIPTION, resource_group="akstwin").models
