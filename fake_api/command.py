@@ -117,8 +117,15 @@ def _identity(resource_id: str) -> "WorkspaceIdentity":
     raise InvalidSetting("--workspace", resource_id, expected)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _pair(text: str) -> tuple[str, object]:
+    """A key and its value, which is read as in a scenario: 2 is a number, 5s is not."""
+    from ruamel.yaml import YAML  # noqa: PLC0415 - only who assumes something needs it
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - likewise
+
     name, equals, value = text.partition("=")
     if not equals:
         raise click.UsageError(f"--assume {text}: expected KEY=VALUE")
-    return name, value
+    try:
+        return name.strip(), YAML(typ="safe", pure=True).load(value)
+    except (YAMLError, ValueError) as error:
+        raise click.UsageError(f"--assume {text}: the value is not YAML") from error

@@ -28,8 +28,9 @@ class DirectProtocol(Protocol):
         super().__init__(*args, **kwargs)
         self._port: PortApp = self.config.loaded_app
         self._reading: Short | None = None
-        self._known: list[tuple[bytes, bytes]] = []
-        """Headers that have been looked at, what the guard says of them, and the same as text."""
+        self._known: list[tuple[bytes, bytes]] | None = None
+        """Headers that have been looked at, what the guard says of them, and the same as text; None: none have, not even
+        of a request without any."""
         self._refusal: tuple[int, str] | None = None
         self._texts: tuple[tuple[str, str], ...] = ()
         self._head = b""

@@ -182,6 +182,7 @@ class Keeping:
 
     Raises:
         InvalidSetting: the file cannot be used, or was made with something else than is asked for.
+        ValueError: its records mean nothing.
     """
 
     def __init__(
@@ -201,14 +202,14 @@ class Keeping:
             self.record = self._read(path, seed, assumptions, identity)
             self.file.folder.mkdir(mode=0o700, exist_ok=True)
             self.file.commit()
+            self.first = self._first(identity)
         except OSError as error:
             self.file.close()
             expected = f"a file with a folder {self.file.folder.name} beside it: {error.strerror}"
             raise InvalidSetting("--state", str(path), expected) from None
-        except AksError:
+        except (AksError, ValueError):
             self.file.close()
             raise
-        self.first = self._first(identity)
 
     @property
     def secret(self) -> bytes:
@@ -315,6 +316,8 @@ class Keeping:
         """What the file was made with; a new one is made with what is asked for."""
         given = self._server.load("server", _ONLY)
         if given is not None:
+            if not self.file.folder.is_dir():  # it was there before the record: the file has been copied without it
+                raise InvalidSetting("--state", str(path), f"a file with its folder {self.file.folder.name} beside it")
             record = ServerRecord.model_validate(given)
             _check(path, record.seed, record.assumptions, seed, assumptions)
             return record

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Final
@@ -130,12 +131,16 @@ class FakeServer:
                 for identity in self._keeping.identities():
                     self.open(identity)
                 await self._keeping.settle(noted=True)
-        except AksError:
+        except (AksError, ValueError) as error:
             if self._keeping is not None:
                 self._keeping.abandon()
             if self._own is not None:
                 self._own.cleanup()
-            raise
+            if settings.state is None or isinstance(error, AksError):
+                raise
+            # What is no JSON, and what the records' models refuse: somebody else has written there.
+            expected = f"a state file whose records mean something: {str(error).splitlines()[0]}"
+            raise InvalidSetting("--state", str(settings.state.resolve()), expected) from error
 
     def _keep(self, state: Path) -> WorkspaceIdentity:
         """Go on with a state file; returns whose the server's ports are."""
@@ -187,26 +192,25 @@ class FakeServer:
             kept = keeping.workspace(identity, seed, assumptions, EPOCH if epoch is None else epoch)
             identity, seed, epoch = kept.identity, kept.record.seed, kept.record.epoch
             assumptions = kept.record.assumptions
-        plain, secure = _listen(host, port), _listen(host, tls_port)
-        shown = _shown(host, settings.names)
-        http = f"http://{shown}:{plain.getsockname()[1]}"
-        https = f"https://{shown}:{secure.getsockname()[1]}"
-        try:
+        context = self._context()
+        with contextlib.ExitStack() as unused:
+            plain = unused.enter_context(_listen("--port", host, port))
+            secure = unused.enter_context(_listen("--tls-port", host, tls_port))
+            shown = _shown(host, settings.names)
+            http = f"http://{shown}:{plain.getsockname()[1]}"
+            https = f"https://{shown}:{secure.getsockname()[1]}"
             workspace = ServedWorkspace(
                 identity, settings.seed if seed is None else seed, {**settings.assumptions, **(assumptions or {})}, mode,
                 rate, epoch=epoch, scoring_base=http, script_seconds=settings.script_seconds, scenario=scenario,
                 traffic=settings.traffic, kept=kept,
             )  # fmt: skip
-        except AksError:
-            plain.close()
-            secure.close()
-            raise
+            unused.pop_all()
         given = {"seed": seed, "clock": clock, "rate": rate, "assumptions": assumptions}
         place = self.places[key] = Place(workspace, http, https, given)
         app = PortApp(workspace, Guard({host, *settings.names}), lambda: self._management(place))
         app.control.ways = lambda: told(self, place)
         served = app if keeping is None else KeptApp(app, keeping)
-        place.listeners = [self._serve(served, plain, None), self._serve(served, secure, self._context())]
+        place.listeners = [self._serve(served, plain, None), self._serve(served, secure, context)]
         workspace.clock.arm()  # what a scenario has planned comes at its time, though nobody calls
         return place
 
@@ -331,7 +335,7 @@ def _epoch(clock: Mode) -> float | None:
     return time.time() if clock == "live" else None  # noqa: TID251 - this world's own clock
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(setting: str, host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, so that asyncio sets TCP_NODELAY
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -339,7 +343,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise AksError(f"--port {port}: cannot listen on {host}: {error.strerror or error}") from None
+        raise AksError(f"{setting} {port}: cannot listen on {host}: {error.strerror or error}") from None
     listener.setblocking(False)
     return listener
 
@@ -352,7 +356,12 @@ def _shown(host: str, names: Sequence[str]) -> str:
 
 def local(host: str) -> bool:
     """Whether only this machine reaches the address."""
-    return host in LOCAL
+    if host in LOCAL:
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False  # a name may mean any address
 
 
 def run(settings: Settings, started: Callable[[FakeServer], None]) -> None:

@@ -100,6 +100,13 @@ class ServedWorkspace:
         """Let a request come in now; `done` is called with its answer."""
         return Pending(self, service, request, done)
 
+    def misdirected(self, path: str) -> ScoreResponse:
+        """The answer to a request for a path that is no route: the router makes it at once (R1, R14)."""
+        with self.clock.acting():
+            response = self.backend.front.submit("", ScoreRequest(path=path)).response
+        assert response is not None  # noqa: S101
+        return response
+
     async def operation(self, operation_id: str, *, skip: bool = True) -> Operation:
         """An operation as a poll shows it; live and jumping clocks take who polls a running one straight to its end.
 

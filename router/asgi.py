@@ -41,6 +41,10 @@ class Router(Protocol):
         """Let a request come in now; `done` is called with its answer, at once or later, from this event loop."""
         ...
 
+    def misdirected(self, path: str) -> ScoreResponse:
+        """The answer to a request for a path that is no route (R1)."""
+        ...
+
 
 class Interference(Protocol):
     """Whoever breaks connections on purpose."""
@@ -95,7 +99,8 @@ class ScoringApp:
         matched = match_path(scope["path"])
         if matched is None:
             self._missed(scope)
-            await respond(send, 404, "Not Found")
+            refused = self._router.misdirected(scope["path"])
+            await _send(send, refused.status, header_lines(refused), refused.body)
             return
         name, what = matched
         body = b"" if self._declares_too_much(scope) else await self._body(receive)
@@ -208,7 +213,7 @@ def _name(key: str) -> bytes:
 
 
 def header_lines(response: ScoreResponse) -> list[tuple[bytes, bytes]]:
-    """The answer's headers. `server` and `date` go last, and are never missing."""
+    """The answer's headers. `server` and `date` go last; a date that the answer has not is not made up."""
     headers: list[tuple[bytes, bytes]] = []
     server, date = b"Cowboy", b""
     for key, value in response.headers:
@@ -219,7 +224,9 @@ def header_lines(response: ScoreResponse) -> list[tuple[bytes, bytes]]:
             date = value.encode("latin-1")
         elif name:
             headers.append((name, value.encode("latin-1")))
-    headers += ((b"server", server), (b"date", date))
+    headers.append((b"server", server))
+    if date:
+        headers.append((b"date", date))
     return headers
 
 

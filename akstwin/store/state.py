@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from struct import Struct
 from typing import Any, Final
 
 from akstwin.errors import AksError, InvalidSetting
@@ -25,6 +26,9 @@ APPLICATION: Final = 0x414B5354
 """`AKST`: what SQLite keeps in the header of a file of ours."""
 SCHEMA: Final = 1
 """The version of the tables that this akstwin reads and writes."""
+_MAGIC: Final = b"SQLite format 3\0"
+_HEAD: Final = Struct(">60x I 4x I")
+"""How a database begins (https://www.sqlite.org/fileformat.html, 1.3): at 60 its user's version, at 68 the application."""
 _TABLES: Final = (
     "CREATE TABLE record (workspace TEXT, kind TEXT, key TEXT, value TEXT NOT NULL,"
     " PRIMARY KEY (workspace, kind, key)) WITHOUT ROWID"
@@ -59,8 +63,8 @@ class StateFile:
         path: the file; it is made if it is not there, or empty.
 
     Raises:
-        InvalidSetting: it cannot be such a file, is another program's or a newer version's, or a running server has it.
-            Nothing in it has changed then.
+        InvalidSetting: it cannot be such a file, is another program's or a newer version's, is damaged, or a running server
+            has it. Nothing in it has changed then.
     """
 
     def __init__(self, path: Path) -> None:
@@ -71,8 +75,12 @@ class StateFile:
             _make(self.path)
         _check(self.path)
         self._connection = _opened(self.path)
-        for workspace, kind, key, value in self._connection.execute("SELECT * FROM record"):
-            self._texts.setdefault(workspace, {}).setdefault(kind, {})[key] = value
+        try:
+            for workspace, kind, key, value in self._connection.execute("SELECT * FROM record"):
+                self._texts.setdefault(workspace, {}).setdefault(kind, {})[key] = value
+        except sqlite3.Error as error:
+            self._connection.close()
+            raise InvalidSetting(SETTING, str(self.path), f"a state file that is whole: {error}") from None
 
     @property
     def folder(self) -> Path:
@@ -206,15 +214,20 @@ def _make(path: Path) -> None:
 
 
 def _check(path: Path) -> None:
-    """Refuse what is not ours; looking changes nothing and takes no lock, whoever has the file."""
+    """Refuse what is not ours; looking changes nothing and takes no lock, whoever has the file.
+
+    SQLite is not asked: without its log it takes a file for damaged whose owner was killed while the log was copied into it.
+    """
     if not path.is_file():
         raise InvalidSetting(SETTING, str(path), "a file, or the name of one to come")
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True)) as connection:
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-    except sqlite3.Error as error:
-        raise InvalidSetting(SETTING, str(path), f"a state file of akstwin: {error}") from None
+        with path.open("rb") as file:
+            head = file.read(_HEAD.size)
+    except OSError as error:
+        raise InvalidSetting(SETTING, str(path), f"a file that can be read: {error.strerror}") from None
+    if len(head) < _HEAD.size or not head.startswith(_MAGIC):
+        raise InvalidSetting(SETTING, str(path), "a state file of akstwin: file is not a database")
+    version, application = _HEAD.unpack(head)
     if application != APPLICATION:
         raise InvalidSetting(SETTING, str(path), "a state file of akstwin: another program's database")
     if version != SCHEMA:

@@ -261,6 +261,13 @@ def test_listening_for_others_has_to_be_asked_for() -> None:
     assert serve()[2] == ""
 
 
+def test_all_of_the_loopback_is_this_machine_alone() -> None:
+    """127.0.0.1 is one address of many; another one needs no flag."""
+    status, first, complaints = serve("--host", "127.0.0.2")
+    assert (status, complaints) == (None, "")
+    assert first.startswith("listening on http://127.0.0.2:")
+
+
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "http://a", "a:1", "*"])
 def test_a_name_that_no_client_could_send_is_refused(name: str) -> None:
     """By the option's name."""

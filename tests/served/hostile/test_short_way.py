@@ -11,7 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from akstwin.backend import ScoreResponse
+from akstwin.clock import Micros
 from akstwin.fake_api.direct import DirectProtocol
+from akstwin.router.asgi import header_lines
 
 SCORE = b"/api/v1/service/there/score"
 _VARIES = re.compile(rb"((?:x-[a-z-]*request-id|date|x-ms-run-fn-exec-ms): )[^\r]*")
@@ -84,6 +87,43 @@ def test_what_is_not_plain_goes_the_long_way(wire: Any, ways: list[str | None], 
     )
     assert ways[0] is None
     assert answer.startswith(b"HTTP/1.1 ")
+
+
+def test_a_head_without_any_header_is_looked_at_too(wire: Any) -> None:
+    """It names no host, so it is refused, on whichever way it would have gone."""
+    with wire.connect() as connection:
+        for _ in range(2):
+            connection.sendall(b"POST " + SCORE + b" HTTP/1.1\r\n\r\n")
+            answer = one(connection)
+            assert answer.startswith(b"HTTP/1.1 400 ")
+            assert answer.endswith(b"there are 0 Host headers; expected one")
+
+
+def test_a_path_that_is_no_route_is_answered_by_the_router(wire: Any) -> None:
+    """R1 and R14: with the headers of its other answers, and an id that no other answer has."""
+    path = SCORE.replace(b"/score", b"/nothing")
+    answers = [wire.ask(post(wire, b"1", LAST, path)) for _ in range(2)]
+    heads = [re.sub(rb"\r\n(date|x-ms-request-id): [^\r]+", rb"\r\n\1: ", answer) for answer in answers]
+    assert (
+        heads[0]
+        == heads[1]
+        == (
+            b"HTTP/1.1 404 Not Found\r\ncache-control: max-age=0, private, must-revalidate\r\nx-ms-request-id: \r\n"
+            b"server: Cowboy\r\ndate: \r\ncontent-length: 9\r\nconnection: close\r\n\r\nNot Found"
+        )
+    )
+    ids = [re.search(rb"x-ms-request-id: ([0-9a-f-]{36})\r", answer) for answer in answers]
+    assert ids[0]
+    assert ids[1]
+    assert ids[0][1] != ids[1][1]
+
+
+def test_an_answer_without_a_date_has_none() -> None:
+    """An empty one means nothing, and clients that read dates stumble over it: the server's own page has none."""
+    answer = ScoreResponse(500, (("content-type", "text/html"), ("server", "mine")), b"", Micros(0))
+    assert header_lines(answer) == [(b"content-type", b"text/html"), (b"server", b"mine")]
+    dated = ScoreResponse(200, (("Date", "Thu, 01 Jan 2026 00:00:00 GMT"),), b"", Micros(0))
+    assert header_lines(dated) == [(b"server", b"Cowboy"), (b"date", b"Thu, 01 Jan 2026 00:00:00 GMT")]
 
 
 def test_ten_in_one_packet_are_answered_in_order(wire: Any) -> None:

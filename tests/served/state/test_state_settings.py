@@ -1,7 +1,9 @@
 """What `--state` refuses, in one line, with the file untouched; and what happens when the file cannot be written."""
 
 import asyncio
+import shutil
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -47,6 +49,12 @@ def database(path: Path, *statements: str) -> None:
             connection.execute(statement)
 
 
+def dump(path: Path) -> list[str]:
+    """All that is in a database."""
+    with closing(sqlite3.connect(path)) as connection:
+        return list(connection.iterdump())
+
+
 @pytest.mark.parametrize(
     ("made", "expected"),
     [
@@ -72,6 +80,118 @@ def test_a_file_that_is_not_ours_is_left_alone(made: Callable[[Path], Any], expe
     assert str(refused.value).startswith(f"--state: '{path}' is not ")
     assert (path.read_bytes() if path.is_file() else None) == before
     assert [each.name for each in tmp_path.iterdir()] == ["state.db"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("DROP TABLE record", "a state file that is whole: no such table: record"),
+        ("UPDATE record SET value = '{not' WHERE kind = 'server'", "records mean something: Expecting property name"),
+        ("UPDATE record SET value = '{}' WHERE kind = 'server'", "records mean something: .* ServerRecord"),
+        ("UPDATE record SET value = '{}' WHERE kind = 'workspace'", "records mean something: .* WorkspaceRecord"),
+    ],
+)
+def test_a_file_that_is_damaged_is_named_and_left_alone(statement: str, expected: str, tmp_path: Path) -> None:
+    """Its records may be mended by hand, or come back from a copy."""
+    path = tmp_path / "state.db"
+    serve(nothing, state=path)
+    database(path, statement, "PRAGMA journal_mode = DELETE")
+    before = dump(path)
+    with pytest.raises(InvalidSetting, match=expected) as refused:
+        serve(nothing, state=path)
+    assert str(refused.value).startswith(f"--state: '{path}' is not ")
+    assert dump(path) == before
+    with pytest.raises(InvalidSetting, match=expected):  # not that it is locked: the first one has let it go
+        serve(nothing, state=path)
+
+
+def test_pages_that_are_damaged_are_found(tmp_path: Path) -> None:
+    """The header alone does not make a state file."""
+    path = tmp_path / "state.db"
+    serve(nothing, state=path)
+    database(path, "PRAGMA journal_mode = DELETE")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4096] + b"\xa5" * (len(whole) - 4096))
+    with pytest.raises(InvalidSetting, match="a state file that is whole"):
+        serve(nothing, state=path)
+
+
+def test_a_process_that_was_killed_while_the_log_was_copied_loses_nothing(tmp_path: Path) -> None:
+    """The first page is new then and tells of pages that are not there yet; the log has them all."""
+    path, log = tmp_path / "state.db", tmp_path / "state.db-wal"
+    file = StateFile(path)
+    kept = file.store("mine")
+    for number in range(500):
+        kept.save("thing", str(number), "x" * 100)
+    file.commit()
+    before, behind = path.read_bytes(), log.read_bytes()
+    file.close()  # copies the log
+    after = path.read_bytes()
+    assert len(after) > len(before)
+    path.write_bytes(after[:4096] + before[4096:])
+    log.write_bytes(behind)
+    again = StateFile(path)
+    assert [again.store("mine").load("thing", str(number)) for number in range(500)] == ["x" * 100] * 500
+    again.close()
+
+
+def test_a_file_without_its_folder_is_refused(tmp_path: Path) -> None:
+    """It has been copied alone: what was uploaded would be missing without a word."""
+    path = tmp_path / "state.db"
+    serve(nothing, state=path)
+    shutil.rmtree(tmp_path / "state.db.files")
+    with pytest.raises(InvalidSetting, match=r"a file with its folder state\.db\.files beside it"):
+        serve(nothing, state=path)
+    assert not (tmp_path / "state.db.files").exists()
+
+
+def trusted(path: Path, **given: Any) -> tuple[str, str]:
+    """The authority's certificate and the server's, of a server that has ended."""
+    serve(nothing, state=path, **given)
+    folder = path.with_name(f"{path.name}.files") / "tls"
+    return (folder / "ca.pem").read_text(), (folder / "server.pem").read_text()
+
+
+def test_another_name_does_not_change_who_is_trusted(tmp_path: Path) -> None:
+    """The same authority signs for the new name, and its key is nobody else's to read."""
+    path = tmp_path / "state.db"
+    authority, certificate = trusted(path)
+    assert trusted(path) == (authority, certificate)
+    assert trusted(path, names=("twin.example",))[0] == authority
+    assert trusted(path, names=("twin.example",))[1] != certificate
+    folder = tmp_path / "state.db.files" / "tls"
+    assert {each.name: each.stat().st_mode & 0o077 for each in folder.glob("*.key")} == {"ca.key": 0, "server.key": 0}
+
+    async def called(server: FakeServer) -> int:
+        context = ssl.create_default_context(cafile=str(server.authority))
+        async with httpx.AsyncClient(verify=context) as client:
+            url = server.first.https.replace("127.0.0.1", "localhost")
+            return (await client.get(url)).status_code
+
+    assert serve(called, state=path, names=("twin.example",)) == 200
+
+
+@pytest.mark.parametrize("lost", ["ca.pem", "server.pem", "server.key", "names.txt"])
+def test_a_server_that_was_killed_while_it_made_them_makes_them_again(lost: str, tmp_path: Path) -> None:
+    """Any of its certificates may be missing then."""
+    path = tmp_path / "state.db"
+    authority, _ = trusted(path)
+    (tmp_path / "state.db.files" / "tls" / lost).unlink()
+    assert (trusted(path)[0] == authority) is (lost != "ca.pem")
+
+
+@pytest.mark.parametrize("name", ["ca.pem", "server.pem", "server.key"])
+def test_certificates_that_are_damaged_are_named(name: str, tmp_path: Path) -> None:
+    """They are not replaced unasked: clients trust them."""
+    path = tmp_path / "state.db"
+    trusted(path)
+    broken = tmp_path / "state.db.files" / "tls" / name
+    broken.write_text("")
+    with pytest.raises(AksError, match=r"tls: what is kept there for https is damaged .* it is made anew"):
+        serve(nothing, state=path)
+    assert broken.read_text() == ""
+    shutil.rmtree(broken.parent)
+    serve(nothing, state=path)
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
@@ -130,6 +250,26 @@ def test_what_contradicts_the_file_is_refused(given: dict[str, Any], expected: s
     assert str(refused.value).startswith(expected)
     assert path.read_bytes() == before
     serve(nothing, state=path, **made)
+
+
+def test_the_command_takes_assumptions_of_each_type(tmp_path: Path) -> None:
+    """Written as in a scenario; what was given the first time need not be given again."""
+    path = tmp_path / "state.db"
+    given = {"max_queue_length": 2, "sidecar_cpu": 0.3, "autoscale_counts_queue": False, "router_lag": "2s"}
+    written = ("max_queue_length=2", "sidecar_cpu=0.3", "autoscale_counts_queue=false", "router_lag=2s")
+    command = [sys.executable, "-m", "akstwin", "serve", "--port", "0", "--tls-port", "0", "--state", str(path)]
+    for words in ([word for each in written for word in ("--assume", each)], []):
+        with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            assert server.stdout.readline().startswith("listening")
+            server.terminate()
+    made = StateFile(path)
+    assert made.store("").load("server", "only")["assumptions"] == given
+    made.close()
+    for wrong, expected in (("max_queue_length=two", "is not a whole number"), ("router_lag={", "is not YAML")):
+        done = subprocess.run([*command, "--assume", wrong], capture_output=True, text=True, check=False)
+        assert done.returncode == 2
+        assert expected in done.stderr
 
 
 def test_what_is_not_asked_for_is_the_files(tmp_path: Path) -> None:
