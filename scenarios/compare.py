@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from akstwin.clock import SECOND
 from akstwin.domain.profile import Empirical
-from akstwin.errors import InvalidSetting
+from akstwin.errors import AksError, InvalidSetting
 from akstwin.scenarios import compare_stats
 from akstwin.scenarios.compare_client import NO_ANSWER, Again, Pool, Replay, Sent, Target, alone
 from akstwin.scenarios.compare_predict import arrivals, most_at_once, predict, predict_alone
@@ -134,8 +134,12 @@ async def _measure(
     scenario = prepared.scenario
     pool = Pool(target)
     try:
-        await pool.open(min(_MOST_CONNECTIONS, _SPARE_CONNECTIONS + 2 * most_at_once(predicted)))
+        try:
+            await pool.open(min(_MOST_CONNECTIONS, _SPARE_CONNECTIONS + 2 * most_at_once(predicted)))
+        except OSError as error:
+            raise AksError(f"{target.host}:{target.port}: no connection for the requests: {error}") from None
         overhead = await _overhead(prepared, pool, target, server.rate, replication)
+        before = server.answers()
         start = server.start_of_traffic()
         server.plan_faults(start.server)
         script = Script(prepared, server, start)
@@ -149,7 +153,10 @@ async def _measure(
         await asyncio.wrap_future(acted)
         window = (scenario.warm_up / SECOND, scenario.duration / SECOND)
         skipped = server.skipped(start)
-        return Run(replication, predicted, sent, overhead, server.rate, window, skipped, script.refused, pool.late)
+        others = max(0, server.answers() - before - len(sent))
+        return Run(
+            replication, predicted, sent, overhead, server.rate, window, skipped, script.refused, pool.late, others
+        )
     finally:
         pool.close()
 

@@ -15,7 +15,7 @@ from akstwin import Workspace
 from akstwin.backend import Json
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.deployment import Autoscaled
-from akstwin.errors import Conflict, InvalidSetting, NotFound
+from akstwin.errors import AksError, Conflict, InvalidSetting, NotFound
 from akstwin.remote import RemoteBackend
 from akstwin.scenarios.compare_client import Target
 from akstwin.scenarios.load import Prepared
@@ -58,16 +58,14 @@ class Server:
     """
 
     def __init__(self, url: str, prepared: Prepared, *, overwrite: bool = False) -> None:
-        parts = urlsplit(url)
-        if parts.scheme != "http" or not parts.hostname:
-            raise InvalidSetting("--against", url, "an http address of `akstwin serve`, such as http://127.0.0.1:8899")
-        self._address = (parts.hostname, parts.port or 80)
+        self._address = _address(url)
         self._prepared = prepared
         self._overwrite = overwrite
         self._workspace = Workspace.connect(url)
         backend = self._workspace.backend
         assert isinstance(backend, RemoteBackend)  # noqa: S101 - what `connect` works on
         self.backend = backend
+        self._url = url.rstrip("/")
         self._http = httpx.Client(base_url=url, timeout=60)
         try:
             self.rate = self._check_clock(url)
@@ -85,9 +83,10 @@ class Server:
     # -- whether it can be
 
     def _check_clock(self, url: str) -> float:
-        told = self._get("/_akstwin/clock")
-        if told is None:
+        answer = self._send("GET", "/_akstwin/clock")
+        if not answer.is_success:
             raise InvalidSetting("--against", url, "a server of akstwin: this one has no /_akstwin/clock")
+        told = answer.json()
         if told["mode"] not in ("live", "paced"):
             raise InvalidSetting(
                 "--against", url, f"a clock that passes by itself, live or paced: this server's is {told['mode']}"
@@ -198,7 +197,7 @@ class Server:
         best: tuple[float, ClockReading] | None = None
         for _ in range(_LOOKS):
             began = perf_counter()
-            told = self._http.get("/_akstwin/clock").json()
+            told = self._call("GET", "/_akstwin/clock").json()
             ended = perf_counter()
             if best is None or ended - began < best[0]:
                 best = (ended - began, ClockReading(int(told["now"]), (began + ended) / 2))
@@ -223,12 +222,11 @@ class Server:
     def _deployment_ended(self) -> int:
         """When the service's latest operation ended, server's µs."""
         name, ended = self._prepared.service.name, 0
-        with self._http.stream("GET", "/_akstwin/events", params={"follow": "false"}) as answer:
-            for line in answer.iter_lines():
-                if line.startswith("data: "):
-                    told = json.loads(line.removeprefix("data: "))
-                    if told.get("kind") == "operation_ended" and told.get("subject") == name:
-                        ended = int(told["at"])
+        for line in self._call("GET", "/_akstwin/events", params={"follow": "false"}).text.splitlines():
+            if line.startswith("data: "):
+                told = json.loads(line.removeprefix("data: "))
+                if told.get("kind") == "operation_ended" and told.get("subject") == name:
+                    ended = int(told["at"])
         return ended
 
     def skipped(self, before: ClockReading) -> float:
@@ -239,7 +237,19 @@ class Server:
     def settle(self) -> None:
         """A service that goes on is left to come to rest: its autoscaler goes back to where it was."""
         span = 2 * self._prepared.scenario.assumptions.autoscale_down_window
-        self._http.post("/_akstwin/clock", json={"advance": f"{span}us"}).raise_for_status()
+        self._call("POST", "/_akstwin/clock", json={"advance": f"{span}us"})
+
+    def answers(self) -> int:
+        """So many requests the service has answered until now, whoever sent them: real clients and simulated ones."""
+        from prometheus_client.parser import text_string_to_metric_families  # noqa: PLC0415 - needed for a run only
+
+        name = self._prepared.service.name
+        return sum(
+            int(sample.value)
+            for family in text_string_to_metric_families(self._call("GET", "/_akstwin/metrics").text)
+            for sample in family.samples
+            if sample.name == "akstwin_requests_total" and sample.labels["service"] == name
+        )
 
     # -- what breaks
 
@@ -250,12 +260,34 @@ class Server:
             left = max(0, start + fault.at - self.backend.clock.now())
             self.backend.simulation.fault(fault.kind, at=f"{left}us", service=self._prepared.service.name, **told)
 
-    def _get(self, path: str) -> dict[str, Any] | None:
-        answer = self._http.get(path)
-        if answer.status_code != httpx.codes.OK:
-            return None
-        told = answer.json()
-        return told if isinstance(told, dict) else None
+    def _call(self, method: str, path: str, **given: Any) -> httpx.Response:
+        """An answer of the control API.
+
+        Raises:
+            AksError: there is none, or a refusal.
+        """
+        answer = self._send(method, path, **given)
+        if not answer.is_success:
+            raise AksError(f"{method} {self._url}{path}: {answer.status_code} {answer.text[:300]}")
+        return answer
+
+    def _send(self, method: str, path: str, **given: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **given)
+        except httpx.HTTPError as error:
+            raise AksError(f"{method} {self._url}{path}: {error}") from None
+
+
+def _address(url: str) -> tuple[str, int]:
+    """Host and port of a server's address."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # its port is none, or its host is half an IPv6 address
+        parts, host, port = urlsplit(""), None, None
+    if parts.scheme != "http" or not host:
+        raise InvalidSetting("--against", url, "an http address of `akstwin serve`, such as http://127.0.0.1:8899")
+    return host, port or 80
 
 
 def _settings(document: Json) -> Json:

@@ -30,6 +30,7 @@ _STRETCHES: Final = 20
 _LATE_SECONDS: Final = 0.01
 _LATE_SHARE: Final = 0.25
 _SKIPPED_SECONDS: Final = 0.05
+_OTHERS_SHARE: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Run:
         skipped: real seconds by which the server's clock went off meanwhile.
         operations_refused: what the server said to operations that it refused.
         without_connection: requests that had to wait for a connection.
+        others: requests that the service answered meanwhile and that were not the comparison's.
     """
 
     replication: int
@@ -57,6 +59,7 @@ class Run:
     skipped: float = 0.0
     operations_refused: Sequence[str] = ()
     without_connection: int = 0
+    others: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def figures(run: Run) -> Figures:
         "skipped": run.skipped,
         "operations_refused": list(run.operations_refused),
         "without_connection": run.without_connection,
+        "others": run.others,
         "versions": {
             version: _compared(*_of_version(version, foretold, seen), run.overhead)
             for version in versions
@@ -246,6 +250,11 @@ def _meaningless(run: Run, found: Figures) -> str | None:
     """
     if abs(run.skipped) > _SKIPPED_SECONDS:
         return f"the server's clock went off by {run.skipped * 1e3:.0f} ms during the run: somebody else moved it"
+    if run.others > _OTHERS_SHARE * len(run.sent):
+        return (
+            f"the service had {run.others} more requests, which the scenario does not know: somebody else calls it, or"
+            " the server was started with traffic of its own"
+        )
     late, foretold = found["lateness"]["p95"], found["latency"]["p50"]["predicted"]
     allowed = max(_LATE_SECONDS, _LATE_SHARE * (foretold or 0) / run.rate)
     if late > allowed:

@@ -14,6 +14,8 @@ Figures = dict[str, Any]
 
 _LATENCY_TARGET: Final = 0.10
 """By so much p50 and p95 may be off for the line that says whether they agree."""
+_WIDEST: Final = 1000
+"""More than any table is wide."""
 _GATES: Final[Mapping[str, tuple[str, Callable[[float], str], str]]] = {
     "same_status": ("same status", lambda value: f"{value:.2%}", "at least"),
     "refused_within": ("shares of 503 apart", lambda value: f"{value:.2f} points", "at most"),
@@ -76,14 +78,14 @@ def _compared(title: str, figures: Figures, console: Console) -> None:
             name, _percent(before["value"]), _both(before["interval"], _percent), _percent(after["value"]),
             _both(after["interval"], _percent),
         )  # fmt: skip
-    console.print(grid)
-    times = _grid("latency, ms", "predicted", "95 % interval", "+ overhead", "measured", "95 % interval", "off")
+    _show(grid, console)
+    times = _grid("time, ms", "predicted", "95 % interval", "+overhead", "measured", "95 % interval", "off")
     for name, told in figures["latency"].items():
         times.add_row(
             name, _ms(told["predicted"]), _both(told["predicted_interval"], _ms), _ms(told["with_overhead"]),
             _ms(told["measured"]), _both(told["measured_interval"], _ms), _signed(told["off"]),
         )  # fmt: skip
-    console.print(times)
+    _show(times, console)
     sending = ", ".join(f"{name} {_ms(told['measured_from_sending'])}" for name, told in figures["latency"].items())
     _say(console, f"Measured from the actual sending, ms: {sending}.")
     same, apart = figures["same_status"], figures["difference"]
@@ -129,6 +131,12 @@ def _grid(first: str, *others: str) -> Table:
     for title in others:
         grid.add_column(Text(title), justify="right", no_wrap=True)
     return grid
+
+
+def _show(grid: Table, console: Console) -> None:
+    """No figure is cut: on a terminal too narrow for them lines are wrapped."""
+    grid.width = console.measure(grid, options=console.options.update(max_width=_WIDEST)).maximum
+    console.print(grid, crop=False, soft_wrap=True)
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

@@ -30,7 +30,7 @@ from akstwin.scenarios.load import Prepared, prepare
 NAME = "fraud"
 RUN = {
     "replication", "requests", "statuses", "refused", "same_status", "latency", "difference", "overhead", "lateness",
-    "skipped", "versions", "meaningless", "operations_refused", "without_connection",
+    "skipped", "versions", "meaningless", "operations_refused", "without_connection", "others",
 }  # fmt: skip
 
 
@@ -123,6 +123,9 @@ def test_it_is_told_to_people(server: FakeServer) -> None:
     text = console.export_text()
     for part in ("Run 1: 39 requests", "Run 2: 39 requests", "Medians of", "p99", "at least 98.00%", "ms late at p50"):
         assert part in text
+    narrow = Console(width=40, record=True, file=io.StringIO())
+    render_comparison(found, narrow)
+    assert "…" not in text + narrow.export_text()  # no figure is cut
 
 
 def test_a_service_that_is_there_with_the_same_settings_is_taken_and_stays(tmp_path: Path) -> None:
@@ -218,7 +221,9 @@ def test_what_cannot_be_compared_is_refused_by_name(server: FakeServer, changes:
         compare(prepared(**changes), server.first.http)
 
 
-@pytest.mark.parametrize("url", ["ftp://127.0.0.1:1", "https://127.0.0.1:1", "nowhere", "http://"])
+@pytest.mark.parametrize(
+    "url", ["ftp://127.0.0.1:1", "https://127.0.0.1:1", "nowhere", "http://", "http://h:99999", "http://[::1"]
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     """By the option's name."""
     with pytest.raises(AksError, match="--against"):
@@ -295,3 +300,32 @@ def test_a_clock_that_somebody_moves_makes_the_run_tell_nothing(server: FakeServ
         mover.join()
     assert "clock went off by" in found["runs"][0]["meaningless"]
     assert found["met"] is False
+
+
+def test_a_service_that_others_call_too_makes_the_run_tell_nothing(tmp_path: Path) -> None:
+    """As one that `akstwin serve --scenario` calls by itself."""
+    settings = Settings(port=0, tls_port=0, folder=tmp_path, scenario=scenario(duration="10m"), seed=77)
+    with running(settings) as server:
+        found = compare(prepared(), server.first.http)
+    assert "more requests, which the scenario does not know" in found["runs"][0]["meaningless"]
+    assert found["met"] is False
+
+
+def test_a_server_that_dies_in_the_middle_is_named(tmp_path: Path) -> None:
+    """In one line, with its address."""
+    command = [sys.executable, "-m", "akstwin", "serve", "--port", "0", "--tls-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as served:
+        assert served.stdout is not None
+        url = served.stdout.readline().split()[2]
+
+        def kill() -> None:
+            with httpx.Client(base_url=url) as client:
+                while client.get("/_akstwin/journal").json()["total"] < 60:
+                    pass
+            served.kill()
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        with pytest.raises(AksError, match=url.removeprefix("http://")):
+            compare(prepared(), url)
+        killer.join()
