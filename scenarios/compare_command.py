@@ -1,5 +1,6 @@
 """The command `compare`. It imports the simulator and the client only when it is called."""
 
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,17 @@ if TYPE_CHECKING:
     from akstwin.scenarios.load import Prepared
 
 _FILE = click.Path(path_type=Path)
+
+
+class _Number(click.FloatRange):
+    """A number in a range; what is no number compares with nothing, and so is not in it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """As click does."""
+        number: float = super().convert(value, param, ctx)
+        if isnan(number):
+            self.fail(f"{value} is not a number", param, ctx)
+        return number
 
 
 @click.command()
@@ -31,7 +43,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--gate", is_flag=True, help="Exit with 1 if one of the following does not hold in every run.")
 @click.option(
     "--same-status",
-    type=click.FloatRange(0, 1),
+    type=_Number(0, 1),
     default=0.98,
     show_default=True,
     metavar="SHARE",
@@ -39,7 +51,7 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option(
     "--refused-within",
-    type=click.FloatRange(min=0),
+    type=_Number(min=0),
     default=2.0,
     show_default=True,
     metavar="POINTS",
@@ -47,7 +59,7 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option(
     "--latency-within",
-    type=click.FloatRange(min=0),
+    type=_Number(min=0),
     metavar="SHARE",
     help="Most by which the medians of p50 and p95 may be off; not asked for unless given.",
 )

@@ -22,12 +22,13 @@ class ServerError(AksError):
         call: the method and the address.
         status: of the answer.
         said: what stood in it.
+        code: the error's name on the wire, if it had one.
     """
 
-    def __init__(self, call: str, status: int, said: str) -> None:
+    def __init__(self, call: str, status: int, said: str, code: str | None = None) -> None:
         super().__init__(call, status, said)
         self.status_hint = status
-        self.code = "ServerError" if status >= 500 else "BadRequest"
+        self.code = code or ("ServerError" if status >= 500 else "BadRequest")
 
     def __str__(self) -> str:
         call, status, said = self.args
@@ -55,7 +56,9 @@ def refusal(method: str, url: str | httpx.URL, response: httpx.Response) -> AksE
     message, told, exact = _told(response)
     kind = _KINDS.get(status)
     if not told or not (kind or status == 400):
-        return ServerError(call, status, message) if kind is None else kind(f"{call}: {status} {message}".rstrip())
+        if kind is None:
+            return ServerError(call, status, message, _code(response) if told else None)
+        return kind(f"{call}: {status} {message}".rstrip())
     if kind:
         return kind(message)
     return AksError(message) if exact == AksError.__name__ else _bad_request(message)
@@ -75,6 +78,13 @@ def _told(response: httpx.Response) -> tuple[str, bool, str | None]:
         return error["message"], True, None
     text = response.text.strip()
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…", False, None
+
+
+def _code(response: httpx.Response) -> str | None:
+    """The error's name on the wire."""
+    body = response.json()
+    code = body.get("error", body).get("code")
+    return code if isinstance(code, str) else None
 
 
 def _bad_request(message: str) -> AksError:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import Body, FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
+from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from akstwin.domain.units import read_duration
@@ -37,7 +39,15 @@ Json = dict[str, Any]
 PAGE: Final = Path(__file__).with_name("page.html")
 _POLICY: Final = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'"
 _STREAM: Final[Json] = {"content": {"text/event-stream": {}}}
-_Given = Annotated[Any, Body()]
+
+
+def _is_json(given: Any) -> Any:
+    if isinstance(given, bytes):  # it was sent as something else, and not read
+        raise PydanticCustomError("content_type", "expected JSON, with the header Content-Type: application/json")
+    return given
+
+
+_Given = Annotated[Any, Body(), AfterValidator(_is_json)]
 _Since = Annotated[int, Query(ge=0, le=1 << 62)]
 
 

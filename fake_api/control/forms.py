@@ -1,15 +1,15 @@
 """Faults that only a server has: connections that break, answers that are late or cut short, management calls refused."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from akstwin.clock import Micros
 from akstwin.domain.faults import Fault
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import Duration
 from akstwin.domain.words import nearest
-from akstwin.fake_api.control.operations import OPERATIONS
+from akstwin.fake_api.control.operations import OPERATIONS, SCORING
 
 
 def _operation(value: Any) -> Any:
@@ -29,7 +29,8 @@ class WireFault(Spec):
         lasts: for how long; absent: until it is ended.
         service: only requests for this service.
         operation: `score`, `swagger`, `management` or one management operation.
-        share: of the requests that it is meant for, drawn by seed and number.
+        share: of the requests that it is meant for, drawn by seed and identity: what the client calls the request, and the
+            attempt; or its number.
         count: how often it strikes at most.
         seed: of the draw, beside the workspace's own.
     """
@@ -53,6 +54,15 @@ class _OnAnswers(WireFault):
 
     version: str | None = None
     slower_than: Duration | None = None
+
+    @model_validator(mode="after")
+    def _knows_the_answer(self) -> Self:
+        told = [name for name in ("version", "slower_than") if getattr(self, name) is not None]
+        if told and getattr(self, "before", False):
+            raise ValueError(f"no {told[0]} beside `before`: whose the answer would be is known only when it is ready")
+        if told and self.operation not in (None, *SCORING):
+            raise ValueError(f"no {told[0]} beside operation {self.operation}: only what is scored has one")
+        return self
 
 
 class DropConnection(_OnAnswers):
@@ -89,6 +99,12 @@ class RefuseManagement(WireFault):
     kind: Literal["refuse_management"]
     status: Literal[409, 429, 500, 502, 503]
     retry_after: Annotated[int, Field(ge=0)] | None = Field(default=None, description="seconds, sent as Retry-After")
+
+    @model_validator(mode="after")
+    def _is_management(self) -> Self:
+        if self.operation in SCORING:
+            raise ValueError(f"an operation of the management side, not {self.operation}: a 503 there has a cause")
+        return self
 
 
 Wire = Annotated[

@@ -6,8 +6,8 @@ from typing import Final
 
 from akstwin.errors import AksError
 from akstwin.fake_api.control.connection import break_off
-from akstwin.fake_api.control.forms import RefuseManagement, ResetConnection
-from akstwin.fake_api.control.interference import Armed, Interference, before
+from akstwin.fake_api.control.forms import DropConnection, RefuseManagement, ResetConnection
+from akstwin.fake_api.control.interference import Interference, before
 from akstwin.fake_api.control.journal import Journal
 from akstwin.fake_api.control.operations import nearest_route, operation_of
 from akstwin.fake_api.workspace import ServedWorkspace
@@ -48,50 +48,67 @@ class Gate:
             send: takes its answer.
         """
         operation, service = operation_of(scope["method"], scope["path"])
-        if self._interference.active:
-            striking = self._striking(scope, operation, service)
-            if striking:
-                cut = next((each for each in striking if before(each.fault)), None)
-                if cut is not None:
-                    await break_off(receive, send, reset=isinstance(cut.fault, ResetConnection))
-                    return
-                refusal = next((each.fault for each in striking if isinstance(each.fault, RefuseManagement)), None)
-                send = self._interference.broken_send(striking, receive, send)
-                if refusal is not None:
-                    await _refuse(send, refusal, operation)
-                    return
         if operation is None:
-            send = self._watched(scope, send)
-        await rest(scope, receive, send)
-
-    def _striking(self, scope: Scope, operation: str | None, service: str | None) -> list[Armed]:
+            rest = self._watched(rest)
+        if not self._interference.active:
+            await rest(scope, receive, send)
+            return
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         striking = self._interference.meets(service, operation, headers)
-        if striking:
-            status = next((each.fault.status for each in striking if isinstance(each.fault, RefuseManagement)), 0)
-            ids = tuple(each.id for each in striking)
-            now = self._workspace.clock.now()
-            self._journal.broken(now, service, headers, scope["method"], scope["path"], ids, status)
-        return striking
+        if not striking:
+            await rest(scope, receive, send)
+            return
+        refusal = next((each.fault for each in striking if isinstance(each.fault, RefuseManagement)), None)
+        if refusal is not None:
+            rest = _refused(refusal, operation)
+        arrived, status = self._workspace.clock.now(), 0
+        lost = any(isinstance(each.fault, DropConnection | ResetConnection) for each in striking)
+        cut = next((each.fault for each in striking if before(each.fault)), None)
+        broken = self._interference.broken_send(striking, receive, send)
 
-    def _watched(self, scope: Scope, send: Send) -> Send:
+        async def told(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start" and not lost:
+                status = message["status"]
+            await broken(message)
+
+        try:
+            if cut is not None:
+                await break_off(receive, send, reset=isinstance(cut, ResetConnection))
+            else:
+                await rest(scope, receive, told)
+        finally:
+            self._journal.broken(
+                arrived, service, headers, scope["method"], scope["path"], tuple(each.id for each in striking), status,
+                self._workspace.clock.now(),
+            )  # fmt: skip
+
+    def _watched(self, rest: App) -> App:
         """Nothing of that name is known here: if it is refused, it is told what is like it."""
 
-        async def watch(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in _NOT_SERVED:
-                method, path = scope["method"], scope["path"]
-                note = nearest_route(method, path, self._workspace.backend.driver.services)
-                self._journal.missed(self._workspace.clock.now(), method, path, message["status"], note)
-            await send(message)
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            async def watch(message: Message) -> None:
+                if message["type"] == "http.response.start" and message["status"] in _NOT_SERVED:
+                    method, path = scope["method"], scope["path"]
+                    note = nearest_route(method, path, self._workspace.backend.driver.services)
+                    self._journal.missed(self._workspace.clock.now(), method, path, message["status"], note)
+                await send(message)
 
-        return watch
+            await rest(scope, receive, watch)
+
+        return watched
 
 
-async def _refuse(send: Send, fault: RefuseManagement, operation: str | None) -> None:
-    text = f"{operation or 'the call'} is refused on purpose"
-    body = json.dumps({**AksError(text).body(), "code": _CODES[fault.status], "statusCode": fault.status}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if fault.retry_after is not None:
-        headers.append((b"retry-after", str(fault.retry_after).encode()))
-    await send({"type": "http.response.start", "status": fault.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _refused(fault: RefuseManagement, operation: str | None) -> App:
+    """Answers in the place of whoever would have."""
+
+    async def refuse(_scope: Scope, _receive: Receive, send: Send) -> None:
+        text = f"{operation or 'the call'} is refused on purpose"
+        body = json.dumps({**AksError(text).body(), "code": _CODES[fault.status], "statusCode": fault.status}).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        if fault.retry_after is not None:
+            headers.append((b"retry-after", str(fault.retry_after).encode()))
+        await send({"type": "http.response.start", "status": fault.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return refuse

@@ -95,13 +95,14 @@ class Journal:
 
     def broken(
         self, at: int, service: str | None, headers: Iterable[tuple[str, str]], method: str, path: str,
-        faults: tuple[str, ...], status: int = 0,
+        faults: tuple[str, ...], status: int = 0, answered: int | None = None,
     ) -> None:  # fmt: skip
-        """A request met a fault before anybody saw it; status 0: its connection ended without an answer."""
+        """A request met a fault; status 0: its connection ended without an answer. `answered`: when it ended, if later."""
         self.total = number = self.total + 1
         service, path = service and service[:_LONGEST_NAME], path[:_LONGEST_NAME]
         self._rows.append((
-            number, service, None, None, at, None, None, at, status, None, client_id(headers), method, path, faults, None
+            number, service, None, None, at, None, None, at if answered is None else answered, status, None,
+            client_id(headers), method, path, faults, None,
         ))  # fmt: skip
 
     def missed(self, at: int, method: str, path: str, status: int, note: str) -> None:

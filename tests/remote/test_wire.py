@@ -230,6 +230,12 @@ def test_filters_that_a_query_cannot_carry(azure: Any) -> None:
         (412, {"message": "used"}, InUse, "used"),
         (403, {"message": "who?"}, AksError, f"GET {MM}/services/s: the server answered 403: who?"),
         (500, "oh", AksError, f"GET {MM}/services/s: the server answered 500: oh"),
+        (
+            429,
+            {"message": "less", "code": "TooManyRequests"},
+            AksError,
+            f"GET {MM}/services/s: the server answered 429: less",
+        ),
         (404, "no", NotFound, f"GET {MM}/services/s: 404 no"),
         (400, "", AksError, f"GET {MM}/services/s: the server answered 400"),
     ],
@@ -245,6 +251,8 @@ def test_statuses_are_errors(status: int, body: Any, kind: type[AksError], messa
     assert type(caught.value) is kind or kind is AksError
     assert caught.value.status_hint == status
     assert caught.value.body()["statusCode"] == status
+    if isinstance(body, dict) and "code" in body:
+        assert caught.value.body()["code"] == body["code"]
 
 
 def test_a_setting_that_was_refused_is_known() -> None:

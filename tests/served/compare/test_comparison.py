@@ -267,6 +267,7 @@ def test_the_command_gates_and_writes(server: FakeServer, tmp_path: Path) -> Non
         (["short.yaml", "--against", "http://127.0.0.1:9"], "127.0.0.1:9"),
         (["short.yaml"], "--against"),
         (["short.yaml", "--against", "http://127.0.0.1:9", "--runs", "0"], "--runs"),
+        (["short.yaml", "--against", "http://127.0.0.1:9", "--same-status", "nan"], "--same-status"),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(options: list[str], said: str, tmp_path: Path) -> None:

@@ -372,6 +372,9 @@ class TestRim:
                 "/_akstwin/clock", content=b"{bad", headers={"content-type": "application/json"}
             )
             assert (refused.status_code, refused.json()["code"]) == (400, "BadRequest")
+            form = await town.http.post("/_akstwin/faults", content=b'{"kind": "replica_kill"}')
+            assert form.status_code == 400
+            assert form.json()["message"] == "body: expected JSON, with the header Content-Type: application/json"
             deep = await town.http.post(
                 "/_akstwin/clock", content=b"[" * 200_000, headers={"content-type": "application/json"}
             )

@@ -370,6 +370,25 @@ class TestManagement:
 
         serve(scene)
 
+    def test_what_gets_through_is_told_as_it_was(self, serve: Serve) -> None:
+        """A late answer, and one cut short: the journal has its status, and when it went."""
+
+        async def scene(town: Town) -> None:
+            town.deploy()
+            began = (await town.call("GET", "clock"))["now"]
+            for given in ({"kind": "delay_answer", "by": "2s"}, {"kind": "truncate_body", "keep": 0.5}):
+                await town.call("POST", "faults", {**given, "operation": "get_service", "count": 1})
+            identity = town.workspace.backend.identity
+            given = {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJ0aWQiOiJhZGZzIn0.eA"}
+            with pytest.raises(httpx.RemoteProtocolError):
+                await town.http.get(f"/modelmanagement/v1.0{identity.resource_id}/services/svc", headers=given)
+            (entry,) = await town.journal(service="svc")
+            assert (entry.status, entry.faults) == (200, ("f1", "f2"))
+            assert entry.answered - entry.arrived >= 2_000_000
+            assert entry.arrived - began < 2_000_000
+
+        serve(scene)
+
     def test_control_is_spared(self, serve: Serve) -> None:
         """Or nobody could end it."""
 
@@ -399,6 +418,10 @@ class TestTheList:
             ({"kind": "refuse_management", "status": 404}, "fault.status"),
             ({"kind": "refuse_management", "status": 409, "count": 0}, "fault.count"),
             ({"kind": "drop_connection", "lasts": "soon"}, "fault.lasts"),
+            ({"kind": "drop_connection", "before": True, "version": "green"}, "no version beside `before`"),
+            ({"kind": "reset_connection", "before": True, "slower_than": "1s"}, "no slower_than beside `before`"),
+            ({"kind": "delay_answer", "by": "1s", "operation": "management", "version": "v"}, "only what is scored"),
+            ({"kind": "refuse_management", "status": 503, "operation": "score"}, "management side, not score"),
         ],
     )
     def test_refusals(self, serve: Serve, given: Any, told: str) -> None:
