@@ -61,27 +61,20 @@ class Gate:
         refusal = next((each.fault for each in striking if isinstance(each.fault, RefuseManagement)), None)
         if refusal is not None:
             rest = _refused(refusal, operation)
-        arrived, status = self._workspace.clock.now(), 0
-        lost = any(isinstance(each.fault, DropConnection | ResetConnection) for each in striking)
+        ids, arrived = tuple(each.id for each in striking), self._workspace.clock.now()
+
+        def note(status: int) -> None:
+            now = self._workspace.clock.now()
+            self._journal.broken(arrived, service, headers, scope["method"], scope["path"], ids, status, now)
+
         cut = next((each.fault for each in striking if before(each.fault)), None)
+        if cut is not None:
+            note(0)
+            await break_off(receive, send, reset=isinstance(cut, ResetConnection))
+            return
+        lost = any(isinstance(each.fault, DropConnection | ResetConnection) for each in striking)
         broken = self._interference.broken_send(striking, receive, send)
-
-        async def told(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start" and not lost:
-                status = message["status"]
-            await broken(message)
-
-        try:
-            if cut is not None:
-                await break_off(receive, send, reset=isinstance(cut, ResetConnection))
-            else:
-                await rest(scope, receive, told)
-        finally:
-            self._journal.broken(
-                arrived, service, headers, scope["method"], scope["path"], tuple(each.id for each in striking), status,
-                self._workspace.clock.now(),
-            )  # fmt: skip
+        await _told(rest, scope, receive, broken, note, lost=lost)
 
     def _watched(self, rest: App) -> App:
         """Nothing of that name is known here: if it is refused, it is told what is like it."""
@@ -97,6 +90,34 @@ class Gate:
             await rest(scope, receive, watch)
 
         return watched
+
+
+async def _told(
+    rest: App, scope: Scope, receive: Receive, send: Send, note: Callable[[int], None], *, lost: bool
+) -> None:
+    """Pass a call on whose answer meets faults; its status is noted once, 0 if the answer gets lost.
+
+    It is noted when the answer goes, and before its client has the whole of it.
+    """
+    noted = False
+
+    def once(status: int) -> None:
+        nonlocal noted
+        if not noted:
+            noted = True
+            note(status)
+
+    async def tell(message: Message) -> None:
+        if lost:
+            once(0)
+        await send(message)
+        if message["type"] == "http.response.start":
+            once(message["status"])
+
+    try:
+        await rest(scope, receive, tell)
+    finally:
+        once(0)  # its client went away, or it failed inside
 
 
 def _refused(fault: RefuseManagement, operation: str | None) -> App:
