@@ -58,7 +58,7 @@ class PlaneListener(Protocol):
         ...
 
     def readiness_changed(self, replica: int, ready: bool) -> None:
-        """The readiness probe has come to another verdict."""
+        """The readiness probe has come to another verdict than the one reported last; after `restore`, to any."""
         ...
 
 
@@ -95,8 +95,14 @@ class DataPlane(Protocol):
         ...
 
     # What becomes of containers.
-    def start_container(self, replica: int, spec: ContainerSpec) -> None:
-        """It starts: connections are taken, `init()` runs."""
+    def start_container(self, replica: int, spec: ContainerSpec, *, ready: bool = False) -> None:
+        """It starts: connections are taken, `init()` runs.
+
+        Args:
+            replica: its number.
+            spec: what it is like.
+            ready: whether its readiness probe counts as passed: its start lies in the past.
+        """
         ...
 
     def initialise_container(self, replica: int) -> InitOutcome:
@@ -120,16 +126,28 @@ class DataPlane(Protocol):
         """Its node is back."""
         ...
 
-    def hang(self, replica: int) -> None:
-        """It stops answering."""
+    def hang(self, replica: int, fault: int) -> None:
+        """Its container stops answering, until every fault that holds it is over or the container has ended.
+
+        Args:
+            replica: whose container.
+            fault: a number that names the fault.
+        """
         ...
 
-    def resume(self, replica: int) -> None:
-        """It goes on where it stopped."""
+    def resume(self, replica: int, fault: int) -> None:
+        """The fault is over; a container that no other one holds goes on where it stopped."""
         ...
 
-    def slow_down(self, replica: int, factor: float) -> None:
-        """Requests that start on it take this many times as long; 1: as ever."""
+    def slow_down(self, replica: int, fault: int, factor: float) -> None:
+        """Requests that start in its container take this many times as long, until the fault is over or the container has ended.
+
+        The factors of several faults are multiplied, the smallest first.
+        """
+        ...
+
+    def speed_up(self, replica: int, fault: int) -> None:
+        """The fault is over."""
         ...
 
     def crash_on_request(self, version: str, request: int, *, every: bool, times: int) -> None:

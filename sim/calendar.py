@@ -3,14 +3,18 @@
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from heapq import heappush
 
 from simpy import Environment, Event
 from simpy.core import Infinity
 
 from akstwin.clock import Micros
-from akstwin.engine.schedule import Order
+from akstwin.engine.schedule import KEY_BITS, Order, key
 
-__all__ = ["Calendar", "Order", "Timer"]
+__all__ = ["Calendar", "Order", "Timer", "key"]
+
+_CLASSES = [order << KEY_BITS for order in Order]
+"""First priority of each class: a key is added to it."""
 
 
 class Timer(Event):
@@ -57,17 +61,24 @@ class Calendar(Environment):
         """The present."""
         return self._now  # type: ignore[return-value]  # it starts at 0 and only whole numbers are added
 
-    def at(self, instant: int, order: Order, action: Callable[[], None]) -> Timer:
-        """Do `action` at `instant`; an instant that has passed is a bug."""
+    def at(self, instant: int, order: Order, action: Callable[[], None], key: int = 0) -> Timer:
+        """Do `action` at `instant`; an instant that has passed is a bug.
+
+        Args:
+            instant: when.
+            order: its class: classes take turns at one instant.
+            action: what to do.
+            key: of two events of one class at one instant the one with the smaller key goes first, then the one that was
+                scheduled first.
+        """
         timer = Timer(self, action)
-        delay = instant - self.now
-        assert delay >= 0, f"nothing can be done {-delay} µs ago"  # noqa: S101
-        self.schedule(timer, order, delay)  # type: ignore[arg-type]
+        assert instant >= self._now, f"nothing can be done {self._now - instant} µs ago"  # noqa: S101
+        heappush(self._queue, (instant, _CLASSES[order] + key, next(self._eid), timer))  # type: ignore[misc]
         return timer
 
-    def after(self, span: int, order: Order, action: Callable[[], None]) -> Timer:
+    def after(self, span: int, order: Order, action: Callable[[], None], key: int = 0) -> Timer:
         """Do `action` in `span` from now."""
-        return self.at(self.now + span, order, action)
+        return self.at(self._now + span, order, action, key)  # type: ignore[arg-type]
 
     def peek(self) -> float:
         """When something happens next; infinity: never."""

@@ -33,7 +33,7 @@ from akstwin.domain.service import ServiceSpec, Split, VersionSpec
 from akstwin.domain.usage import Usage
 from akstwin.engine.requests import Recorders
 from akstwin.errors import InvalidSetting
-from akstwin.sim.calendar import Calendar, Order, Timer
+from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pod, Pods, PodTemplate, stretch
@@ -155,6 +155,7 @@ class ServiceController:
         self._wake_instant: Micros | None = None
         self._deployed = False
         self._ending = False
+        self._lagged = 0  # changes sent to the router so far: they arrive in their order
 
     def _new(self, version: VersionSpec, *, revision: int) -> Deployment:
         return Deployment(version, version, revision, self.name, version.settings.initial_replicas)
@@ -673,4 +674,5 @@ class ServiceController:
         return Facts(wanted, available, rolled, since, message, shortage, crashing, restarts, self.ended)
 
     def _after_lag(self, action: Callable[[], None]) -> None:
-        self._calendar.after(self._assumptions.router_lag, Order.CLUSTER, action)
+        self._lagged += 1
+        self._calendar.after(self._assumptions.router_lag, Order.ROUTER_VIEW, action, key(0, self._lagged))

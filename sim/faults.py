@@ -16,7 +16,7 @@ from akstwin.domain.faults import (
 from akstwin.domain.words import nearest
 from akstwin.engine.requests import Recorders
 from akstwin.errors import InvalidSetting
-from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.controller import ServiceController
 from akstwin.sim.pods import Pod, Pods
 
@@ -50,6 +50,53 @@ def a_version(known: Sequence[str], given: str) -> str:
     return f"a version: {there}{nearest(given, known)}"
 
 
+class InjectedFault:
+    """One fault: planned, then active, then over. Faults of one kind on one victim add up.
+
+    Args:
+        number: 1, 2, … in the order in which faults were given; orders those of one instant.
+        fault: what it is.
+        service: whose replicas, or on whose cluster.
+
+    Attributes:
+        struck: whether it has begun.
+        over: whether it has ended, by itself or by `end`; a fault that only strikes is over at once.
+    """
+
+    def __init__(self, number: int, fault: Fault, service: ServiceController) -> None:
+        self.number = number
+        self.fault = fault
+        self.service = service
+        self.struck = False
+        self.over = False
+        self._undo: list[Callable[[], None]] = []
+        self._timers: list[Timer] = []
+
+    def wake(self, timer: Timer) -> None:
+        """Keep what will begin or end it, to cancel it with the fault."""
+        self._timers.append(timer)
+
+    def begin(self, undo: list[Callable[[], None]]) -> None:
+        """It strikes now.
+
+        Args:
+            undo: what its end does; nothing: what it did lasts.
+        """
+        self.struck = True
+        self._undo = undo
+        self.over = isinstance(self.fault, ReplicaKill)
+
+    def end(self) -> None:
+        """What it does is undone; before its time it never strikes. A second time is no mistake."""
+        if self.over:
+            return
+        self.over = True
+        for timer in self._timers:
+            timer.cancel()
+        for undo in self._undo:
+            undo()
+
+
 class Faults:
     """Plans faults and their ends.
 
@@ -63,41 +110,62 @@ class Faults:
         self._calendar = calendar
         self._pods = pods
         self._recorders = recorders
+        self._latest = 0
 
-    def plan(self, fault: Fault, service: ServiceController) -> None:
-        """Put the fault on the calendar."""
-        self._calendar.at(fault.at, Order.FAULT, lambda: self._strike(fault, service))
+    def plan(self, fault: Fault, service: ServiceController) -> InjectedFault:
+        """Put the fault on the calendar; its end follows `lasts` after it has struck.
 
-    def _strike(self, fault: Fault, service: ServiceController) -> None:  # noqa: C901 - one case a kind
+        Returns:
+            The fault, to see whether it has struck and to end it before.
+        """
+        self._latest += 1
+        injected = InjectedFault(self._latest, fault, service)
+        injected.wake(self._calendar.at(fault.at, Order.FAULT, lambda: self._strike(injected), key(injected.number)))
+        return injected
+
+    def _strike(self, injected: InjectedFault) -> None:
+        injected.begin(self._break(injected.number, injected.fault, injected.service))
+        lasts = getattr(injected.fault, "lasts", None)
+        if lasts is not None:
+            injected.wake(self._calendar.after(lasts, Order.FAULT, injected.end, key(injected.number)))
+
+    def _break(  # noqa: C901 - one case a kind
+        self, number: int, fault: Fault, service: ServiceController
+    ) -> list[Callable[[], None]]:
+        """Break what the fault breaks; returns what mends it again."""
         version = getattr(fault, "version", None) or service.default
-        lasts = getattr(fault, "lasts", None)
+        plane, pods = service.plane, self._pods
         match fault:
             case NodeLoss(node=node):
                 self._note(fault.kind, f"node {node}")
-                self._pods.lose_node(node)
-                self._ends(lasts, lambda: self._pods.restore_node(node))
+                pods.lose_node(node)
+                return [partial(pods.restore_node, node)]
             case ReplicaKill():
                 for pod in self._victims(fault, service, version):
-                    service.plane.kill_container(pod.number)
+                    plane.kill_container(pod.number)
+                return []
             case ReplicaHang():
-                for pod in self._victims(fault, service, version):
-                    service.plane.hang(pod.number)
-                    self._ends(lasts, partial(service.plane.resume, pod.number))
+                hung = self._victims(fault, service, version)
+                for pod in hung:
+                    plane.hang(pod.number, number)
+                return [partial(plane.resume, pod.number, number) for pod in hung]
             case SlowReplica(factor=factor):
-                for pod in self._victims(fault, service, version):
-                    service.plane.slow_down(pod.number, factor)
-                    self._ends(lasts, partial(service.plane.slow_down, pod.number, 1.0))
+                slowed = self._victims(fault, service, version)
+                for pod in slowed:
+                    plane.slow_down(pod.number, number, factor)
+                return [partial(plane.speed_up, pod.number, number) for pod in slowed]
             case InitFailure():
                 self._note(fault.kind, version)
-                self._pods.fail_init(service, version, failing=True)
-                self._ends(lasts, lambda: self._pods.fail_init(service, version, failing=False))
+                pods.fail_init(service, version, failing=True)
+                return [partial(pods.fail_init, service, version, failing=False)]
             case ImagePullSlow(factor=factor):
                 self._note(fault.kind, f"times {factor:g}")
-                self._pods.slow_pulls(factor)
-                self._ends(lasts, lambda: self._pods.normal_pulls(factor))
+                pods.slow_pulls(factor)
+                return [partial(pods.normal_pulls, factor)]
             case CrashOnRequest():
                 self._note(fault.kind, version)
-                service.plane.crash_on_request(version, fault.request, every=fault.every, times=fault.times)
+                plane.crash_on_request(version, fault.request, every=fault.every, times=fault.times)
+                return []
 
     def _victims(
         self, fault: ReplicaKill | ReplicaHang | SlowReplica, service: ServiceController, version: str
@@ -107,10 +175,6 @@ class Faults:
         names = ", ".join(pod.name for pod in victims)
         self._note(fault.kind, version, names or "no ready replica: nothing to break")
         return victims
-
-    def _ends(self, lasts: int | None, action: Callable[[], None]) -> None:
-        if lasts is not None:
-            self._calendar.after(lasts, Order.FAULT, action)
 
     def _note(self, kind: str, subject: str, detail: str = "") -> None:
         self._recorders.happened(self._calendar.now, f"fault_{kind}", subject, detail)

@@ -190,7 +190,7 @@ class Nodes:
                 else:
                     self._remove(node)
         self._calendar.after(
-            self._assumptions.node_autoscaler_scan, Order.CLUSTER, lambda: self._scan(pending, drain, joined)
+            self._assumptions.node_autoscaler_scan, Order.POD, lambda: self._scan(pending, drain, joined)
         )
 
     def _ask(self, joined: Callable[[], None]) -> None:
@@ -198,9 +198,9 @@ class Nodes:
         self._recorders.happened(self._calendar.now, "node_requested", "cluster")
         cap = self._assumptions.node_autoscaler_provision_cap
         if self._assumptions.node_provision <= cap:
-            self._calendar.after(self._assumptions.node_provision, Order.CLUSTER, lambda: self._joins(joined))
+            self._calendar.after(self._assumptions.node_provision, Order.POD, lambda: self._joins(joined))
         else:
-            self._calendar.after(cap, Order.CLUSTER, self._given_up)
+            self._calendar.after(cap, Order.POD, self._given_up)
 
     def _joins(self, joined: Callable[[], None]) -> None:
         self._coming -= 1

@@ -4,6 +4,7 @@ A pod's number is its replica's number in the data plane. What a pod tells the r
 decision to end it is known at once.
 """
 
+from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,7 @@ from akstwin.domain.resources import Resources
 from akstwin.domain.service import VersionSpec
 from akstwin.domain.units import megabytes, millicores
 from akstwin.engine.requests import Recorders
-from akstwin.sim.calendar import Calendar, Order, Timer
+from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Node, Nodes
 
@@ -69,6 +70,7 @@ class Pod:
         "state",
         "template",
         "timer",
+        "told",
         "unschedulable_since",
     )  # fmt: skip
 
@@ -85,6 +87,7 @@ class Pod:
         self.restarts = 0
         self.restarts_in_row = 0
         self.seen = False
+        self.told = 0  # messages to the router so far: they arrive in their order
         self.timer: Timer | None = None
         self.eviction: Timer | None = None
 
@@ -174,7 +177,7 @@ class Pods:
         pod.container_since = self._calendar.now
         for event in (PodEvent.SCHEDULED, PodEvent.PULLED, PodEvent.PASSED):
             pod.state = POD.step(pod.state, event)
-        owner.plane.start_container(pod.number, self._container(pod))
+        owner.plane.start_container(pod.number, self._container(pod), ready=True)
         outcome = owner.plane.initialise_container(pod.number)
         owner.plane.admit(pod.version, pod.number)
         pod.seen = True
@@ -242,7 +245,10 @@ class Pods:
             if pod.state in _WITH_CONTAINER:
                 pod.owner.plane.silence(pod.number)
         self._calendar.after(
-            self._assumptions.node_failure_detected, Order.CLUSTER, lambda: self._node_noticed(node, since)
+            self._assumptions.node_failure_detected,
+            Order.POD,
+            lambda: self._node_noticed(node, since),
+            key(0, node.number),
         )
 
     def restore_node(self, number: int) -> None:
@@ -283,7 +289,7 @@ class Pods:
 
     def slow_pulls(self, factor: float) -> None:
         """Pulls that begin from now on take this many times as long."""
-        self._pull_factors.append(factor)
+        insort(self._pull_factors, factor)  # multiplied in this order, whichever fault came first
 
     def normal_pulls(self, factor: float) -> None:
         """The end of `slow_pulls` with that factor."""
@@ -320,7 +326,7 @@ class Pods:
             pod.timer = None
 
     def _after(self, pod: Pod, span: int, action: Callable[[], None]) -> None:
-        pod.timer = self._calendar.after(span, Order.CLUSTER, action)
+        pod.timer = self._calendar.after(span, Order.POD, action, key(pod.number))
 
     def _find_node(self, pod: Pod) -> Node | None:
         version = pod.template.version
@@ -455,7 +461,8 @@ class Pods:
             else:
                 pod.owner.plane.suspend(pod.version, pod.number)
 
-        self._calendar.after(self._assumptions.router_lag, Order.CLUSTER, tell)
+        pod.told += 1
+        self._calendar.after(self._assumptions.router_lag, Order.ROUTER_VIEW, tell, key(pod.number, pod.told))
         self._changed(pod)
 
     # -- nodes
@@ -473,7 +480,7 @@ class Pods:
                 self._step(pod, PodEvent.LAPSED)
                 self._tell_router(pod)
             pod.eviction = self._calendar.after(
-                self._assumptions.node_eviction, Order.CLUSTER, partial(self._evict, pod)
+                self._assumptions.node_eviction, Order.POD, partial(self._evict, pod), key(pod.number, 1)
             )
 
     def _evict(self, pod: Pod) -> None:

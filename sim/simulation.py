@@ -20,7 +20,7 @@ from akstwin.domain.workload import Arrivals, Clients
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Order
 from akstwin.sim.driver import UNSET, Driver, Profile
-from akstwin.sim.faults import check_fault
+from akstwin.sim.faults import InjectedFault, check_fault
 from akstwin.sim.traffic import Traffic, TrafficEntries
 from akstwin.sim.world import SimulatedService
 
@@ -241,7 +241,7 @@ class Simulation:
     def fault(
         self, kind: str, *, at: Span = 0, service: str | None = None, cluster: str | None = None, **settings: Any
     ) -> None:
-        """Break something.
+        """Break something. Faults of one kind on one replica or node add up.
 
         Args:
             kind: `node_loss`, `replica_kill`, `replica_hang`, `slow_replica`, `init_failure`, `image_pull_slow` or
@@ -255,11 +255,21 @@ class Simulation:
             NotFound: no such service or cluster.
             AksError: a setting that is refused, with its name.
         """
-        told = read(_Broken, {"fault": {"kind": kind, "at": at, **settings}}).fault
-        fault = told.model_copy(update={"at": self._driver.calendar.now + told.at})
-        target = self.target(service, cluster, kind)
+        self.inject({"kind": kind, "at": at, **settings}, service, cluster)
+
+    def inject(self, given: Mapping[str, Any], service: str | None, cluster: str | None) -> InjectedFault:
+        """`fault`, for callers that end it themselves.
+
+        Args:
+            given: `kind`, `at` and what else a fault of that kind has.
+            service: whose replicas; may be left out where there is one service.
+            cluster: whose nodes; may be left out where there is one cluster.
+        """
+        read_now = read(_Broken, {"fault": dict(given)}).fault
+        fault = read_now.model_copy(update={"at": self._driver.calendar.now + read_now.at})
+        target = self.target(service, cluster, fault.kind)
         check_fault("fault", fault, list(target.controller.deployments), len(target.world.nodes.all))
-        target.world.plan_fault(fault, target)
+        return target.world.plan_fault(fault, target)
 
     def advance(self, span: Span) -> None:
         """Let time pass: everything that falls into it happens.

@@ -1,15 +1,19 @@
 """Who sends: arrivals, and the retries that answers cause."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from akstwin.domain.workload import Arrivals, Clients
 from akstwin.engine.plane import Plane
 from akstwin.engine.requests import Request
-from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.calendar import Calendar, Order, key
 from akstwin.sim.identity import RequestIdentity, split_draws
 from akstwin.sim.retries import Retries
 from akstwin.sim.streams import Draws
 from akstwin.sim.workload import Arrival, merged
+
+_ATTEMPT_BITS: Final = 12
+"""Retries at one instant go by entry, number and attempt; a client tries fewer than 4,096 times."""
 
 
 class Source:
@@ -72,14 +76,18 @@ class Source:
         wait = self._retries.wait(identity, request.status)
         if wait is not None:
             again = request.answered + wait
+            entry, number, attempt = request.entry, request.number, request.attempt + 1
             self._calendar.at(
-                again, Order.ARRIVAL, lambda: self._send(request.entry, request.number, request.attempt + 1)
+                again,
+                Order.RETRY,
+                lambda: self._send(entry, number, attempt),
+                key(entry, number << _ATTEMPT_BITS | attempt),
             )
 
     def _plan_next(self) -> None:
         self._next = next(self._arrivals, None)
         if self._next is not None:
-            self._calendar.at(self._next[0], Order.ARRIVAL, self._arrive)
+            self._calendar.at(self._next[0], Order.ARRIVAL, self._arrive, key(self._next[1] + 1))
 
     def _arrive(self) -> None:
         assert self._next is not None  # noqa: S101

@@ -22,7 +22,7 @@ from akstwin.errors import AksError
 from akstwin.policies.policy import Policy
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import CapacityObserver, Change, ServiceController
-from akstwin.sim.faults import Faults
+from akstwin.sim.faults import Faults, InjectedFault
 from akstwin.sim.identity import RequestIdentity, split_draws
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
@@ -111,9 +111,9 @@ class World:
         )
         return service
 
-    def plan_fault(self, fault: Fault, service: "SimulatedService") -> None:
+    def plan_fault(self, fault: Fault, service: "SimulatedService") -> InjectedFault:
         """Break something at its time."""
-        self._faults.plan(fault, service.controller)
+        return self._faults.plan(fault, service.controller)
 
     def run_until(self, instant: Micros) -> None:
         """Let everything happen up to `instant`, that instant included."""
@@ -148,11 +148,12 @@ class SimulatedService:
         self.on_answer: list[Callable[[Request], None]] = []
         assumed = world.assumptions
         rules = RouterRules(
-            assumed.max_queue_length,
-            assumed.when_no_replica_ready,
-            assumed.slot_released_on_timeout,
-            assumed.run_failure_status,
-            assumed.max_payload,
+            max_queue_length=assumed.max_queue_length,
+            when_no_replica_ready=assumed.when_no_replica_ready,
+            slot_released_on_timeout=assumed.slot_released_on_timeout,
+            refused_connection=assumed.refused_connection,
+            run_failure_status=assumed.run_failure_status,
+            max_payload=assumed.max_payload,
         )
         self.plane = Plane(
             spec.name, rules, PlaneSettings(assumed.router_overhead, assumed.worker_timeout), world.calendar,

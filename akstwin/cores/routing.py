@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Final, Literal, NamedTuple
 
-from akstwin.clock import NEVER, Micros
+from akstwin.clock import NEVER, SECOND, Micros
 from akstwin.domain.deployment import RouteSettings
 from akstwin.domain.lifecycles import REPLICA, ReplicaEvent, ReplicaState
 from akstwin.domain.reasons import Reason
@@ -87,17 +87,24 @@ class TokenAuth:
 
 @dataclass(frozen=True, slots=True)
 class RouterRules:
-    """The rules that rest on no published fact; keys of the assumptions (semantics §6.9)."""
+    """The rules that rest on no published fact; keys of the assumptions (semantics §6.9).
+
+    With `refused_connection: next_replica` a replica that refused a connection gets no request for `rest` µs, doubled with
+    each further refusal in a row up to `longest_rest`.
+    """
 
     max_queue_length: int | None = None
     when_no_replica_ready: Literal["refuse", "queue"] = "refuse"
     slot_released_on_timeout: Literal["at_once", "when_done"] = "at_once"
+    refused_connection: Literal[502, "next_replica"] = 502
     run_failure_status: int = 502
     max_payload: int = 100 * 10**6
+    rest: int = SECOND
+    longest_rest: int = 30 * SECOND
 
 
 class _Replica:
-    __slots__ = ("busy", "id", "released_at", "stamp", "state")
+    __slots__ = ("busy", "id", "refusals", "released_at", "rests_until", "stamp", "state")
 
     def __init__(self, number: int) -> None:
         self.id = number
@@ -105,6 +112,8 @@ class _Replica:
         self.busy = 0
         self.released_at = -1
         self.stamp = 0
+        self.refusals = 0  # connections refused in a row
+        self.rests_until = 0  # nothing is sent to it before; 0: it does not rest
 
 
 class _Alarms:
@@ -167,7 +176,7 @@ class _Version:
     def offer(self, replica: _Replica) -> None:
         """Put the replica where `take` finds it, if it can take a request."""
         replica.stamp += 1  # whatever was offered before is stale
-        if replica.state is ReplicaState.READY and replica.busy < self.settings.slots:
+        if replica.state is ReplicaState.READY and replica.busy < self.settings.slots and not replica.rests_until:
             if len(self.free) > _SPARE * len(self.replicas):
                 self.free = [offered for offered in self.free if offered[3] == offered[4].stamp]
                 heapify(self.free)
@@ -194,7 +203,7 @@ class Router:
         rules: what is assumed.
 
     Attributes:
-        next_timeout: call `expire_timeouts` then (NEVER: nothing runs).
+        next_timeout: call `expire_timeouts` then (NEVER: nothing runs, no replica rests).
         next_deadline: call `expire_queue` then (NEVER: nobody waits).
     """
 
@@ -208,8 +217,10 @@ class Router:
         self._versions: dict[str, _Version] = {}
         self._removed: list[_Version] = []  # with requests that still run
         self._waiting: dict[int, _Version] = {}
-        self._flights: dict[int, tuple[_Version, _Replica]] = {}
-        self._answered: dict[int, tuple[_Version, _Replica]] = {}  # timed out or aborted, slot still held
+        self._flights: dict[int, tuple[_Version, _Replica, int]] = {}  # where, and when its scoring time-out is
+        self._answered: dict[int, tuple[_Version, _Replica, int]] = {}  # timed out or aborted, slot still held
+        self._moved: set[int] = set()  # a replica refused their connection; another refusal is their answer
+        self._resting: list[tuple[int, int, int, _Version, _Replica]] = []  # until when, replica's number and stamp
         self._lost: set[int] = set()  # running as far as the router knows; no replica works on them any more
 
     def __repr__(self) -> str:
@@ -247,6 +258,7 @@ class Router:
         gone = self._versions.pop(version)
         gone.count(now)
         refused = [request for request in gone.queue if self._waiting.pop(request, None) is gone]
+        self._moved.difference_update(refused)
         gone.queued = 0
         gone.queue.clear()
         self._removed.append(gone)
@@ -283,9 +295,9 @@ class Router:
         Slots of requests that were answered before are free; the others hang, and their slots with them, until their time-out.
         """
         # First of all: a slot that comes free may be taken again in this very call.
-        self._lost.update(r for r, (of, on) in self._flights.items() if of.name == version and on.id == replica)
+        self._lost.update(r for r, (of, on, _) in self._flights.items() if of.name == version and on.id == replica)
         actions: list[Action] = []
-        for request in [r for r, (of, on) in self._answered.items() if of.name == version and on.id == replica]:
+        for request in [r for r, (of, on, _) in self._answered.items() if of.name == version and on.id == replica]:
             actions += self._end(request, now, 0, None, forwarded=False)
         return actions
 
@@ -302,6 +314,7 @@ class Router:
         if replica.state is ReplicaState.READY and was is not ReplicaState.READY:
             if replica.released_at < 0:
                 replica.released_at = now
+            replica.rests_until = replica.refusals = 0
             known.offer(replica)
             self._fill(known, now, actions)
         elif replica.state is not ReplicaState.READY:
@@ -348,11 +361,7 @@ class Router:
             return [Answer(request, version.name, 503, Reason.QUEUE_FULL, forwarded=False)]
         version.count(now)
         version.queue.append(request)
-        version.queued += 1
-        self._waiting[request] = version
-        deadline = now + version.settings.max_wait
-        version.deadlines.add(deadline, request)
-        self.next_deadline = min(self.next_deadline, deadline)
+        self._wait(request, version, now)
         return []
 
     def complete(self, request: int, now: int, status: int = 200, *, run_failed: bool = False) -> list[Action]:
@@ -369,13 +378,41 @@ class Router:
         return self._end(request, now, status, Reason.RUN_FAILED if status >= 500 else None, forwarded=True)
 
     def broken(self, request: int, now: int) -> list[Action]:
-        """The replica closed the connection, or refused it (R13). The router never tries another replica."""
+        """The replica closed the connection before its reply was complete (R13): the request is never sent again."""
         return self._end(request, now, 502, Reason.REPLICA_LOST, forwarded=True)
+
+    def refused(self, request: int, now: int) -> list[Action]:
+        """The replica refused the connection: not a byte of the request has left the router (R13).
+
+        With `refused_connection: 502` that is the answer. With `next_replica` the replica rests, and the request goes to
+        another ready one, once: at once where there is a free slot, else from the head of the queue, for up to another
+        `max_request_wait_time`. Without another ready replica the answer is 502.
+        """
+        flight = self._flights.get(request)
+        if self.rules.refused_connection == 502 or flight is None:
+            return self.broken(request, now)
+        version, replica, _ = flight
+        self._rest(version, replica, now)
+        others = version.ready - (replica.state is ReplicaState.READY)
+        if request in self._moved or self._versions.get(version.name) is not version or not others:
+            return self.broken(request, now)
+        del self._flights[request]
+        self._moved.add(request)
+        version.count(now)
+        version.busy -= 1
+        replica.busy -= 1
+        other = version.take()
+        if other is not None:
+            return [self._dispatch(request, version, other, now)]
+        version.queue.appendleft(request)
+        self._wait(request, version, now)
+        return []
 
     def abort(self, request: int, now: int) -> list[Action]:
         """The client went away. Waiting: dropped. Running: as after a time-out, the worker goes on."""
         version = self._waiting.pop(request, None)
         if version is not None:
+            self._moved.discard(request)
             version.count(now)
             version.queued -= 1
             return [Answer(request, version.name, 499, Reason.CLIENT_ABORTED, forwarded=False)]
@@ -384,17 +421,22 @@ class Router:
         return []
 
     def expire_timeouts(self, now: int) -> list[Action]:
-        """Answer what has run into its scoring time-out (R11). The worker goes on; the slot follows the rules."""
+        """Answer what has run into its scoring time-out (R11). The worker goes on; the slot follows the rules.
+
+        Replicas whose rest is over get requests again.
+        """
         actions: list[Action] = []
+        self._end_rests(now, actions)
         self._removed = [version for version in self._removed if version.busy]
         running = [*self._versions.values(), *self._removed]
         for version in running:
             due = version.timeouts.due
             while due and (due[0][0] <= now or due[0][1] not in self._flights):
                 _, request = due.popleft()
-                if request in self._flights:
+                if request in self._flights and self._flights[request][2] <= now:
                     actions += self._give_up(request, now, 504, Reason.SCORING_TIMEOUT)
-        self.next_timeout = min((v.timeouts.due[0][0] for v in running if v.timeouts.due), default=NEVER)
+        timeouts = min((v.timeouts.due[0][0] for v in running if v.timeouts.due), default=NEVER)
+        self.next_timeout = min(timeouts, self._resting[0][0]) if self._resting else timeouts
         return actions
 
     def expire_queue(self, now: int) -> list[Action]:
@@ -405,6 +447,7 @@ class Router:
             while due and (due[0][0] <= now or due[0][1] not in self._waiting):
                 _, request = due.popleft()
                 if self._waiting.pop(request, None) is not None:
+                    self._moved.discard(request)
                     version.count(now)
                     version.queued -= 1
                     actions.append(Answer(request, version.name, 503, Reason.QUEUE_DEADLINE, forwarded=False))
@@ -440,17 +483,42 @@ class Router:
     def requests_on(self, replica: int) -> list[int]:
         """Requests whose slots this replica holds, the earliest dispatched first."""
         held = [(r, flight) for flights in (self._flights, self._answered) for r, flight in flights.items()]
-        return sorted(request for request, (_, on) in held if on.id == replica)
+        return sorted(request for request, (_, on, _) in held if on.id == replica)
 
     # -- deciding
 
     def _dispatch(self, request: int, version: _Version, replica: _Replica, now: int) -> Dispatch:
         version.busy += 1
-        self._flights[request] = (version, replica)
         due = now + version.settings.scoring_timeout
+        self._flights[request] = (version, replica, due)
         version.timeouts.add(due, request)
         self.next_timeout = min(self.next_timeout, due)
         return Dispatch(request, version.name, replica.id)
+
+    def _wait(self, request: int, version: _Version, now: int) -> None:
+        """The request stands in the version's queue from now on (R8)."""
+        version.queued += 1
+        self._waiting[request] = version
+        deadline = now + version.settings.max_wait
+        version.deadlines.add(deadline, request)
+        self.next_deadline = min(self.next_deadline, deadline)
+
+    def _rest(self, version: _Version, replica: _Replica, now: int) -> None:
+        """Send the replica nothing for a while: it has refused a connection."""
+        replica.rests_until = now + min(self.rules.rest << replica.refusals, self.rules.longest_rest)
+        replica.refusals = min(replica.refusals + 1, 10)
+        replica.stamp += 1  # what was offered before is stale
+        heappush(self._resting, (replica.rests_until, replica.id, replica.stamp, version, replica))
+        self.next_timeout = min(self.next_timeout, replica.rests_until)
+
+    def _end_rests(self, now: int, actions: list[Action]) -> None:
+        while self._resting and self._resting[0][0] <= now:
+            until, _, _, version, replica = heappop(self._resting)
+            if replica.rests_until == until:  # else news of it has ended its rest
+                replica.rests_until = 0
+                version.offer(replica)
+                if version.queued:
+                    self._fill(version, now, actions)
 
     def _fill(self, version: _Version, now: int, actions: list[Action]) -> None:
         """Give waiting requests what slots there are, the longest waiting first (R8)."""
@@ -479,6 +547,9 @@ class Router:
         flight = self._flights.pop(request, None)
         if flight is not None:
             self._lost.discard(request)
+            self._moved.discard(request)
+            if reason is not Reason.REPLICA_LOST:
+                flight[1].refusals = 0
             flight[0].timeouts.forget(self._flights)
             actions: list[Action] = [Answer(request, flight[0].name, status, reason, forwarded)]
         else:
@@ -490,13 +561,14 @@ class Router:
         return actions
 
     def _give_up(self, request: int, now: int, status: int, reason: Reason) -> list[Action]:
-        version, replica = self._flights.pop(request)
+        version, replica, due = self._flights.pop(request)
+        self._moved.discard(request)
         actions: list[Action] = [Answer(request, version.name, status, reason, forwarded=False)]
         if self.rules.slot_released_on_timeout == "at_once" or request in self._lost:
             self._lost.discard(request)
             self._release(version, replica, now, actions)
         else:
-            self._answered[request] = (version, replica)
+            self._answered[request] = (version, replica, due)
         return actions
 
 

@@ -48,12 +48,19 @@ class Assumptions(Spec):
     slot_released_on_timeout: Literal["at_once", "when_done"] = _row(
         "at_once", "assumed", "no public statement", "When a replica's slot is free again after a scoring timeout."
     )
+    refused_connection: Literal[502, "next_replica"] = _row(
+        502,
+        "assumed",
+        "no public statement",
+        "What meets a request whose replica refuses the connection, before a byte of it has left the router: 502; or another "
+        "ready replica, once, while the first one gets none for 1 s, doubled with each refusal in a row up to 30 s.",
+    )
     run_failure_status: Literal[502, 500] = _row(502, "documented", "S4", "What the client sees when run() raises.")
     router_overhead: Duration = _row(
         Micros(3 * MILLISECOND),
         "documented",
         "S3: 3 ms mean, 15 ms p99 (the twin adds the mean to every forwarded request)",
-        "Time a forwarded request spends in the router, half before and half after; it occupies no slot.",
+        "Time that the router adds to the latency of a forwarded request, all of it after the reply; it occupies no slot.",
     )
     router_lag: Duration = _row(
         SECOND,

@@ -6,11 +6,12 @@ one that a server's clock steps.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from math import prod
 from typing import cast
 
 from akstwin.clock import NEVER, Micros
 from akstwin.cores.container import Container, Effect, Reached, Refused, Start
-from akstwin.cores.liveness import Probe
+from akstwin.cores.liveness import Probe, Verdict
 from akstwin.cores.routing import (
     Action,
     Credential,
@@ -23,24 +24,34 @@ from akstwin.cores.routing import (
     TokenCredential,
 )
 from akstwin.dataplane import ContainerSpec, InitOutcome, PlaneListener
-from akstwin.domain.deployment import RouteSettings
+from akstwin.domain.deployment import ProbeSettings, RouteSettings
 from akstwin.domain.service import Split
 from akstwin.domain.usage import Usage
 from akstwin.engine.contents import Contents, Later, asked_of, failure
 from akstwin.engine.draws import Draws
 from akstwin.engine.requests import Exchange, Recorders, Request
-from akstwin.engine.schedule import Order, Schedule, Timer
+from akstwin.engine.schedule import Order, Schedule, Timer, key
 from akstwin.worker import Hung, InitFailed, Ran, Ready, ReplicaLost, Reply, Started
 from akstwin.worker.replies import Replies
 
 
 @dataclass(slots=True)
 class _Probing:
-    """One probe of one container, with what is under way."""
+    """One probe of one container, with what is under way.
+
+    Attributes:
+        machine: when to probe, and what the answers come to.
+        changed: takes a new verdict.
+        well: the last verdict that the control plane knows; None: it has to be reported in any case.
+        key: of its events: the replica, then which probe.
+        number: of the probe that is out.
+        timer: of the next probe, or of the deadline of the one that is out.
+    """
 
     machine: Probe
-    healthy: Callable[[], None]
-    failed: Callable[[], None]
+    changed: Callable[[bool], None]
+    well: bool | None
+    key: int
     number: int = -1
     timer: Timer | None = None
 
@@ -71,6 +82,9 @@ class _Hosted:
 
     Attributes:
         later: the replies, where they come later; to ask for that at each request would cost more than all else here.
+        hangs: the faults that make it hang.
+        slowed: factors of the faults that slow it down, by fault.
+        factor: their product.
     """
 
     replica: int
@@ -84,6 +98,8 @@ class _Hosted:
     runs: dict[int, "_Run"] = field(default_factory=dict)
     probes: list[_Probing] = field(default_factory=list)
     grace: Timer | None = None
+    hangs: set[int] = field(default_factory=set)
+    slowed: dict[int, float] = field(default_factory=dict)
     factor: float = 1.0
     silent: bool = False
     process: bool = False
@@ -259,7 +275,7 @@ class Plane:
     def _send(self, dispatch: Dispatch) -> list[Action]:
         hosted = self._hosted.get(dispatch.replica)
         if hosted is None:
-            return self.router.broken(dispatch.request, self._calendar.now)
+            return self.router.refused(dispatch.request, self._calendar.now)
         if hosted.silent:
             return []  # hangs until its time-out
         hosted.held[dispatch.request] = self._requests[dispatch.request]
@@ -275,7 +291,7 @@ class Plane:
                     actions += self._start(hosted, effect.request)
             elif isinstance(effect, Refused):
                 del hosted.held[effect.request]
-                actions += self.router.broken(effect.request, self._calendar.now)
+                actions += self.router.refused(effect.request, self._calendar.now)
             elif isinstance(effect, Reached):
                 self._probe_reached(effect.probe)
             else:
@@ -363,7 +379,9 @@ class Plane:
         return run
 
     def _schedule(self, hosted: _Hosted, number: int, run: _Run) -> None:
-        run.timer = self._calendar.at(run.ends, Order.COMPLETION, lambda: self._done(hosted, number))
+        run.timer = self._calendar.at(
+            run.ends, Order.COMPLETION, lambda: self._done(hosted, number), key(hosted.replica, number)
+        )
 
     def _done(self, hosted: _Hosted, number: int) -> None:
         now = self._calendar.now
@@ -372,7 +390,9 @@ class Plane:
         if run.aborted or run.lost:
             effects = hosted.container.lose_worker(number)
             away = hosted.draws.worker_init_time(request)
-            self._calendar.after(away, Order.CLUSTER, lambda: self._worker_back(hosted))
+            self._calendar.after(
+                away, Order.WORKER_BACK, lambda: self._worker_back(hosted), key(hosted.replica, number)
+            )
             actions = self.router.broken(number, now) if run.lost else self.router.complete(number, now, 500)
         else:
             effects = hosted.container.finish(number)
@@ -414,7 +434,9 @@ class Plane:
         for request in lost:
             actions += self.router.broken(request, now)
         # Not in the middle of a decision: the listener may end or start other containers.
-        self._calendar.at(now, Order.CLUSTER, lambda: self._listener.container_exited(hosted.replica))
+        self._calendar.at(
+            now, Order.CONTAINER, lambda: self._listener.container_exited(hosted.replica), key(hosted.replica)
+        )
         return actions
 
     # -- alarms
@@ -474,14 +496,14 @@ class Plane:
 
     # -- DataPlane: what becomes of containers
 
-    def start_container(self, replica: int, spec: ContainerSpec) -> None:
+    def start_container(self, replica: int, spec: ContainerSpec, *, ready: bool = False) -> None:
         """It starts: connections are taken, `init()` runs."""
         now = self._calendar.now
         container = Container(spec.model.workers)
         replies = self._contents.replies(spec)
         hosted = _Hosted(replica, spec, self._draws(spec), container, now, replies, _as_later(replies))
         self._hosted[replica] = hosted
-        self._add_probes(hosted)
+        self._add_probes(hosted, ready=ready)
 
     def initialise_container(self, replica: int) -> InitOutcome:
         """The time that `init()` takes is over: what has become of it."""
@@ -540,7 +562,7 @@ class Plane:
         if hosted is None:  # it has just ended by itself; the listener is about to hear of it
             return
         self._stop_probes(hosted)
-        hosted.grace = self._calendar.after(grace, Order.CLUSTER, lambda: self.kill_container(replica))
+        hosted.grace = self._calendar.after(grace, Order.CONTAINER, lambda: self.kill_container(replica), key(replica))
         self._perform(self._effects(hosted, hosted.container.stop()))
 
     def kill_container(self, replica: int) -> None:
@@ -577,12 +599,15 @@ class Plane:
         if hosted.container.stopping:  # it has nothing left to finish
             self._perform(self._end(hosted))
         else:
-            self._add_probes(hosted)
+            self._add_probes(hosted, ready=None)
 
-    def hang(self, replica: int) -> None:
-        """It stops answering."""
+    def hang(self, replica: int, fault: int) -> None:
+        """Its container stops answering; it does so until every fault that holds it has been taken away."""
         hosted = self._hosted.get(replica)
-        if hosted is None or hosted.container.hung:
+        if hosted is None:
+            return
+        hosted.hangs.add(fault)
+        if hosted.container.hung:
             return
         hosted.container.hang()
         for run in hosted.runs.values():
@@ -591,10 +616,13 @@ class Plane:
                 run.timer = None
                 run.ends -= self._calendar.now  # what is left
 
-    def resume(self, replica: int) -> None:
-        """It goes on where it stopped."""
+    def resume(self, replica: int, fault: int) -> None:
+        """A fault that made its container hang is over; without another one it goes on where it stopped."""
         hosted = self._hosted.get(replica)
-        if hosted is None or not hosted.container.hung:
+        if hosted is None or fault not in hosted.hangs:  # it hung in a container that is gone
+            return
+        hosted.hangs.remove(fault)
+        if hosted.hangs:
             return
         for number, run in hosted.runs.items():
             if not run.waiting:
@@ -602,10 +630,18 @@ class Plane:
                 self._schedule(hosted, number, run)
         self._perform(self._effects(hosted, hosted.container.resume()))
 
-    def slow_down(self, replica: int, factor: float) -> None:
-        """Requests that start on it take this many times as long; 1: as ever."""
-        if replica in self._hosted:
-            self._hosted[replica].factor = factor
+    def slow_down(self, replica: int, fault: int, factor: float) -> None:
+        """Requests that start in its container take this many times as long; factors of several faults are multiplied."""
+        hosted = self._hosted.get(replica)
+        if hosted is not None:
+            hosted.slowed[fault] = factor
+            hosted.factor = prod(sorted(hosted.slowed.values()))
+
+    def speed_up(self, replica: int, fault: int) -> None:
+        """A fault that slowed its container down is over."""
+        hosted = self._hosted.get(replica)
+        if hosted is not None and hosted.slowed.pop(fault, None) is not None:
+            hosted.factor = prod(sorted(hosted.slowed.values()))
 
     def crash_on_request(self, version: str, request: int, *, every: bool, times: int) -> None:
         """A container dies as it starts the version's `request`-th request from now."""
@@ -623,22 +659,26 @@ class Plane:
 
     # -- probes
 
-    def _add_probes(self, hosted: _Hosted) -> None:
+    def _add_probes(self, hosted: _Hosted, *, ready: bool | None) -> None:
+        """Probe the container from now on.
+
+        Args:
+            hosted: it.
+            ready: what the control plane takes it for; None: after a silence, it must hear the verdict in any case.
+        """
         replica = hosted.replica
 
-        def add(machine: Probe, healthy: Callable[[], None], failed: Callable[[], None]) -> None:
+        def add(settings: ProbeSettings, well: bool | None, changed: Callable[[bool], None]) -> None:
+            machine = Probe(settings, hosted.started)
             machine.skip_to(self._calendar.now)
-            probing = _Probing(machine, healthy, failed)
+            probing = _Probing(machine, changed, well, key(replica, len(hosted.probes)))
             hosted.probes.append(probing)
             self._arm_probe(hosted, probing)
 
-        add(Probe(hosted.spec.liveness, hosted.started), _nothing, lambda: self._listener.liveness_failed(replica))
+        # A container is alive until it has failed the probe; then it ends, and the probe with it.
+        add(hosted.spec.liveness, True, lambda _: self._listener.liveness_failed(replica))
         if hosted.spec.readiness is not None:
-            add(
-                Probe(hosted.spec.readiness, hosted.started),
-                lambda: self._listener.readiness_changed(replica, True),
-                lambda: self._listener.readiness_changed(replica, False),
-            )
+            add(hosted.spec.readiness, ready, lambda well: self._listener.readiness_changed(replica, well))
 
     def _stop_probes(self, hosted: _Hosted) -> None:
         for probing in hosted.probes:
@@ -650,7 +690,7 @@ class Plane:
     def _arm_probe(self, hosted: _Hosted, probing: _Probing) -> None:
         assert probing.machine.next_at is not None  # noqa: S101
         probing.timer = self._calendar.at(
-            probing.machine.next_at, Order.CLUSTER, lambda: self._send_probe(hosted, probing)
+            probing.machine.next_at, Order.PROBE, lambda: self._send_probe(hosted, probing), probing.key
         )
 
     def _send_probe(self, hosted: _Hosted, probing: _Probing) -> None:
@@ -659,7 +699,9 @@ class Plane:
         self._probes += 1
         deadline = probing.machine.send(now)
         self._waiting_probes[probing.number] = (hosted, probing)
-        probing.timer = self._calendar.at(deadline, Order.CLUSTER, lambda: self._probe_missed(hosted, probing))
+        probing.timer = self._calendar.at(
+            deadline, Order.PROBE_DEADLINE, lambda: self._probe_missed(hosted, probing), probing.key
+        )
         self._perform(self._effects(hosted, hosted.container.probe(probing.number)))
 
     def _probe_reached(self, number: int) -> None:
@@ -671,24 +713,28 @@ class Plane:
             probing.timer.cancel()
         verdict = probing.machine.answered(self._calendar.now)
         self._arm_probe(hosted, probing)
-        if verdict is not None:
-            probing.healthy()
+        _judge_probe(probing, verdict)
 
     def _probe_missed(self, hosted: _Hosted, probing: _Probing) -> None:
         del self._waiting_probes[probing.number]
         hosted.container.drop_probe(probing.number)
         verdict = probing.machine.missed(self._calendar.now)
         self._arm_probe(hosted, probing)
-        if verdict is not None:
-            probing.failed()
+        _judge_probe(probing, verdict)
 
 
 def _as_later(replies: Replies | Later | None) -> Later | None:
     return replies if isinstance(replies, Later) else None
 
 
-def _nothing() -> None:
-    """A liveness probe that succeeds changes nothing."""
+def _judge_probe(probing: _Probing, verdict: Verdict | None) -> None:
+    """Report a verdict if it is another one than the control plane knows."""
+    if verdict is None:
+        return
+    well = verdict == "healthy"
+    if probing.well is not well:
+        probing.well = well
+        probing.changed(well)
 
 
 def _round_ratio(numerator: int, denominator: int) -> int:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import pytest
 
-from akstwin.clock import NEVER, Micros
+from akstwin.clock import NEVER, SECOND, Micros
 from akstwin.cores.replies import match_path, passed_headers, refusal_text, router_headers
 from akstwin.cores.routing import (
     Answer,
@@ -54,6 +54,118 @@ def refused(request: int, status: int, reason: Reason, version: str | None = V) 
 def passed(request: int, status: int = 200, reason: Reason | None = None) -> Answer:
     """An answer that comes from a replica."""
     return Answer(request, V, status, reason, forwarded=True)
+
+
+class TestRefusedConnections:
+    """R13: a replica that refuses the connection has seen nothing of the request."""
+
+    def test_by_default_it_is_a_502(self) -> None:
+        """As for a connection that breaks later."""
+        made = router(ready=2)
+        made.arrive(1, 10)
+
+        assert made.refused(1, 11) == [passed(1, 502, Reason.REPLICA_LOST)]
+
+    def test_another_replica_gets_it_once(self) -> None:
+        """Its scoring time-out counts from the second dispatch; the second refusal is the answer."""
+        made = router(ready=2, refused_connection="next_replica")
+
+        assert made.arrive(1, 10) == [sent(1, 1)]
+        assert made.refused(1, 20) == [sent(1, 2)]
+        assert made.expire_timeouts(10 + TIMEOUT) == []
+        assert made.expire_timeouts(20 + TIMEOUT) == [refused(1, 504, Reason.SCORING_TIMEOUT)]
+
+        assert made.arrive(2, 30 + TIMEOUT) == [sent(2, 1)]
+        assert made.refused(2, 31 + TIMEOUT) == [sent(2, 2)]
+        assert made.refused(2, 32 + TIMEOUT) == [passed(2, 502, Reason.REPLICA_LOST)]
+
+    def test_without_another_ready_replica_it_is_a_502(self) -> None:
+        """There is nothing to wait for."""
+        made = router(ready=1, refused_connection="next_replica")
+        made.arrive(1, 10)
+
+        assert made.refused(1, 11) == [passed(1, 502, Reason.REPLICA_LOST)]
+
+    def test_it_waits_at_the_head_of_the_queue_while_the_others_are_busy(self) -> None:
+        """It came before those who wait; its wait begins anew."""
+        made = router(ready=2, refused_connection="next_replica")
+        assert [made.arrive(number, 10) for number in (1, 2, 3)] == [[sent(1, 1)], [sent(2, 2)], []]
+
+        assert made.refused(1, 20) == []
+        assert made.complete(2, 30) == [passed(2), sent(1, 2)]
+        assert made.expire_queue(10 + MAX_WAIT) == [refused(3, 503, Reason.QUEUE_DEADLINE)]
+
+        assert made.arrive(4, 11 + MAX_WAIT) == []
+        assert made.refused(1, 12 + MAX_WAIT) == [passed(1, 502, Reason.REPLICA_LOST)]
+
+    def test_its_second_wait_has_a_deadline(self) -> None:
+        """As any other in the queue."""
+        made = router(ready=2, refused_connection="next_replica")
+        made.arrive(1, 10)
+        made.arrive(2, 10)
+        made.refused(1, 20)
+
+        assert made.next_deadline == 20 + MAX_WAIT
+        assert made.expire_queue(20 + MAX_WAIT) == [refused(1, 503, Reason.QUEUE_DEADLINE)]
+
+    def test_the_replica_rests_longer_with_each_refusal_in_a_row(self) -> None:
+        """1 s, 2 s, 4 s, … up to 30 s; when its rest is over it takes who waits."""
+        made = router(ready=2, refused_connection="next_replica")
+        made.configure(V, settings(timeout=10**12), 0)
+        made.arrive(100, 0)  # replica 1 is busy, so the other one is asked
+        now = 0
+        for rest in (1, 2, 4, 8, 16, 30, 30):
+            now += 1
+            assert made.arrive(now, now) == [sent(now, 2)]
+            assert made.refused(now, now) == []
+            assert made.expire_queue(now + MAX_WAIT) == [refused(now, 503, Reason.QUEUE_DEADLINE)]
+            over = now + rest * SECOND
+            assert made.next_timeout == over
+            made.arrive(over - 1, over - 1)
+            assert made.expire_timeouts(over) == [sent(over - 1, 2)]
+            made.abort(over - 1, over)
+            now = over
+
+    def test_news_of_it_ends_its_rest(self) -> None:
+        """Seen unready and ready again, it is as new."""
+        made = router(ready=2, refused_connection="next_replica")
+        made.arrive(100, 0)
+        made.arrive(1, 1)
+        made.refused(1, 2)
+        made.seen_unready(V, 2, 3)
+
+        assert made.seen_ready(V, 2, 4) == [sent(1, 2)]
+        assert made.expire_timeouts(2 + SECOND) == []
+
+    def test_an_answer_ends_the_row(self) -> None:
+        """The next refusal rests it for a second again."""
+        made = router(ready=2, refused_connection="next_replica")
+        made.arrive(100, 0)
+        made.arrive(1, 1)
+        made.refused(1, 2)
+        made.expire_timeouts(2 + SECOND)
+        made.complete(1, 3 + SECOND)
+        made.arrive(2, 4 + SECOND)
+        made.refused(2, 5 + SECOND)
+
+        assert made.next_timeout == 5 + 2 * SECOND
+
+    def test_who_has_gone_gets_no_other_replica(self) -> None:
+        """A request whose client left, or that timed out, gives back its slot and nothing more."""
+        made = router(ready=2, refused_connection="next_replica", slot_released_on_timeout="when_done")
+        made.arrive(1, 10)
+        made.abort(1, 11)
+
+        assert made.refused(1, 12) == []
+        assert made.usage(V, 12).busy == 0
+
+    def test_of_a_removed_version_it_is_a_502(self) -> None:
+        """Its other replicas are on their way out."""
+        made = router(ready=2, refused_connection="next_replica")
+        made.arrive(1, 10)
+        made.remove_version(V, 11)
+
+        assert made.refused(1, 12) == [passed(1, 502, Reason.REPLICA_LOST)]
 
 
 class TestReceiving:

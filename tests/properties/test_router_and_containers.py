@@ -18,6 +18,7 @@ from akstwin.domain.deployment import RouteSettings
 from akstwin.domain.service import Split
 
 VERSIONS = ("blue", "green")
+REST = 40
 choices = st.integers(0, 10**6)
 
 
@@ -33,6 +34,8 @@ class Replica:
         self.silent = False
         self.holding: set[int] = set()
         self.released_at = -1
+        self.rests_until = 0
+        self.refusals = 0
 
 
 class RouterAndContainers(RuleBasedStateMachine):
@@ -44,16 +47,21 @@ class RouterAndContainers(RuleBasedStateMachine):
         released=st.sampled_from(["at_once", "when_done"]),
         unready=st.sampled_from(["refuse", "queue"]),
         longest=st.none() | st.integers(1, 4),
+        refused=st.sampled_from([502, "next_replica"]),
         waits=st.integers(1, 50),
         timeout=st.integers(1, 100),
+        replicas=st.lists(st.sampled_from(VERSIONS), max_size=5),
     )
     def start(self, workers: int, slots: int, waits: int, timeout: int, **rules: Any) -> None:
-        """A service of two versions without replicas."""
+        """A service of two versions, with replicas that are ready already."""
         self.now = 0
         self.rules = RouterRules(
             max_queue_length=rules["longest"],
             when_no_replica_ready=rules["unready"],
             slot_released_on_timeout=rules["released"],
+            refused_connection=rules["refused"],
+            rest=REST,
+            longest_rest=3 * REST,
         )
         self.workers = workers
         self.router = Router("fraud", self.rules)
@@ -63,24 +71,38 @@ class RouterAndContainers(RuleBasedStateMachine):
         self.waiting: dict[str, dict[int, int]] = {name: {} for name in VERSIONS}  # request to deadline, in order
         self.flying: dict[int, tuple[int, int]] = {}  # request to replica and time-out
         self.answered: dict[int, int] = {}
+        self.moved: set[int] = set()  # sent to a second replica, or about to be
+        self.resting_then: dict[int, set[int]] = {}  # by request: who rested when its dispatch was decided
+        self.decided: list[Action] = []  # and not carried out yet
         self.lost: set[int] = set()  # flying, and the router knows that nobody works on it any more
         self.areas = {name: [0, 0] for name in VERSIONS}
         for name in VERSIONS:
             self.settings[name] = RouteSettings(slots, Micros(waits), Micros(timeout))
             assert self.router.configure(name, self.settings[name], 0) == []
         self.router.set_split(Split("blue", (("green", Split.WHOLE // 2),)))
+        for name in rules["replicas"]:
+            self.replica_starts(name, ready=True)
+            self.see_ready(self.replicas[len(self.replicas)])
 
     # -- the driver, and the model's books
 
     def perform(self, actions: list[Action]) -> None:
         """Carry out what the router decided."""
-        for action in actions:  # grows while it is read
+        self.decided = actions
+        self.note_resting(actions)
+        done = 0
+        while done < len(actions):  # it grows
+            action = actions[done]
+            done += 1
+            self.decided = actions[done:]
             request = action.request
             assert request in self.versions
             assert request not in self.answered, "answered before"
             if isinstance(action, Dispatch):
                 self.dispatched(action)
-                actions += self.send(action)
+                more = self.send(action)
+                self.note_resting(more)
+                actions += more
                 continue
             assert action.version == self.versions[request]
             self.answered[request] = action.status
@@ -94,6 +116,11 @@ class RouterAndContainers(RuleBasedStateMachine):
             else:
                 self.flying.pop(request, None)
 
+    def note_resting(self, actions: list[Action]) -> None:
+        """Who rests as these are decided: a refusal that is carried out before them comes too late for them."""
+        resting = {each.number for each in self.replicas.values() if each.rests_until}
+        self.resting_then.update((action.request, resting) for action in actions if isinstance(action, Dispatch))
+
     def dispatched(self, action: Dispatch) -> None:
         """Check one decision against R6 to R8."""
         replica = self.replicas[action.replica]
@@ -104,7 +131,10 @@ class RouterAndContainers(RuleBasedStateMachine):
         if queue:
             assert next(iter(queue)) == action.request, "the longest waiting goes first"
             assert queue.pop(action.request) >= self.now, "waited past its deadline"
-        open_ones = [each for each in self.of(action.version) if each.ready and self.free(each)]
+        resting = self.resting_then.pop(action.request)
+        open_ones = [
+            each for each in self.of(action.version) if each.ready and self.free(each) and each.number not in resting
+        ]
         least = min(open_ones, key=lambda each: (len(each.holding), each.released_at, each.number))
         assert replica is least
         replica.holding.add(action.request)
@@ -117,7 +147,7 @@ class RouterAndContainers(RuleBasedStateMachine):
         if replica.silent:
             return []
         if replica.container is None:
-            return self.break_off(action.request)
+            return self.refuse(action.request)
         return self.effects(replica, replica.container.accept(action.request))
 
     def effects(self, replica: Replica, effects: list[Effect]) -> list[Action]:
@@ -125,15 +155,38 @@ class RouterAndContainers(RuleBasedStateMachine):
         actions: list[Action] = []
         for effect in effects:
             if isinstance(effect, Refused):
-                actions += self.break_off(effect.request)
+                actions += self.refuse(effect.request)
             elif isinstance(effect, Exited):
                 replica.container = None
         return actions
 
-    def break_off(self, request: int) -> list[Action]:
+    def refuse(self, request: int) -> list[Action]:
+        """A connection is refused: 502, or another ready replica once, while this one rests."""
+        if self.rules.refused_connection == 502 or request not in self.flying:
+            return self.break_off(request, refused=True)
+        replica = self.replicas[self.flying[request][0]]
+        replica.rests_until = self.now + min(REST << replica.refusals, 3 * REST)
+        replica.refusals += 1
+        others = any(each.ready for each in self.of(replica.version) if each is not replica)
+        if request in self.moved or not others:
+            return self.break_off(request, refused=True)
+        self.moved.add(request)
+        del self.flying[request]
+        replica.holding.remove(request)  # it served nothing: its place in the order of R7 stays
+        actions = self.router.refused(request, self.now)
+        if not actions:  # to the head of the queue, behind those who have a replica already
+            leaving = {each.request for each in self.decided if isinstance(each, Dispatch)}
+            queue = self.waiting[replica.version]
+            ahead = {each: due for each, due in queue.items() if each in leaving}
+            behind = {each: due for each, due in queue.items() if each not in leaving}
+            due = self.now + self.settings[replica.version].max_wait
+            self.waiting[replica.version] = {**ahead, request: due, **behind}
+        return actions
+
+    def break_off(self, request: int, *, refused: bool = False) -> list[Action]:
         """The router hears of a broken connection."""
         self.hand_back(request)
-        return self.router.broken(request, self.now)
+        return (self.router.refused if refused else self.router.broken)(request, self.now)
 
     def hand_back(self, request: int) -> None:
         """The slot of a request that a replica is done with, if it still holds one."""
@@ -164,7 +217,15 @@ class RouterAndContainers(RuleBasedStateMachine):
 
     # -- what happens
 
-    @rule(draw=st.integers(0, Split.WHOLE - 1), wanted=st.sampled_from([None, None, None, *VERSIONS, "pink"]))
+    @rule(
+        draws=st.lists(st.integers(0, Split.WHOLE - 1), min_size=1, max_size=8),
+        wanted=st.sampled_from([None, None, None, *VERSIONS, "pink"]),
+    )
+    def requests_arrive(self, draws: list[int], wanted: str | None) -> None:
+        """One after the other at one instant."""
+        for draw in draws:
+            self.request_arrives(draw, wanted)
+
     def request_arrives(self, draw: int, wanted: str | None) -> None:
         """It is dispatched, queued or answered in the same step."""
         request = len(self.versions)
@@ -195,6 +256,8 @@ class RouterAndContainers(RuleBasedStateMachine):
         assert replica.container is not None
         effects = replica.container.finish(request)
         self.hand_back(request)
+        if request in self.flying:
+            replica.refusals = 0
         actions = self.router.complete(request, self.now, status, run_failed=failed)
         actions += self.effects(replica, effects)
         self.perform(actions)
@@ -210,6 +273,9 @@ class RouterAndContainers(RuleBasedStateMachine):
                 self.areas[name][0] += (wake - self.now) * sum(len(each.holding) for each in self.of(name))
                 self.areas[name][1] += (wake - self.now) * len(self.waiting[name])
             self.now = wake
+            for each in self.replicas.values():
+                if each.rests_until <= wake:
+                    each.rests_until = 0
             if self.router.next_timeout <= wake:
                 self.perform(self.router.expire_timeouts(wake))
             if self.router.next_deadline <= wake:
@@ -231,9 +297,14 @@ class RouterAndContainers(RuleBasedStateMachine):
     def replica_seen_ready(self, choice: int) -> None:
         """Early, late, twice, or after it was withdrawn."""
         replica = self.pick(choice)
-        if replica is None or replica.number not in self.replicas:
-            return
+        if replica is not None:
+            self.see_ready(replica)
+
+    def see_ready(self, replica: Replica) -> None:
+        """The router learns that it is ready."""
         if not replica.withdrawn:
+            if not replica.ready:
+                replica.rests_until = replica.refusals = 0
             replica.ready = True
             if replica.released_at < 0:
                 replica.released_at = self.now
@@ -371,7 +442,9 @@ class RouterAndContainers(RuleBasedStateMachine):
         for name in VERSIONS:
             queue = self.waiting[name]
             assert all(deadline >= self.now for deadline in queue.values())
-            assert not queue or not any(each.ready and self.free(each) for each in self.of(name))
+            assert not queue or not any(
+                each.ready and self.free(each) and not each.rests_until for each in self.of(name)
+            )
 
     @invariant()
     def nobody_runs_past_its_timeout(self) -> None:

@@ -31,7 +31,7 @@ def made(mode: Mode, rate: float = 1.0) -> tuple[ServerClock, Calendar, Real, li
     """A clock, its calendar, the real time, and when marks at 1, 2 and 3 s were reached."""
     calendar, real, reached = Calendar(), Real(), []
     for second in (1, 2, 3):
-        calendar.at(second * SECOND, Order.CLUSTER, lambda: reached.append(int(calendar.now)))
+        calendar.at(second * SECOND, Order.POD, lambda: reached.append(int(calendar.now)))
     return ServerClock(calendar, mode, rate, real), calendar, real, reached
 
 
@@ -164,8 +164,8 @@ def test_what_is_due_within_a_grain_is_done_at_once() -> None:
     async def story() -> None:
         clock, calendar, _, reached = made("live")
         with clock.acting():
-            calendar.at(GRAIN // 2, Order.CLUSTER, lambda: reached.append(-1))
-            calendar.at(GRAIN * 3, Order.CLUSTER, lambda: reached.append(-3))
+            calendar.at(GRAIN // 2, Order.POD, lambda: reached.append(-1))
+            calendar.at(GRAIN * 3, Order.POD, lambda: reached.append(-3))
         assert reached == [-1]
         clock.close()
 

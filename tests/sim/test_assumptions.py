@@ -38,6 +38,13 @@ def a_request_behind_one_that_timed_out(play: Play, assumed: Assumed) -> Any:
     return play([10, 10.2], deploy=deploy, model={"service_time": "2500ms"}, assumptions=assumed).outcomes
 
 
+def a_request_to_a_dead_replica(play: Play, assumed: Assumed) -> Any:
+    """One of two replicas is dead and not yet seen dead; it has served nothing for longer, so it is tried first."""
+    faults = [{"at": at, "kind": "replica_kill"} for at in (5, 10)]
+    model = {"init_time": "1s"}
+    return play([10.2], deploy={"num_replicas": 2}, model=model, faults=faults, assumptions=assumed).statuses
+
+
 def a_run_that_raises(play: Play, assumed: Assumed) -> Any:
     """Every run() raises."""
     return play([10], model={"failure_rate": 1}, assumptions=assumed).statuses
@@ -242,6 +249,7 @@ CASES = [
         "slot_released_on_timeout", "when_done", a_request_behind_one_that_timed_out,
         [(504, 1000), (504, 1800)], [(504, 1000), (504, 3300)],
     ),
+    Case("refused_connection", "next_replica", a_request_to_a_dead_replica, [502], [200]),
     Case("run_failure_status", 500, a_run_that_raises, [502], [500]),
     Case("router_overhead", "7ms", one_request, [(200, 10_003)], [(200, 10_007)]),
     Case("router_lag", "5s", requests_around_a_restart, [503, 200], [200, 503]),

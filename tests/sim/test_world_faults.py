@@ -170,6 +170,107 @@ def test_a_container_that_hung_for_a_while_goes_on_where_it_stopped() -> None:
     assert Cluster(hang, arrivals=[1]).until(20).outcome(0) == (200, 7)
 
 
+def test_overlapping_hangs_add_up() -> None:
+    """Hangs from 10 to 30 s and from 20 to 40 s are one from 10 to 40 s, in every answer."""
+    arrivals = [at / 2 for at in range(1, 120)]
+
+    def answers(*spans: tuple[int, int]) -> list[tuple[int, float]]:
+        hangs = [{"kind": "replica_hang", "at": f"{at}s", "lasts": f"{lasts}s"} for at, lasts in spans]
+        cluster = Cluster(*hangs, arrivals=arrivals).until(200)
+        return [cluster.outcome(number) for number in range(len(arrivals))]
+
+    assert answers((10, 20), (20, 20)) == answers((10, 30)) != answers((10, 20))
+    assert answers((10, 20), (15, 5)) == answers((10, 20)), "one within another changes nothing"
+
+
+def test_slow_downs_multiply_while_they_last() -> None:
+    """Twice as slow from 10 to 30 s, three times from 20 to 40 s: six times between."""
+    slow = [
+        {"kind": "slow_replica", "at": f"{at}s", "lasts": "20s", "factor": factor} for at, factor in ((10, 2), (20, 3))
+    ]
+    cluster = Cluster(*slow, arrivals=[5, 11, 21, 35, 41], model={"service_time": "1s"}).until(100)
+
+    took = [round(cluster.outcome(number)[1] - at, 6) for number, at in enumerate((5, 11, 21, 35, 41))]
+    assert took == [1, 2, 6, 3, 1]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_factors_are_multiplied_in_one_order_whichever_fault_came_first(order: int) -> None:
+    """Products of floats depend on their order; the smallest goes first."""
+    factors = [1.1, 1.3, 1.7][::order]
+    slow = [
+        {"kind": "slow_replica", "at": f"{at}s", "factor": factor}
+        for at, factor in zip((1, 2, 3), factors, strict=True)
+    ]
+    cluster = Cluster(*slow, arrivals=[5], model={"service_time": "999999us"}).until(100)
+
+    assert cluster.answers[0].answered == 5 * SECOND + round(999_999 * (1.1 * 1.3 * 1.7))
+
+
+def test_a_hang_ends_with_its_container() -> None:
+    """Killed while it hangs, the replica comes back well; the end of the old hang does not end a new one."""
+    faults = [
+        {"kind": "replica_hang", "at": "10s", "lasts": "30s"},
+        {"kind": "replica_kill", "at": "12s"},
+        {"kind": "replica_hang", "at": "35s", "lasts": "10s"},
+    ]
+    cluster = Cluster(*faults, arrivals=[20, 39]).until(100)
+
+    assert [cluster.outcome(number) for number in (0, 1)] == [(200, 21), (200, 46)]
+
+
+def test_a_slow_down_ends_with_its_container() -> None:
+    """The container that follows has the model's own times."""
+    faults = [{"kind": "slow_replica", "at": "10s", "factor": 5}, {"kind": "replica_kill", "at": "12s"}]
+
+    assert Cluster(*faults, arrivals=[20]).until(100).outcome(0) == (200, 21)
+
+
+class Told:
+    """Keeps what a data plane reports of probes."""
+
+    def __init__(self, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.reports: list[tuple[float, str, bool]] = []
+        pods = cluster.world.pods
+        readiness, liveness = pods.readiness_changed, pods.liveness_failed
+
+        def readiness_changed(number: int, ready: bool) -> None:
+            self.reports.append((cluster.world.calendar.now / SECOND, "ready", ready))
+            readiness(number, ready)
+
+        def liveness_failed(number: int) -> None:
+            self.reports.append((cluster.world.calendar.now / SECOND, "alive", False))
+            liveness(number)
+
+        monkeypatch.setattr(pods, "readiness_changed", readiness_changed)
+        monkeypatch.setattr(pods, "liveness_failed", liveness_failed)
+
+
+def test_a_probe_is_reported_when_its_verdict_changes_something(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of dozens of probes in 200 s the control plane hears three times: ready no more, ready again, dead."""
+    faults = [{"kind": "replica_hang", "at": "41s", "lasts": "40s"}, {"kind": "replica_hang", "at": "121s"}]
+    probe = {"initial_delay_seconds": 150, "period_seconds": 10}
+    cluster = Cluster(*faults, deploy=probe, readiness="probe")
+    told = Told(cluster, monkeypatch)
+    cluster.until(200)
+
+    assert told.reports == [(72, "ready", False), (81, "ready", True), (152, "ready", False), (172, "alive", False)]
+
+
+# -- connections that are refused (R13)
+
+
+def test_the_next_replica_gets_what_one_refuses() -> None:
+    """The dead replica is tried first and rests for a second; its request has lost nothing."""
+    faults = [{"kind": "replica_kill", "at": "5s"}, {"kind": "replica_kill", "at": "10s"}]
+    settings = {"deploy": {"num_replicas": 2}, "arrivals": [10.2, 10.3, 10.4], "model": {"init_time": "1s"}}
+    refused = Cluster(*faults, **settings).until(100)
+    moved = Cluster(*faults, refused_connection="next_replica", **settings).until(100)
+
+    assert [refused.outcome(number)[0] for number in range(3)] == [502, 200, 502]
+    assert [moved.outcome(number) for number in range(3)] == [(200, 11.2), (503, 10.8), (503, 10.9)]
+
+
 @pytest.mark.parametrize(("workers", "restarts"), [(1, True), (2, False)])
 def test_long_requests_starve_the_probe_of_a_single_worker(workers: int, restarts: bool) -> None:
     """Semantics §6.4: requests of 40 s and the default probe: restarts and 502s after minute 5, none with two workers."""

@@ -441,6 +441,18 @@ def test_a_slow_replica(lab: Any) -> None:
     assert [each.latency for each in lab.score_at(1, 11)] == [153_000, 53_000]
 
 
+def test_overlapping_faults_of_one_kind_add_up(lab: Any) -> None:
+    """Slow-downs multiply while both last; hangs of 10 to 30 s and 20 to 40 s are one of 10 to 40 s."""
+    steady(lab)
+    lab.ws.simulation.fault("slow_replica", factor=3, lasts="10s")
+    lab.ws.simulation.fault("slow_replica", factor=2, at="5s", lasts="10s")
+
+    assert [each.latency for each in lab.score_at(1, 6, 11, 16)] == [153_000, 303_000, 103_000, 53_000]
+    lab.ws.simulation.fault("replica_hang", at="10s", lasts="20s")
+    lab.ws.simulation.fault("replica_hang", at="20s", lasts="20s")
+    assert [each.latency for each in lab.score_at(9.98, 41)] == [30_053_000, 53_000]
+
+
 def test_a_hanging_replica(lab: Any) -> None:
     """What it has in hand goes on when it does; who comes meanwhile waits in vain."""
     steady(lab)

@@ -97,6 +97,43 @@ def test_hanging_replicas(serve: Serve, by: str) -> None:
     serve(scene)
 
 
+def test_of_two_overlapping_slow_downs_the_end_of_one_leaves_the_other(serve: Serve) -> None:
+    """Factors multiply; ending the first by a call and the second by its time ends each alone."""
+
+    async def scene(town: Town) -> None:
+        town.deploy()
+
+        async def latency() -> int:
+            await town.score()
+            return int((await town.journal()).entries[-1].latency)
+
+        await town.call("POST", "faults", {"kind": "slow_replica", "factor": 2})
+        await town.call("POST", "faults", {"kind": "slow_replica", "factor": 3, "lasts": "60s"})
+        assert await latency() == 303_000
+        await town.call("DELETE", "faults/f1")
+        assert await latency() == 153_000
+        await town.call("POST", "clock", {"advance": "60s"})
+        assert await latency() == 53_000
+
+    serve(scene)
+
+
+def test_of_two_overlapping_hangs_the_end_of_one_leaves_the_other(serve: Serve) -> None:
+    """The replica answers when the longer one is over."""
+
+    async def scene(town: Town) -> None:
+        town.deploy()
+        await town.call("POST", "faults", {"kind": "replica_hang", "lasts": "2s"})
+        await town.call("POST", "faults", {"kind": "replica_hang"})
+        key = ["authorization", f"Bearer {town.keys['svc']}"]
+        await town.call("POST", "clock", {"advance": "4s"})
+        await town.call("DELETE", "faults/f2")
+        (answer,) = await town.call("POST", "score/svc", [{"headers": [key]}])
+        assert (answer["status"], answer["latency"]) == (200, 53_000)
+
+    serve(scene)
+
+
 @pytest.mark.parametrize("by", ["lasts", "delete"])
 def test_a_lost_node(serve: Serve, by: str) -> None:
     """It comes back with its pods."""
