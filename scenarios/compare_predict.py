@@ -64,9 +64,10 @@ def predict(prepared: Prepared, replication: int) -> list[Outcome]:
         InvalidSetting: the scenario cannot begin so.
     """
     outcomes = _Outcomes()
-    world, _ = build(prepared, replication, _measurement(prepared), outcomes)
-    world.run_until(prepared.scenario.duration)
-    world.run_to_the_last_answer()
+    opened = build(prepared, replication, _measurement(prepared), outcomes)
+    opened.world.run_until(prepared.scenario.duration)
+    opened.world.run_to_the_last_answer()
+    opened.close()
     return outcomes.found
 
 
@@ -87,10 +88,11 @@ def predict_alone(prepared: Prepared, replication: int, count: int) -> list[Outc
         ),
     )
     outcomes = _Outcomes()
-    world, service = build(calm, replication, _measurement(calm), outcomes)
+    opened = build(calm, replication, _measurement(calm), outcomes)
     trace = TraceArrivals(shape="trace", file="alone", instants=tuple(Micros(at * apart) for at in range(count)))
-    service.send([trace], scenario.clients, (0, count * apart), entry)
-    world.run_until(Micros(count * apart))
+    opened.service.send([trace], scenario.clients, (0, count * apart), entry)
+    opened.world.run_until(Micros(count * apart))
+    opened.close()
     return sorted((each for each in outcomes.found if not each.identity.attempt), key=lambda each: each.identity)
 
 

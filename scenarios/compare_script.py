@@ -8,14 +8,13 @@ from itertools import count
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from akstwin.clock import SECOND, Micros
-from akstwin.domain.deployment import DeployArguments
+from akstwin.clock import SECOND
 from akstwin.domain.operations import PlannedOperation
 from akstwin.errors import AksError
-from akstwin.policies.canary import Canary
-from akstwin.policies.policy import Policy
+from akstwin.policies import policy_of
+from akstwin.policies.runner import PolicyRunner
 from akstwin.scenarios.load import Prepared
-from akstwin.scenarios.workspace import update
+from akstwin.scenarios.opening import ScenarioEndpoint, update
 
 if TYPE_CHECKING:
     from akstwin.scenarios.compare_server import ClockReading, Server
@@ -44,7 +43,12 @@ class Script:
         for operation in prepared.scenario.operations:
             self._at(operation.at, partial(self._operate, operation))
         for spec in prepared.scenario.policies:
-            self._at(0, partial(self._look, Canary(spec), 0))
+            runner = PolicyRunner(
+                policy_of(spec),
+                ScenarioEndpoint(self._server.backend, prepared.service.name),
+                partial(self._server.backend.observe, prepared.service.name),
+            )
+            self._at(0, partial(self._look, runner, 0))
 
     def run(self) -> None:
         """Do everything at its time, until there is nothing left or `stop` is called."""
@@ -74,12 +78,6 @@ class Script:
         except AksError as refusal:
             self.refused.append(f"operation at {operation.at / SECOND:g} s: {refusal.status_hint}: {refusal}")
 
-    def _look(self, policy: Policy, at: int) -> None:
-        observed = self._server.backend.observe(self._prepared.service.name, Micros(policy.interval))
-        policy.step(self, observed)
-        self._at(at + policy.interval, partial(self._look, policy, at + policy.interval))
-
-    def update_version(self, version_name: str, *, traffic_percentile: float) -> None:
-        """Change a version's share of the traffic, as a policy asks."""
-        given = DeployArguments(traffic_percentile=traffic_percentile)
-        update(self._server.backend, self._prepared.service.name, version_name, given)
+    def _look(self, runner: PolicyRunner, at: int) -> None:
+        runner.look()
+        self._at(at + runner.interval, partial(self._look, runner, at + runner.interval))

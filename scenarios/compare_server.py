@@ -19,7 +19,8 @@ from akstwin.errors import AksError, Conflict, InvalidSetting, NotFound
 from akstwin.remote import RemoteBackend
 from akstwin.scenarios.compare_client import Target
 from akstwin.scenarios.load import Prepared
-from akstwin.scenarios.workspace import CLUSTER, deploy, document_in_virtual_time, known_size, wait_for
+from akstwin.scenarios.opening import CLUSTER, known_size
+from akstwin.scenarios.workspace import deploy, document_in_virtual_time, wait_for
 
 _LOOKS: Final = 9
 """So often the server's clock is read; the quickest answer counts."""
@@ -133,9 +134,9 @@ class Server:
         """
         name, simulation = self._prepared.service.name, self.backend.simulation
         simulation.chance(name, seed=self._prepared.scenario.seed, replication=replication)
-        for version in self._prepared.service.versions:
-            told = {key: getattr(version.model, key) for key in version.model.model_fields_set}
-            self.profile(version.name, told if self.taken else {**told, "reply": {"version": version.name}})
+        for version, model in self._prepared.models.items():
+            told = {key: getattr(model, key) for key in model.model_fields_set}
+            self.profile(version, told if self.taken else {**told, "reply": {"version": version}})
         if self.taken:
             yield self._target(name)
             return

@@ -49,6 +49,7 @@ class Prepared:
         name: the file's, without its ending.
         scenario: what was written, with all files read.
         service: the service it is about.
+        models: what its versions cost.
         source: the file.
         changes: made to it by `--set`.
     """
@@ -56,6 +57,7 @@ class Prepared:
     name: str
     scenario: Scenario
     service: ServiceSpec
+    models: Mapping[str, ModelProfile]
     source: str
     changes: tuple[str, ...] = ()
 
@@ -184,7 +186,7 @@ def prepare(document: Mapping[str, Any], path: Path) -> Prepared:
         _check(scenario, service)
     except AksError as error:
         raise BadScenario(str(path), " ".join(str(error).split())) from error
-    return Prepared(path.stem, scenario, service, str(path))
+    return Prepared(path.stem, scenario, service, _models(scenario), str(path))
 
 
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
@@ -323,9 +325,14 @@ def _service(scenario: Scenario) -> ServiceSpec:
     return ServiceSpec(scenario.service_name, tuple(versions))
 
 
+def _models(scenario: Scenario) -> dict[str, ModelProfile]:
+    """What each version costs."""
+    return {version.name: version.model for _, version in scenario.versions()}
+
+
 def _version(where: str, version: VersionSection) -> VersionSpec:
     try:
-        return VersionSpec(version.name, version.deploy, version.model)
+        return VersionSpec(version.name, version.deploy)
     except InvalidSetting as error:
         raise error.under(f"{where}.deploy") from None
 
@@ -378,6 +385,6 @@ def _check_operation(at: int, version: str, deploy: Any, service: ServiceSpec) -
         names = [each.name for each in service.versions]
         raise InvalidSetting(f"{where}.version", version, a_version(names, version)) from None
     try:
-        VersionSpec(version, before.arguments.updated(deploy), before.model)
+        VersionSpec(version, before.arguments.updated(deploy))
     except InvalidSetting as error:
         raise error.under(f"{where}.deploy") from None

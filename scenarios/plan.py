@@ -139,7 +139,7 @@ class _Search:
         prepared = self._prepared(value)
         versions = [version.name for version in prepared.service.versions]
         try:
-            build(prepared, 1, Measurement(prepared.scenario.warm_up, prepared.scenario.duration, versions))
+            build(prepared, 1, Measurement(prepared.scenario.warm_up, prepared.scenario.duration, versions)).close()
         except InvalidSetting as error:
             return str(error)
         return None

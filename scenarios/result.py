@@ -53,7 +53,7 @@ def result_of(
         "latency_ms": latency,
         "queue_wait_ms": _pooled([m.all.queue_wait for m in measurements]),
         "replicas": _replicas(measurements),
-        "nodes": _nodes(measurements, checked=any(full_load(each) is not None for each in prepared.service.versions)),
+        "nodes": _nodes(measurements, checked=any(full_load(each) is not None for each in prepared.models.values())),
         "cost": cost,
         "versions": {name: _version(prepared, measurements, name) for name in first.by_version},
         "service": {"name": prepared.service.name, "state": first.state, "shares": first.shares},
@@ -293,7 +293,7 @@ def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figure
     """What a reader must know before believing the figures."""
     scenario = prepared.scenario
     notes: list[str] = []
-    untold = [version.name for version in prepared.service.versions if full_load(version) is None]
+    untold = [name for name, model in prepared.models.items() if full_load(model) is None]
     if untold:
         notes.append(
             f"model.cpu is not given for {', '.join(untold)}: service times count as measured under the limits in "

@@ -5,18 +5,16 @@ from functools import partial
 
 from akstwin.clock import Micros
 from akstwin.engine.requests import Recorder
-from akstwin.policies.canary import Canary
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
+from akstwin.scenarios.opening import Opened, open_world, plan
 from akstwin.sim.calendar import Order
 from akstwin.sim.world import SimulatedService, World
 
 PROGRESS_STEPS = 100
 
 
-def build(
-    prepared: Prepared, replication: int, measurement: Measurement, recorder: Recorder | None = None
-) -> tuple[World, SimulatedService]:
+def build(prepared: Prepared, replication: int, measurement: Measurement, recorder: Recorder | None = None) -> Opened:
     """The world at t = 0, with everything planned.
 
     Args:
@@ -29,23 +27,24 @@ def build(
         InvalidSetting: the scenario cannot begin so: its replicas do not fit.
     """
     scenario = prepared.scenario
-    world = World(scenario.cluster, scenario.assumptions, scenario.seed, replication)
-    world.record(measurement)
-    if recorder is not None:
-        world.record(recorder)
-    world.nodes.on_count = lambda count: measurement.nodes.set(count, world.calendar.now)
-    world.nodes.on_oversubscribed = lambda count: measurement.oversubscribed.set(count, world.calendar.now)
-    measurement.nodes.set(len(world.nodes.all), 0)
-    service = world.deploy(prepared.service, scenario.start, measurement)
-    for fault in scenario.faults:
-        world.plan_fault(fault, service)
-    for operation in scenario.operations:
-        service.plan(operation, operation.at)
-    for policy in scenario.policies:
-        service.run_policy(Canary(policy))
-    service.send(scenario.traffic, scenario.clients, (scenario.warm_up, scenario.duration))
-    _sample(world, service, measurement)
-    return world, service
+
+    def count_nodes(world: World) -> None:
+        world.nodes.on_count = lambda count: measurement.nodes.set(count, world.calendar.now)
+        world.nodes.on_oversubscribed = lambda count: measurement.oversubscribed.set(count, world.calendar.now)
+        measurement.nodes.set(len(world.nodes.all), 0)
+
+    opened = open_world(
+        prepared,
+        replication=replication,
+        recorders=[measurement] if recorder is None else [measurement, recorder],
+        observers=[measurement],
+        cluster_made=count_nodes,
+        watched=bool(scenario.policies),
+    )
+    plan(opened, prepared)
+    opened.service.send(scenario.traffic, scenario.clients, (scenario.warm_up, scenario.duration))
+    _sample(opened.world, opened.service, measurement)
+    return opened
 
 
 def replicate(
@@ -66,12 +65,14 @@ def replicate(
     measurement = Measurement(
         scenario.warm_up, scenario.duration, [version.name for version in prepared.service.versions]
     )
-    world, service = build(prepared, replication, measurement, recorder)
+    opened = build(prepared, replication, measurement, recorder)
+    world, service = opened.world, opened.service
     for step in range(1, PROGRESS_STEPS + 1):
         world.run_until(Micros(scenario.duration * step // PROGRESS_STEPS))
         progress(step / PROGRESS_STEPS)
     world.run_to_the_last_answer()
     _conclude(measurement, service)
+    opened.close()
     return measurement
 
 

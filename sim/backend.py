@@ -25,7 +25,7 @@ from akstwin.errors import InvalidSetting
 from akstwin.files import FileStore
 from akstwin.manager import Manager
 from akstwin.manager.shelves import Shelf
-from akstwin.sim.calendar import Calendar
+from akstwin.sim.calendar import Calendar, CalendarClock
 from akstwin.sim.driver import Driver, ScriptsOf
 from akstwin.sim.front import Front
 from akstwin.sim.simulation import Simulation, Verb
@@ -81,21 +81,6 @@ class Told(BaseModel):
     reply_base64: str | None = None
 
 
-class VirtualClock:
-    """Time that passes only while somebody waits."""
-
-    def __init__(self, calendar: Calendar) -> None:
-        self._calendar = calendar
-
-    def now(self) -> Micros:
-        """The present instant."""
-        return self._calendar.now
-
-    def sleep_until(self, deadline: Micros) -> None:
-        """Everything up to `deadline` happens, at once."""
-        self._calendar.run_until(deadline)
-
-
 class SimulatedBackend(Manager):
     """A workspace in virtual time.
 
@@ -109,6 +94,7 @@ class SimulatedBackend(Manager):
         scripts: makes containers of what runs a script; None: the script's own time never counts.
         kept: where records and files are, and from when on time goes on; None: in memory, from the beginning. What is kept
             becomes the world by `restore`.
+        watched: whether answers and usage are kept, so that `observe` can be asked; it costs time and memory.
 
     Raises:
         AksError: no such assumption, or a value that is refused.
@@ -125,6 +111,7 @@ class SimulatedBackend(Manager):
         scoring_base: str = SCORING_BASE,
         scripts: ScriptsOf | None = None,
         kept: Kept | None = None,
+        watched: bool = True,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InvalidSetting("seed", seed, "a whole number from 0 on")
@@ -148,6 +135,7 @@ class SimulatedBackend(Manager):
             folder,
             script_seconds,
             scripts or _in_virtual_time,
+            watched=watched,
         )
         self.driver.collected = kept.folder / "data"
         # Workspaces of one seed stand beside each other on a server: what opens one must not open another.
@@ -156,7 +144,7 @@ class SimulatedBackend(Manager):
         self._told: Shelf[Told] = Shelf(kept.store, "told", Told)
         super().__init__(
             identity=named,
-            clock=VirtualClock(self.calendar),
+            clock=CalendarClock(self.calendar),
             epoch=epoch,
             assumptions=assumed,
             driver=self.driver,

@@ -50,6 +50,21 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*before)
 
 
+class CalendarClock:
+    """Virtual time, which passes only while somebody waits."""
+
+    def __init__(self, calendar: "Calendar") -> None:
+        self._calendar = calendar
+
+    def now(self) -> Micros:
+        """The present instant."""
+        return self._calendar.now
+
+    def sleep_until(self, deadline: Micros) -> None:
+        """Everything up to `deadline` happens, at once."""
+        self._calendar.run_until(deadline)
+
+
 class Calendar(Environment):
     """What happens when. Instants are whole microseconds from the start."""
 

@@ -2,26 +2,30 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from akstwin.backend import Json, WorkspaceIdentity
 from akstwin.clock import Micros
-from akstwin.cores.management import Added, DeploymentStatus, Effect, Lifecycle, Retuned, Rolled, VersionStatus
+from akstwin.cores.management import DeploymentStatus, Lifecycle, VersionStatus
 from akstwin.dataplane import ContainerSpec
 from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.changes import Effect
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.deployment import VersionSettings
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Rules, Simple, Value
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.engine.contents import Later
+from akstwin.engine.requests import Recorder
 from akstwin.errors import AksError, NotFound
 from akstwin.files import FileStore
 from akstwin.manager import Auth, Content
 from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.controller import CapacityObserver
 from akstwin.sim.watch import Watch
 from akstwin.sim.world import SimulatedService, World
 from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost, Request, Started, WorkerSpec
@@ -100,6 +104,7 @@ class Driver:
         folder: for what containers hold, and for collected data.
         script_seconds: real seconds after which a script counts as hung.
         scripts: makes containers of what runs a script; told whether nobody has told the version's times.
+        watched: whether answers and usage are kept, so that services can be observed.
     """
 
     def __init__(
@@ -114,8 +119,11 @@ class Driver:
         folder: Path,
         script_seconds: float,
         scripts: ScriptsOf,
+        *,
+        watched: bool = True,
     ) -> None:
         self._scripts = scripts
+        self._watched = watched
         self._limits = Limits(init_seconds=script_seconds, run_seconds=script_seconds)
         self.calendar = calendar
         self.worlds: dict[str, World] = {}
@@ -128,6 +136,11 @@ class Driver:
         self._identity = identity
         self._assumptions = assumptions
         self._seed = seed
+        self.recorders: list[Recorder] = []
+        """Hear what happens in worlds that come."""
+        self.observers: list[CapacityObserver] = []
+        """Hear how many replicas services that come have."""
+        self._images: dict[tuple[str, str, str], ModelProfile] = {}
         self._began = datetime.fromtimestamp(epoch, UTC)
         self._files = files
         self._asset = asset
@@ -155,6 +168,8 @@ class Driver:
         """The cluster's nodes are there: those that were described, else those that were asked for."""
         world = World(self._described(name, cluster), self._assumptions, self._seed, calendar=self.calendar)
         world.record(self)
+        for recorder in self.recorders:
+            world.record(recorder)
         self.worlds[name] = world
 
     def _described(self, name: str, cluster: ClusterSpec) -> ClusterSpec:
@@ -182,7 +197,7 @@ class Driver:
         ready: bool,
     ) -> None:
         """Bring a service up again."""
-        self._add(spec, cluster, contents, auth, lifecycle).controller.restore(ready=ready)
+        self._add(spec, cluster, contents, auth, lifecycle).controller.adopt(ready=ready)
 
     def _add(
         self, spec: ServiceSpec, cluster: str, contents: Mapping[str, Content], auth: Auth, lifecycle: Lifecycle
@@ -191,27 +206,27 @@ class Driver:
         self._contents[spec.name] = dict(contents)
         watch = self.watches[spec.name] = Watch(self.calendar)
         service = self.worlds[cluster].add(
-            self._with_models(spec), lifecycle, watch, _Contents(self, spec.name), f"{spec.name}/"
+            spec,
+            lifecycle,
+            [watch, *self.observers],
+            partial(self._model_of_version, spec.name),
+            _Contents(self, spec.name),
+            f"{spec.name}/",
         )
         self.services[spec.name] = service
-        service.on_answer.append(watch.answered)
+        if self._watched:
+            service.on_answer.append(watch.answered)
         service.plane.set_auth(auth)
         if spec.name in self._chances:
             service.take_chance(*self._chances[spec.name])
-        watch.attach(service.controller)
+        if self._watched:
+            watch.attach(service.controller)
         return service
 
     def change(self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content]) -> None:
         """Get a service from what it is to `spec`."""
         self._contents[spec.name] = dict(contents)
-        after = self._with_models(spec)
-        done = tuple(
-            replace(effect, version=after.version(effect.version.name))
-            if isinstance(effect, Added | Rolled | Retuned)
-            else effect
-            for effect in effects
-        )
-        self.services[spec.name].controller.perform(after, done)
+        self.services[spec.name].controller.perform(spec, effects)
 
     def authorise(self, name: str, auth: Auth) -> None:
         """Requests need something else, in effect after `key_propagation`."""
@@ -248,6 +263,12 @@ class Driver:
         """Keep the event."""
         self.events.append((Micros(at), kind, subject, detail))
 
+    def note(self, at: int, kind: str, subject: str, detail: str = "") -> None:
+        """Something happened that no world tells: keep it, and tell the recorders."""
+        self.happened(at, kind, subject, detail)
+        for recorder in self.recorders:
+            recorder.happened(at, kind, subject, detail)
+
     # -- profiles
 
     def told(self, service: str, version: str | None) -> Profile:
@@ -262,27 +283,32 @@ class Driver:
         """The version's times."""
         return ModelProfile(**self.profile_of(service, version).model)
 
+    def _model_of_version(self, service: str, version: VersionSpec) -> ModelProfile:
+        """What containers of a version cost: what was told of their image, else of the version."""
+        of_image = self._images.get((service, version.name, version.code.image))
+        return self.model_of(service, version.name) if of_image is None else of_image
+
+    def set_image_model(self, service: str, version: str, image: str, model: ModelProfile) -> None:
+        """Tell what containers of an image to come will cost; `set_profile` of the version holds over it."""
+        self._images[service, version, image] = model
+
     def set_profile(self, service: str, version: str | None, profile: Profile) -> None:
         """Tell something of a version; or of a service: it holds for each version that tells nothing else."""
         self._profiles[service, version] = profile
+        for place in [place for place in self._images if place[0] == service and version in (None, place[1])]:
+            del self._images[place]
         running = self.services.get(service)
         if running is None:
             return
         for name in running.controller.deployments:
             if version is None or name == version:
-                running.controller.reprofile(name, self.model_of(service, name))
+                running.controller.reprofile(name)
 
     def set_chance(self, service: str, seed: int, replication: int) -> None:
         """A service, there or to come, takes the chance of a scenario's run."""
         self._chances[service] = (seed, replication)
         if service in self.services and not self.services[service].controller.ended:
             self.services[service].take_chance(seed, replication)
-
-    def _with_models(self, spec: ServiceSpec) -> ServiceSpec:
-        def told(version: VersionSpec) -> VersionSpec:
-            return replace(version, model=self.model_of(spec.name, version.name))
-
-        return ServiceSpec(spec.name, tuple(map(told, spec.versions)))
 
     # -- what containers answer with
 
@@ -337,15 +363,16 @@ class Driver:
 
     def _make(self, service: str, spec: ContainerSpec) -> Replies | Later:
         content = self._contents[service].get(spec.version)
-        if content is None or content.request is None:
-            if (service, spec.version) in self.stand_ins:
-                return self.make_reply(service, self.stand_ins[service, spec.version], spec.version)
+        request = None if content is None else content.request
+        if (request is None or not request.get("driverProgram")) and (service, spec.version) in self.stand_ins:
+            return self.make_reply(service, self.stand_ins[service, spec.version], spec.version)
+        if content is None or request is None:
             return NoReply("It was deployed without one.", service_name=service)
         self._laid_out += 1
         try:
             models = [self._model_files(document) for document in content.models]
             runs = unpack(
-                content.request,
+                request,
                 fetch=self._files.download,
                 models=models,
                 folder=self._folder / "containers" / str(self._laid_out),

@@ -8,13 +8,15 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from akstwin.clock import Micros
+from akstwin.cores.serving import PodFacts
 from akstwin.dataplane import ContainerSpec, DataPlane, InitOutcome
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.deployment import ProbeSettings
 from akstwin.domain.lifecycles import POD, PodEvent, PodState
+from akstwin.domain.profile import ModelProfile
 from akstwin.domain.resources import Resources
 from akstwin.domain.service import VersionSpec
 from akstwin.domain.units import megabytes, millicores
@@ -25,12 +27,13 @@ from akstwin.sim.nodes import Node, Nodes
 
 
 class PodOwner(Protocol):
-    """Who created a pod, and hears what becomes of it."""
+    """The service that a pod belongs to."""
 
+    name: str
     plane: DataPlane
 
-    def pod_changed(self, pod: "Pod") -> None:
-        """The pod is in another state."""
+    def pods_changed(self, version: str) -> None:
+        """A pod of the version is in another state; nothing may be done to pods before this call has returned."""
         ...
 
     def pod_noted(self, at: Micros, kind: str, pod: "Pod", detail: str) -> None:
@@ -43,14 +46,16 @@ class PodTemplate:
     """What pods are made from.
 
     Attributes:
-        version: whose they are, with settings and model.
+        version: whose they are, with its settings.
         revision: grows with every change of the template.
         image: what is pulled.
+        model: what their containers cost.
     """
 
     version: VersionSpec
     revision: int
     image: str
+    model: ModelProfile
 
 
 class Pod:
@@ -60,6 +65,7 @@ class Pod:
         "container_since",
         "draws",
         "eviction",
+        "group",
         "node",
         "number",
         "ordinal",
@@ -74,8 +80,17 @@ class Pod:
         "unschedulable_since",
     )  # fmt: skip
 
-    def __init__(self, number: int, ordinal: int, template: PodTemplate, owner: PodOwner, draws: ModelDraws) -> None:
+    def __init__(
+        self,
+        number: int,
+        ordinal: int,
+        template: PodTemplate,
+        owner: PodOwner,
+        draws: ModelDraws,
+        group: "PodGroup",
+    ) -> None:
         self.number = number
+        self.group = group
         self.ordinal = ordinal  # among its version's pods: chance goes by it, so that other versions disturb none
         self.template = template
         self.owner = owner
@@ -120,6 +135,86 @@ class Pod:
         return self.state not in (PodState.TERMINATING, PodState.GONE)
 
 
+class RevisionCounts:
+    """Pods of one revision that are not on their way out.
+
+    Attributes:
+        staying: all of them.
+        ready: those that are ready.
+        in_service: those that the router has seen ready.
+        restarts: how many have been restarted so often in a row; pods that never were are not counted.
+    """
+
+    __slots__ = ("in_service", "ready", "restarts", "staying")
+
+    def __init__(self) -> None:
+        self.staying = 0
+        self.ready = 0
+        self.in_service = 0
+        self.restarts: dict[int, int] = {}
+
+
+class PodGroup:
+    """The pods of one version of one service, counted as they change.
+
+    Attributes:
+        pods: by number, the oldest first.
+        ready: ready pods, those on their way out among them.
+        staying: pods that are not on their way out.
+        exits: how often a container has ended.
+        revisions: pods that are not on their way out, by the revision of their template.
+    """
+
+    __slots__ = ("exits", "pods", "ready", "revisions", "staying")
+
+    def __init__(self) -> None:
+        self.pods: dict[int, Pod] = {}
+        self.ready = 0
+        self.staying = 0
+        self.exits = 0
+        self.revisions: dict[int, RevisionCounts] = {}
+
+    def count(self, pod: Pod, change: int) -> None:
+        """Count the pod as it is now: -1 before it changes, 1 after."""
+        ready = change * pod.ready
+        self.ready += ready
+        if not pod.staying:
+            return
+        self.staying += change
+        of = self.revisions.get(pod.template.revision)
+        if of is None:
+            of = self.revisions[pod.template.revision] = RevisionCounts()
+        of.staying += change
+        of.ready += ready
+        of.in_service += change * pod.in_service
+        row = pod.restarts_in_row
+        if row:
+            of.restarts[row] = of.restarts.get(row, 0) + change
+            if not of.restarts[row]:
+                del of.restarts[row]
+        if not of.staying:
+            del self.revisions[pod.template.revision]
+
+    def facts(self, revision: int) -> PodFacts:
+        """What a service has to know of them.
+
+        Args:
+            revision: the present one.
+        """
+        present = self.revisions.get(revision, _NO_PODS)
+        return PodFacts(
+            self.staying,
+            self.ready,
+            present.ready,
+            self.staying - present.staying,
+            max(present.restarts, default=0),
+            self.exits,
+        )
+
+
+_NO_PODS: Final = RevisionCounts()
+
+
 class Pods:
     """All pods of the cluster.
 
@@ -136,6 +231,8 @@ class Pods:
         self._calendar = calendar
         self._recorders = recorders
         self._pods: dict[int, Pod] = {}
+        self._groups: dict[PodOwner, dict[str, PodGroup]] = {}
+        self._pending: dict[int, Pod] = {}  # in the order in which they were created
         self._latest = 0
         self._ordinals: dict[tuple[PodOwner, str], int] = {}
         self._pull_factors: list[float] = []
@@ -153,6 +250,18 @@ class Pods:
         """The pods that are not gone, the oldest first."""
         return list(self._pods.values())
 
+    def groups(self, owner: PodOwner) -> dict[str, PodGroup]:
+        """The owner's pods by version; a version that has had none is missing."""
+        return self._groups.setdefault(owner, {})
+
+    def forget(self, owner: PodOwner) -> None:
+        """The owner and all its pods are gone."""
+        self._groups.pop(owner, None)
+
+    def unschedulable(self, owner: PodOwner) -> list[Pod]:
+        """The owner's pods that fit nowhere, the longest waiting first."""
+        return [pod for pod in self._pending.values() if pod.owner is owner]
+
     def request_of(self, version: VersionSpec) -> Resources:
         """What a pod of the version requests, side-car included."""
         return version.settings.request + self.extra
@@ -163,6 +272,7 @@ class Pods:
         self._note(pod, "pod_created")
         if not self._place(pod):
             pod.unschedulable_since = self._calendar.now
+            self._pending[pod.number] = pod
             self._note(pod, "pod_unschedulable")
         return pod
 
@@ -171,16 +281,17 @@ class Pods:
         pod = self._new(template, owner, draws)
         pod.node = self._find_node(pod)
         if pod.node is None:
-            del self._pods[pod.number]
+            pod.group.count(pod, -1)
+            del self._pods[pod.number], pod.group.pods[pod.number]
             return None
         pod.node.images[template.image] = self._calendar.now
         pod.container_since = self._calendar.now
         for event in (PodEvent.SCHEDULED, PodEvent.PULLED, PodEvent.PASSED):
-            pod.state = POD.step(pod.state, event)
+            self._step(pod, event)
         owner.plane.start_container(pod.number, self._container(pod), ready=True)
         outcome = owner.plane.initialise_container(pod.number)
         owner.plane.admit(pod.version, pod.number)
-        pod.seen = True
+        self._see(pod, ready=True)
         if outcome != "pending":
             self._started(pod, outcome)
         return pod
@@ -306,7 +417,10 @@ class Pods:
         self._latest += 1
         of = (owner, template.version.name)
         ordinal = self._ordinals[of] = self._ordinals.get(of, 0) + 1
-        pod = self._pods[self._latest] = Pod(self._latest, ordinal, template, owner, draws)
+        group = self.groups(owner).setdefault(template.version.name, PodGroup())
+        pod = Pod(self._latest, ordinal, template, owner, draws, group)
+        self._pods[pod.number] = group.pods[pod.number] = pod
+        group.count(pod, 1)
         return pod
 
     def _note(self, pod: Pod, kind: str, detail: str = "") -> None:
@@ -315,10 +429,23 @@ class Pods:
         pod.owner.pod_noted(now, kind, pod, detail)
 
     def _step(self, pod: Pod, event: PodEvent) -> None:
+        pod.group.count(pod, -1)
         pod.state = POD.step(pod.state, event)
+        pod.group.count(pod, 1)
+
+    def _see(self, pod: Pod, *, ready: bool) -> None:
+        """The router has learned whether it is ready."""
+        pod.group.count(pod, -1)
+        pod.seen = ready
+        pod.group.count(pod, 1)
+
+    def _count_restarts(self, pod: Pod, in_row: int) -> None:
+        pod.group.count(pod, -1)
+        pod.restarts_in_row = in_row
+        pod.group.count(pod, 1)
 
     def _changed(self, pod: Pod) -> None:
-        pod.owner.pod_changed(pod)
+        pod.owner.pods_changed(pod.version)
 
     def _cancel(self, pod: Pod) -> None:
         if pod.timer is not None:
@@ -329,12 +456,12 @@ class Pods:
         pod.timer = self._calendar.after(span, Order.POD, action, key(pod.number))
 
     def _find_node(self, pod: Pod) -> Node | None:
-        version = pod.template.version
-        return self._nodes.place(pod.number, self.request_of(version), self._full_load(version))
+        template = pod.template
+        return self._nodes.place(pod.number, self.request_of(template.version), self._full_load(template))
 
-    def _full_load(self, version: VersionSpec) -> int | None:
-        """CPU that a pod of the version wants with all workers busy: never more than its limit, and the side-car."""
-        wanted, limit = full_load(version), version.settings.cpu_limit
+    def _full_load(self, template: PodTemplate) -> int | None:
+        """CPU that such a pod wants with all workers busy: never more than its limit, and the side-car."""
+        wanted, limit = full_load(template.model), template.version.settings.cpu_limit
         if wanted is None:
             return None
         return (wanted if limit is None else min(wanted, limit)) + self.extra.cpu
@@ -345,6 +472,7 @@ class Pods:
             return False
         pod.node = node
         pod.unschedulable_since = None
+        self._pending.pop(pod.number, None)
         self._step(pod, PodEvent.SCHEDULED)
         self._note(pod, "pod_scheduled", f"node {node.number}")
         if not node.lost:  # nobody has noticed yet: the pod waits for the node, or to be replaced
@@ -353,8 +481,8 @@ class Pods:
 
     def _place_pending(self) -> None:
         """Room has come free: those that wait longest first."""
-        for pod in self.all:
-            if pod.state is PodState.PENDING and self._place(pod):
+        for pod in list(self._pending.values()):
+            if self._place(pod):
                 self._changed(pod)
 
     def _pull(self, pod: Pod, node: Node) -> None:
@@ -418,7 +546,8 @@ class Pods:
         self._cancel(pod)
         self._step(pod, PodEvent.EXITED)
         if pod.container_since is not None and now - pod.container_since >= self._assumptions.restart_backoff_reset:
-            pod.restarts_in_row = 0
+            self._count_restarts(pod, 0)
+        pod.group.exits += 1
         self._note(pod, "container_exited")
         if was_ready:
             self._tell_router(pod)
@@ -432,7 +561,7 @@ class Pods:
 
     def _restart(self, pod: Pod) -> None:
         pod.restarts += 1
-        pod.restarts_in_row += 1
+        self._count_restarts(pod, pod.restarts_in_row + 1)
         self._step(pod, PodEvent.RESTARTED)
         self._start(pod)
 
@@ -440,7 +569,8 @@ class Pods:
         pod.owner.plane.forget(pod.version, pod.number)
         if pod.eviction is not None:
             pod.eviction.cancel()
-        del self._pods[pod.number]
+        del self._pods[pod.number], pod.group.pods[pod.number]
+        self._pending.pop(pod.number, None)
         if pod.node is not None:
             self._nodes.leave(pod.number, pod.node)
         self._note(pod, "pod_gone")
@@ -454,7 +584,7 @@ class Pods:
         def tell() -> None:
             if pod.state is PodState.GONE:
                 return
-            pod.seen = ready
+            self._see(pod, ready=ready)
             if ready:
                 pod.owner.plane.admit(pod.version, pod.number)
                 self._changed(pod)
@@ -490,7 +620,7 @@ class Pods:
         self._gone(pod)
 
     def _unplaced(self) -> list[Resources]:
-        return [self.request_of(pod.template.version) for pod in self.all if pod.state is PodState.PENDING]
+        return [self.request_of(pod.template.version) for pod in self._pending.values()]
 
     def _drain(self, node: Node) -> None:
         for pod in self._on(node):
@@ -507,22 +637,26 @@ class Pods:
                 Micros(0), assumed.readiness_period, assumed.readiness_timeout, 1, assumed.readiness_failures
             )
         return ContainerSpec(
-            version.name, version.model, stretch(version), version.settings.liveness, readiness, version.code
+            version.name,
+            pod.template.model,
+            stretch(version, pod.template.model),
+            version.settings.liveness,
+            readiness,
+            version.code,
         )
 
 
 _WITH_CONTAINER = (PodState.STARTING, PodState.READY, PodState.NOT_READY, PodState.TERMINATING)
 
 
-def full_load(version: VersionSpec) -> int | None:
-    """Thousandths of a core that a container of the version wants with all workers busy; None: not told."""
-    cpu = version.model.cpu
-    return None if cpu is None else millicores(cpu) * version.model.workers
+def full_load(model: ModelProfile) -> int | None:
+    """Thousandths of a core that a container wants with all workers busy; None: not told."""
+    return None if model.cpu is None else millicores(model.cpu) * model.workers
 
 
-def stretch(version: VersionSpec) -> tuple[int, int]:
+def stretch(version: VersionSpec, model: ModelProfile) -> tuple[int, int]:
     """How much longer requests take under the container's CPU limit, taken at full load (semantics §6.7)."""
-    wanted, limit = full_load(version), version.settings.cpu_limit
+    wanted, limit = full_load(model), version.settings.cpu_limit
     if wanted is None or limit is None or limit >= wanted:
         return (1, 1)
     return (wanted, limit)

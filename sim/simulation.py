@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel
 
@@ -18,14 +18,13 @@ from akstwin.domain.units import read_duration
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals, Clients
 from akstwin.errors import InvalidSetting
-from akstwin.sim.calendar import Order
+from akstwin.policies.policy import Policy
+from akstwin.policies.runner import PolicyRunner, drive
+from akstwin.sim.calendar import CalendarClock, Order
 from akstwin.sim.driver import UNSET, Driver, Profile
 from akstwin.sim.faults import InjectedFault, check_fault
 from akstwin.sim.traffic import Traffic, TrafficEntries
 from akstwin.sim.world import SimulatedService
-
-if TYPE_CHECKING:
-    from akstwin.policies.policy import Policy
 
 Span = str | float
 """A duration: `"250ms"`, `"10s"`, `"5m"`, `"24h"`, or a number of seconds."""
@@ -297,7 +296,7 @@ class Simulation:
         back = Micros(now - self._looked_from) if window is None else read_duration("window", window)
         return self._driver.watches[service].observe(back)
 
-    def run_policy(self, policy: "Policy", endpoint: Any, until: Span) -> None:
+    def run_policy(self, policy: Policy, endpoint: Any, until: Span) -> None:
         """Drive an endpoint by a policy: look, act, wait for its interval, again.
 
         Args:
@@ -310,15 +309,14 @@ class Simulation:
         """
         self._driver.service(endpoint.name)
         calendar = self._driver.calendar
-        end = calendar.now + read_duration("until", until)
-        while True:
-            observed = self._driver.watches[endpoint.name].observe(Micros(policy.interval))
-            policy.step(endpoint, observed)
-            following = calendar.now + policy.interval
-            if following > end:
-                break
-            calendar.run_until(following)
-        calendar.run_until(end)
+        runner = PolicyRunner(
+            policy, endpoint, self._driver.watches[endpoint.name].observe, self.policy_note(type(policy).__name__)
+        )
+        drive(runner, CalendarClock(calendar), calendar.now + read_duration("until", until))
+
+    def policy_note(self, name: str) -> Callable[[str], None]:
+        """Keeps what a policy did among the events."""
+        return lambda done: self._driver.note(self._driver.calendar.now, "policy", name, done)
 
     def target(self, service: str | None, cluster: str | None, kind: str) -> SimulatedService:
         """Whose replicas or nodes a fault of that kind means.

@@ -2,12 +2,14 @@
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, TypeVar
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.histogram import Histogram
-from akstwin.domain.observation import Observation, VersionObservation
+from akstwin.domain.observation import AnswerCounts, AttemptCounts, Observation, VersionObservation
+from akstwin.domain.reasons import NOT_THE_MODELS
 from akstwin.engine.requests import Request
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order
@@ -16,6 +18,7 @@ from akstwin.sim.controller import ServiceController
 KEPT_ANSWERS: Final = 2_000_000
 """So many of the latest answers are kept, some 60 MB; a window that reaches further back is refused."""
 _SPARE: Final = 1.25
+_K = TypeVar("_K", int, str)
 _QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -42,6 +45,45 @@ class _Steps:
         return self._area[at] + self._value[at] * (instant - self._at[at])
 
 
+class _Counts:
+    """Answers of one version, by attempt (0: the first, 1: repeated), status and reason."""
+
+    def __init__(self) -> None:
+        self.by_status: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.by_reason: tuple[dict[str, int], dict[str, int]] = ({}, {})
+        self.latency = Histogram()
+
+    def add(self, attempt: int, status: int, reason: str | None, latency: int) -> None:
+        statuses = self.by_status[attempt]
+        statuses[status] = statuses.get(status, 0) + 1
+        if reason is not None:
+            reasons = self.by_reason[attempt]
+            reasons[reason] = reasons.get(reason, 0) + 1
+        if status == 200:
+            self.latency.add(latency)
+
+    def answers(self) -> dict[int, int]:
+        return _sum(*self.by_status)
+
+    def reasons(self) -> dict[str, int]:
+        return _sum(*self.by_reason)
+
+    def given(self) -> AnswerCounts:
+        first, retries = (
+            AttemptCounts(
+                dict(sorted(statuses.items())),
+                {reason: number for reason, number in sorted(reasons.items()) if reason in NOT_THE_MODELS},
+            )
+            for statuses, reasons in zip(self.by_status, self.by_reason, strict=True)
+        )
+        return AnswerCounts(first, retries, self.latency.rows())
+
+
+def _sum(one: dict[_K, int], other: dict[_K, int]) -> dict[_K, int]:
+    both = Counter(one) + Counter(other)
+    return {each: both[each] for each in sorted(both)}
+
+
 class Watch:
     """Hears the answers of one service and its numbers of replicas.
 
@@ -56,6 +98,9 @@ class Watch:
         self._status = array("h")
         self._version = array("h")
         self._reason = array("h")
+        self._attempt = array("h")
+        self._totals: dict[int, _Counts] = {}
+        self._totalled = 0  # rows that are in the totals
         self._versions: list[str | None] = [None]
         self._reasons: list[str | None] = [None]
         self._number_of: dict[str | None, int] = {None: 0}
@@ -80,10 +125,13 @@ class Watch:
         self._status.append(request.status)
         self._version.append(_number(request.version, self._versions, self._number_of))
         self._reason.append(_number(request.reason, self._reasons, self._reason_number))
+        self._attempt.append(min(request.attempt, 1))
         if len(self._at) > KEPT_ANSWERS * _SPARE:
+            self._add_up()
             surplus = len(self._at) - KEPT_ANSWERS
+            self._totalled -= surplus
             self._forgotten_before = self._at[surplus - 1] + 1
-            for column in (self._at, self._latency, self._status, self._version, self._reason):
+            for column in (self._at, self._latency, self._status, self._version, self._reason, self._attempt):
                 del column[:surplus]
 
     def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:  # noqa: ARG002 - the port's
@@ -124,37 +172,44 @@ class Watch:
             )  # fmt: skip
         # An answer at the window's first instant belongs to the window before, if there was one.
         first = bisect_right(self._at, since) if since else 0
-        answers: dict[int, dict[int, int]] = {}
-        reasons: dict[int, dict[str, int]] = {}
-        latencies: dict[int, Histogram] = {}
-        for row in range(first, len(self._at)):
-            version, status = self._version[row], self._status[row]
-            counts = answers.setdefault(version, {})
-            counts[status] = counts.get(status, 0) + 1
-            reason = self._reasons[self._reason[row]]
-            if reason is not None:
-                why = reasons.setdefault(version, {})
-                why[reason] = why.get(reason, 0) + 1
-            if status == 200:
-                latencies.setdefault(version, Histogram()).add(self._latency[row])
+        seen: dict[int, _Counts] = {}
+        self._count(seen, first)
+        self._add_up()
+        nobodys = seen.get(0, _Counts())
         shares = controller.split_in_force().shares()
         versions = {}
         for name in controller.deployments:
             number = self._number_of.get(name, -1)
-            counts = answers.get(number, {})
+            counts, total = seen.get(number, _Counts()), self._totals.get(number, _Counts())
+            answers = counts.answers()
             steps = self._desired.get(name)
             versions[name] = VersionObservation(
-                answers=dict(sorted(counts.items())),
-                reasons=dict(sorted(reasons.get(number, {}).items())),
-                rate=sum(counts.values()) * SECOND / (now - since) if now > since else 0.0,
-                latency_ms=_latency_ms(latencies.get(number)),
+                answers=answers,
+                reasons=counts.reasons(),
+                rate=sum(answers.values()) * SECOND / (now - since) if now > since else 0.0,
+                latency_ms=_latency_ms(counts.latency),
                 replicas=_states(controller, name),
                 desired=steps.value if steps is not None else 0,
                 utilisation=self._utilisation(controller, name, since, now),
                 queue_length=controller.usage(name).queued,
                 traffic_share=shares.get(name, 0.0),
+                window=counts.given(),
+                total=total.given(),
             )
-        return Observation(versions, dict(sorted(reasons.get(0, {}).items())), now - since)
+        return Observation(versions, nobodys.reasons(), now - since, now)
+
+    def _count(self, counts: "dict[int, _Counts]", first: int) -> None:
+        """Count the answers from a row on, by version."""
+        for row in range(first, len(self._at)):
+            of = counts.get(self._version[row])
+            if of is None:
+                of = counts[self._version[row]] = _Counts()
+            of.add(self._attempt[row], self._status[row], self._reasons[self._reason[row]], self._latency[row])
+
+    def _add_up(self) -> None:
+        """Bring the totals up to now."""
+        self._count(self._totals, self._totalled)
+        self._totalled = len(self._at)
 
     def _utilisation(self, controller: ServiceController, name: str, since: int, now: int) -> float | None:
         steps, sampled = self._desired.get(name), self._demand.get(name)

@@ -1,27 +1,22 @@
 """A simulated cluster with its services: what a scenario and the SDK's simulated workspace drive."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 from akstwin.clock import Micros
-from akstwin.cores.management import Lifecycle, ManagementRules, healthy
+from akstwin.cores.management import Lifecycle
 from akstwin.cores.routing import RouterRules
 from akstwin.dataplane import ContainerSpec
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.faults import Fault
-from akstwin.domain.observation import Observation, VersionObservation
-from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Arrivals, Clients
-from akstwin.engine.contents import Contents, Empty
+from akstwin.engine.contents import Contents
 from akstwin.engine.plane import Plane, PlaneSettings
 from akstwin.engine.requests import Recorder, Recorders, Request
-from akstwin.errors import AksError
-from akstwin.policies.policy import Policy
-from akstwin.sim.calendar import Calendar, Order
-from akstwin.sim.controller import CapacityObserver, Change, ServiceController
+from akstwin.sim.calendar import Calendar
+from akstwin.sim.controller import CapacityObserver, ServiceController
 from akstwin.sim.faults import Faults, InjectedFault
 from akstwin.sim.identity import RequestIdentity, split_draws
 from akstwin.sim.models import ModelDraws
@@ -29,6 +24,7 @@ from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pods
 from akstwin.sim.source import Source
 from akstwin.sim.streams import Draws
+from akstwin.sim.workqueue import WorkQueue
 
 
 class World:
@@ -58,56 +54,38 @@ class World:
         self.recorders = Recorders()
         self.nodes = Nodes(cluster, assumptions, self.calendar, self.recorders)
         self.pods = Pods(self.nodes, assumptions, self.calendar, self.recorders)
+        self.queue = WorkQueue(self.calendar)
         self._faults = Faults(self.calendar, self.pods, self.recorders)
         self._of = (seed, replication)
+        self._added = 0
         self.services: dict[str, SimulatedService] = {}
 
     def record(self, recorder: Recorder) -> None:
         """Let `recorder` hear all that happens from now on."""
         self.recorders.all.append(recorder)
 
-    def deploy(
-        self, spec: ServiceSpec, start: Literal["healthy", "cold"], observer: CapacityObserver
-    ) -> "SimulatedService":
-        """Put a service on the cluster.
-
-        Args:
-            spec: the service.
-            start: `healthy`: its deployment lies in the past; `cold`: it begins now.
-            observer: hears how many replicas there are.
-
-        Raises:
-            InvalidSetting: what is asked for cannot be started so.
-        """
-        life = healthy(spec.name) if start == "healthy" else None
-        lifecycle = Lifecycle(spec.name, ManagementRules.of(self.assumptions), life)
-        service = self.add(spec, lifecycle, observer)
-        if start == "healthy":
-            service.controller.start_healthy()
-        else:
-            lifecycle.begin("create", self.calendar.now, builds=True)
-            service.controller.start_cold()
-        return service
-
     def add(
         self,
         spec: ServiceSpec,
         lifecycle: Lifecycle,
-        observer: CapacityObserver,
-        contents: Contents | None = None,
-        entity: str = "",
+        observers: Sequence[CapacityObserver],
+        model: Callable[[VersionSpec], ModelProfile],
+        contents: Contents,
+        entity: str,
     ) -> "SimulatedService":
         """A service that is not started yet.
 
         Args:
             spec: the service.
             lifecycle: holds its states and operations.
-            observer: hears how many replicas there are.
-            contents: what its containers answer with; None: nobody asks.
+            observers: hear how many replicas there are.
+            model: what the containers of a version cost.
+            contents: what its containers answer with.
             entity: goes before its versions' names in the names of its streams of chance.
         """
+        self._added += 1
         service = self.services[spec.name] = SimulatedService(
-            self, spec, lifecycle, observer, contents or Empty(), self._of, entity
+            self, spec, lifecycle, observers, model, contents, self._of, entity, self._added
         )
         return service
 
@@ -134,10 +112,12 @@ class SimulatedService:
         world: World,
         spec: ServiceSpec,
         lifecycle: Lifecycle,
-        observer: CapacityObserver,
+        observers: Sequence[CapacityObserver],
+        model: Callable[[VersionSpec], ModelProfile],
         contents: Contents,
         of: tuple[int, int],
         entity: str,
+        ordinal: int,
     ) -> None:
         self.world = world
         self._of = of
@@ -160,8 +140,8 @@ class SimulatedService:
             self._draws_of_container, world.recorders, world.pods, self._answered, contents,
         )  # fmt: skip
         self.controller = ServiceController(
-            spec, lifecycle, self.plane, world.pods, world.nodes, assumed, world.calendar, world.recorders,
-            self._draws_of_version, observer,
+            spec, lifecycle, self.plane, world.pods, world.nodes, world.queue, assumed, world.calendar, world.recorders,
+            model, self._draws, observers, ordinal,
         )  # fmt: skip
 
     def send(self, traffic: Sequence[Arrivals], clients: Clients, window: tuple[int, int], first: int = 0) -> Source:
@@ -192,7 +172,7 @@ class SimulatedService:
         self._models.clear()
         self._split.clear()
         for version in self.controller.spec.versions:
-            self.controller.reprofile(version.name, version.model)
+            self.controller.reprofile(version.name)
 
     def split_draw(self, identity: RequestIdentity) -> int:
         """What decides the traffic split for a request of simulated traffic."""
@@ -201,23 +181,6 @@ class SimulatedService:
         if draws is None:
             draws = self._split[entry, attempt] = split_draws(*self._of, entry, attempt)
         return draws.at(number)
-
-    def plan(self, operation: PlannedOperation, at: Micros) -> None:
-        """Update the service at `at`. A refusal is recorded, as the caller would have met it."""
-        self.world.calendar.at(at, Order.OPERATION, lambda: self._operate(operation))
-
-    def run_policy(self, policy: Policy) -> None:
-        """Let a policy drive the endpoint, from now on."""
-        _PolicyRun(self.world, self.controller, policy).look()
-
-    def _operate(self, operation: PlannedOperation) -> None:
-        version = operation.version or self.controller.default
-        try:
-            self.controller.update(Change(version, operation.deploy, operation.model))
-        except AksError as refusal:
-            self.world.recorders.happened(
-                self.world.calendar.now, "operation_refused", version, f"{refusal.status_hint}: {refusal}"
-            )
 
     def _answered(self, request: Request) -> None:
         if request.exchange is None:  # else whoever waits for it decides whether to try again
@@ -229,44 +192,8 @@ class SimulatedService:
     def _draws_of_container(self, spec: ContainerSpec) -> ModelDraws:
         return self._draws(spec.version, spec.model)
 
-    def _draws_of_version(self, version: VersionSpec) -> ModelDraws:
-        return self._draws(version.name, version.model)
-
     def _draws(self, version: str, model: ModelProfile) -> ModelDraws:
         draws = self._models.get((version, model))
         if draws is None:
             draws = self._models[version, model] = ModelDraws(*self._of, self._entity + version, model)
         return draws
-
-
-class _PolicyRun:
-    """Calls one policy at its interval, with what users saw meanwhile."""
-
-    def __init__(self, world: World, service: ServiceController, policy: Policy) -> None:
-        self._world = world
-        self._service = service
-        self._policy = policy
-        self._seen: dict[str, dict[int, int]] = {}
-        world.record(self)
-
-    def answered(self, request: Request) -> None:
-        """Count an answer."""
-        if request.version is not None:
-            counts = self._seen.setdefault(request.version, {})
-            counts[request.status] = counts.get(request.status, 0) + 1
-
-    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
-        """Policies look at answers only."""
-
-    def update_version(self, version_name: str, *, traffic_percentile: float) -> None:
-        """Change the version's share of the traffic."""
-        self._service.set_traffic({version_name: traffic_percentile})
-
-    def look(self) -> None:
-        """Call the policy, and again after its interval."""
-        observation = Observation({name: VersionObservation(dict(seen)) for name, seen in self._seen.items()})
-        self._seen.clear()
-        done = self._policy.step(self, observation)
-        if done is not None:
-            self._world.recorders.happened(self._world.calendar.now, "policy", type(self._policy).__name__, done)
-        self._world.calendar.after(self._policy.interval, Order.POLICY, self.look)

@@ -8,6 +8,10 @@ _BITS: Final = 11
 """Values below 2**11 µs have a bucket each; above, a bucket is at most 1/1024 of its value wide."""
 
 
+Rows = tuple[tuple[int, int, int], ...]
+"""Buckets of a histogram: key, number of values, their sum in µs."""
+
+
 class Histogram:
     """Counts whole microseconds in buckets of at most 0.1 % width; each bucket also keeps its sum.
 
@@ -22,6 +26,25 @@ class Histogram:
         self.count = 0
         self.total = 0
         self.largest = 0
+
+    @classmethod
+    def of(cls, rows: "Rows", largest: int = 0) -> Self:
+        """The histogram that these rows came from.
+
+        Args:
+            rows: as `rows` gives them.
+            largest: the largest value, µs.
+        """
+        made = cls()
+        made._buckets = {key: [count, total] for key, count, total in rows}
+        made.count = sum(count for _, count, _ in rows)
+        made.total = sum(total for _, _, total in rows)
+        made.largest = largest
+        return made
+
+    def rows(self) -> "Rows":
+        """Its buckets as plain data, by key: rows of equal key from several histograms add up."""
+        return tuple((key, count, total) for key, (count, total) in sorted(self._buckets.items()))
 
     def add(self, value: int) -> None:
         """Count one value of 0 µs or more."""

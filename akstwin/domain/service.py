@@ -1,9 +1,8 @@
 """A service to deploy: its versions, and what each of them is."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from akstwin.domain.deployment import DeployArguments, VersionSettings
-from akstwin.domain.profile import ModelProfile
 from akstwin.errors import InvalidSetting
 
 
@@ -22,11 +21,10 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class VersionSpec:
-    """One version of a service: the arguments it was given, what they come to, its model, and what it runs."""
+    """One version of a service: the arguments it was given, what they come to, and what it runs."""
 
     name: str
     arguments: DeployArguments
-    model: ModelProfile = field(default_factory=ModelProfile)
     code: Code = Code()
     settings: VersionSettings = field(init=False)
 
@@ -77,30 +75,6 @@ class ServiceSpec:
             return split_of(percentages, self.default)
         except ValueError as error:
             raise InvalidSetting("traffic_percentile", percentages, str(error)) from None
-
-    def changed(self, name: str, change: DeployArguments, model: ModelProfile | None = None) -> "ServiceSpec":
-        """The service after an update of one version: what `change` leaves as None stays.
-
-        Args:
-            name: of the version.
-            change: the arguments given; the version that becomes the default takes that from the one that was.
-            model: a new model, and with it new content.
-
-        Raises:
-            InvalidSetting: what comes of it is refused.
-            KeyError: no such version.
-        """
-        before = self.version(name)
-        code = before.code if model is None else replace(before.code, content=str(int(before.code.content) + 1))
-        after = VersionSpec(name, before.arguments.updated(change), model or before.model, code)
-        others = self.versions
-        if change.is_default:
-            stepped_back = DeployArguments(is_default=False)
-            others = tuple(
-                replace(other, arguments=other.arguments.updated(stepped_back)) if other.arguments.is_default else other
-                for other in others
-            )
-        return ServiceSpec(self.name, tuple(after if other.name == name else other for other in others))
 
 
 @dataclass(frozen=True, slots=True)

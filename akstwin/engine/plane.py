@@ -13,15 +13,14 @@ from akstwin.clock import NEVER, Micros
 from akstwin.cores.container import Container, Effect, Reached, Refused, Start
 from akstwin.cores.liveness import Probe, Verdict
 from akstwin.cores.routing import (
+    TRUSTED,
     Action,
     Credential,
     Dispatch,
     KeyAuth,
-    KeyCredential,
     Router,
     RouterRules,
     TokenAuth,
-    TokenCredential,
 )
 from akstwin.dataplane import ContainerSpec, InitOutcome, PlaneListener
 from akstwin.domain.deployment import ProbeSettings, RouteSettings
@@ -173,7 +172,6 @@ class Plane:
         self._listener = listener
         self._on_answer = on_answer
         self._contents = contents
-        self._clients: Credential | None = None
         self.auth: KeyAuth | TokenAuth | None = None
         self._hosted: dict[int, _Hosted] = {}
         self._requests: dict[int, Request] = {}
@@ -193,7 +191,7 @@ class Plane:
     def arrive(self, request: Request) -> None:
         """A request of simulated traffic comes in now; its client has a key or a token."""
         self._admit(request)
-        self._perform(self.router.arrive(request.id, self._calendar.now, request.draw, credential=self._clients))
+        self._perform(self.router.arrive(request.id, self._calendar.now, request.draw, credential=TRUSTED))
 
     def ask(self, request: Request, credential: Credential | None, wanted: str | None = None) -> None:
         """A request with content (`request.exchange`) comes in now.
@@ -220,13 +218,6 @@ class Plane:
         """The router learns what a request must carry; simulated traffic carries it from then on."""
         self.router.set_auth(auth)
         self.auth = auth
-        match auth:
-            case KeyAuth(primary):
-                self._clients = KeyCredential(primary)
-            case TokenAuth():
-                self._clients = TokenCredential(genuine=True, expires=NEVER)
-            case None:
-                self._clients = None
 
     def _admit(self, request: Request) -> None:
         self._count_population(self._calendar.now)

@@ -30,6 +30,23 @@ class ComputeVerbs(Office):
         known = self._shelves.computes.get(name) if isinstance(name, str) else None
         if known is not None:
             return self._update(known, payload)
+        record = self._new_compute(name, payload)
+        self._shelves.computes.put(name, record)
+        lasts = self.assumptions.cluster_attach if record.attached else self.assumptions.cluster_create
+        return self._timed_operation("compute", name, lasts, lambda: self._provisioned(name))
+
+    def adopt_compute(self, name: str, payload: Json) -> None:
+        """Take a cluster as a compute target whose provisioning lies in the past: it is ready at once.
+
+        Raises:
+            InvalidSetting: a value is refused.
+            Conflict: the cluster is attached under another name.
+        """
+        record = self._new_compute(name, payload).model_copy(update={"state": "Succeeded"})
+        self._shelves.computes.put(name, record)
+        self._driver.create_cluster(name, cluster_of(record))
+
+    def _new_compute(self, name: str, payload: Json) -> ComputeRecord:
         identity = self.identity
         record = create_compute(
             name,
@@ -43,9 +60,7 @@ class ComputeVerbs(Office):
             if same_cluster(record, other):
                 raise Conflict(f"cluster {record.resource_id} is compute target {other.name} already")
         self._driver.try_cluster(name, cluster_of(record))
-        self._shelves.computes.put(name, record)
-        lasts = self.assumptions.cluster_attach if record.attached else self.assumptions.cluster_create
-        return self._timed_operation("compute", name, lasts, lambda: self._provisioned(name))
+        return record
 
     def get_compute(self, name: str) -> Json:
         """The compute target (NotFound)."""

@@ -10,8 +10,9 @@ from typing import Protocol
 
 from akstwin.backend import Json
 from akstwin.clock import Micros
-from akstwin.cores.management import DeploymentStatus, Effect, Lifecycle
+from akstwin.cores.management import DeploymentStatus, Lifecycle
 from akstwin.cores.routing import KeyAuth, TokenAuth
+from akstwin.domain.changes import Effect
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.service import ServiceSpec
 
@@ -41,7 +42,7 @@ class ServiceDriver(Protocol):
         """Bring a service up: its `create` operation has begun.
 
         Args:
-            spec: the service. Its versions have the default `ModelProfile`: what a model costs is the world's knowledge.
+            spec: the service.
             cluster: the compute target that it runs on.
             contents: what each version runs.
             auth: what its requests need, in effect from the start.

@@ -20,6 +20,7 @@ from akstwin.cores.management import (
     create,
     effects_of,
     error_document,
+    healthy,
     image_of,
     matches,
     overwrite,
@@ -66,16 +67,41 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
         lifecycle.begin("create", self._now, builds=any(each.code.image not in self._built for each in spec.versions))
         operation = self._operation_id(record.name)
         self._lives[record.name] = lifecycle
-        record = record.model_copy(
+        record = self._with_secrets(record)
+        self._shelves.services.put(record.name, record)
+        self._driver.create(spec, record.compute_name, self.contents(record.name), auth_of(record), lifecycle)
+        return operation
+
+    def adopt_service(self, payload: Json) -> None:
+        """Take a service whose deployment lies in the past: it is Healthy, with its replicas as far as they fit.
+
+        Raises:
+            InvalidSetting: a value that is refused.
+            NotFound: the compute target, a model or an uploaded file is not there.
+            Conflict: the name is taken, or the compute target is not ready.
+        """
+        record, before = self._creation(payload)
+        if before is not None:
+            raise Conflict(f"service {record.name} exists")
+        record = self._with_secrets(record)
+        name, life = record.name, healthy(record.name)
+        for version in record.versions:
+            self._shelves.images.put(image_of(version.environment), record=True)
+        self._shelves.services.put(name, record)
+        self._shelves.lives.put(name, KeptLife(life=life, operation=""))
+        lifecycle = self._lives[name] = self._lifecycle(name, life)
+        self._driver.restore(
+            spec_of(record), record.compute_name, self.contents(name), auth_of(record), lifecycle, ready=True
+        )
+
+    def _with_secrets(self, record: ServiceRecord) -> ServiceRecord:
+        return record.model_copy(
             update={
                 "primary": record.primary or self._means.new_secret(),
                 "secondary": record.secondary or self._means.new_secret(),
                 "token_secret": self._means.new_secret(),
             }
         )
-        self._shelves.services.put(record.name, record)
-        self._driver.create(spec, record.compute_name, self.contents(record.name), auth_of(record), lifecycle)
-        return operation
 
     def patch_service(self, name: str, patch: JsonPatch) -> str | None:
         """Change a service, wholly or not at all.
@@ -226,9 +252,9 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
     def _begin_update(self, before: ServiceRecord, done: Change) -> str:
         name = before.name
         lifecycle = self._lives[name]
-        healthy = lifecycle.life.state is ServiceState.HEALTHY
+        well = lifecycle.life.state is ServiceState.HEALTHY
         lifecycle.begin("update", self._now, builds=builds(done.effects))
-        if healthy:  # until it is so again, a restart begins from here
+        if well:  # until it is so again, a restart begins from here
             models = {version: content.models for version, content in self.contents(name).items()}
             self._shelves.wholes.put(name, Whole(record=before, models=models))
         operation = self._operation_id(name)

@@ -1,7 +1,8 @@
 """`ws.simulation` of a served workspace: what a simulated one can do, as far as the server offers it."""
 
 import base64
-from typing import Any, Final, Protocol
+from functools import partial
+from typing import Any, Final
 from urllib.parse import quote
 
 from akstwin.backend import Json
@@ -10,6 +11,8 @@ from akstwin.domain.history import Wanted
 from akstwin.domain.observation import Observation
 from akstwin.domain.units import read_duration
 from akstwin.errors import InvalidSetting, NotFound
+from akstwin.policies.policy import Policy
+from akstwin.policies.runner import PolicyRunner, drive
 from akstwin.remote.caller import segment
 from akstwin.remote.control import Control, TrafficRow
 
@@ -18,17 +21,21 @@ Span = str | float
 _UNTOLD: Final = object()
 
 
-class Policy(Protocol):
-    """What `run_policy` drives, as in `akstwin.policies`."""
+class _ServerClock:
+    """The server's clock, moved by whoever waits on it."""
 
-    @property
-    def interval(self) -> int:
-        """Between two looks, µs."""
-        ...
+    def __init__(self, control: Control) -> None:
+        self._control = control
 
-    def step(self, endpoint: Any, observation: Observation) -> str | None:
-        """Look, and act."""
-        ...
+    def now(self) -> int:
+        """The present instant, µs."""
+        return self._control.now()
+
+    def sleep_until(self, deadline: Micros) -> None:
+        """Let the server's time go on to `deadline`."""
+        span = deadline - self._control.now()
+        if span > 0:
+            self._control.move("simulation.run_policy", {"advance": f"{span}us"})
 
 
 class RemoteTraffic:
@@ -281,19 +288,8 @@ class RemoteSimulation:
         Raises:
             NotFound: no such endpoint here.
         """
-        end = self._control.now() + read_duration("until", until)
-        while True:
-            policy.step(endpoint, self._control.observe(endpoint.name, policy.interval))
-            following = self._control.now() + policy.interval
-            if following > end:
-                break
-            self._go_to(following)
-        self._go_to(end)
-
-    def _go_to(self, instant: int) -> None:
-        span = instant - self._control.now()
-        if span > 0:
-            self._control.move("simulation.run_policy", {"advance": f"{span}us"})
+        runner = PolicyRunner(policy, endpoint, partial(self._control.observe, endpoint.name))
+        drive(runner, _ServerClock(self._control), self._control.now() + read_duration("until", until))
 
     def _post(self, method: str, path: str, body: Json) -> Any:
         return self._control.offered(f"simulation.{method}", "POST", path, body)

@@ -149,7 +149,7 @@ def test_an_overwrite_keeps_the_keys_that_it_does_not_give() -> None:
 
     assert (after.primary, after.secondary, after.token_secret) == ("a", "new", "c")
     assert (after.created, after.updated, after.incarnation) == (before.created, NOW, 2)
-    assert [type(effect).__name__ for effect in change.effects] == ["Rolled"]
+    assert [type(effect).__name__ for effect in change.effects] == ["PodsReplaced"]
     assert not builds(change.effects)
     assert change.authorises
 

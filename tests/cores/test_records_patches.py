@@ -80,14 +80,14 @@ def replace(path: str, value: Any) -> dict[str, Any]:
         ({"tags": {"a": 1}}, []),
         ({"description": "new"}, []),
         ({"enable_app_insights": True}, []),
-        ({"num_replicas": 3}, ["Retuned"]),
-        ({"scoring_timeout_ms": 500}, ["Retuned"]),
-        ({"replica_max_concurrent_requests": 2, "max_request_wait_time": 900}, ["Retuned"]),
-        ({"cpu_cores": 2}, ["Rolled"]),
-        ({"period_seconds": 3}, ["Rolled"]),
-        ({"collect_model_data": True}, ["Rolled"]),
-        ({"namespace": "other"}, ["Rolled"]),
-        ({"environment_image_request": OTHER}, ["Rolled"]),
+        ({"num_replicas": 3}, ["SettingsChanged"]),
+        ({"scoring_timeout_ms": 500}, ["SettingsChanged"]),
+        ({"replica_max_concurrent_requests": 2, "max_request_wait_time": 900}, ["SettingsChanged"]),
+        ({"cpu_cores": 2}, ["PodsReplaced"]),
+        ({"period_seconds": 3}, ["PodsReplaced"]),
+        ({"collect_model_data": True}, ["PodsReplaced"]),
+        ({"namespace": "other"}, ["PodsReplaced"]),
+        ({"environment_image_request": OTHER}, ["PodsReplaced"]),
     ],
 )
 def test_what_stands_in_the_pod_template_takes_an_operation(arguments: dict[str, Any], effects: list[str]) -> None:
@@ -95,7 +95,7 @@ def test_what_stands_in_the_pod_template_takes_an_operation(arguments: dict[str,
     done = updated(service(), **arguments)
 
     assert kinds(done) == effects
-    assert takes_operation(done.effects) == (effects == ["Rolled"])
+    assert takes_operation(done.effects) == (effects == ["PodsReplaced"])
     assert done.record.updated == NOW
     assert updated(done.record, **arguments).effects == ()
 
@@ -105,7 +105,7 @@ def test_an_operation_is_needed_only_for_the_version_that_rolls() -> None:
     done = version_updated(endpoint("green"), "green", cpu_cores=2, tags={"a": True}, description="hot")
     blue, green = done.record.versions
 
-    assert kinds(done) == ["Rolled"]
+    assert kinds(done) == ["PodsReplaced"]
     assert (blue.updated, green.updated) == (None, NOW)
     assert (green.tags, green.description) == ({"a": "true"}, "hot")
 
@@ -249,7 +249,7 @@ def test_a_version_is_added_with_its_share() -> None:
     """It brings pods, and the split changes."""
     done = added(endpoint(), "green", traffic_percentile=10, num_replicas=2)
 
-    assert kinds(done) == ["Added", "Reshared"]
+    assert kinds(done) == ["VersionAdded", "SplitChanged"]
     assert spec_of(done.record).split.shares() == {"blue": 90, "green": 10}
     assert (done.record.default, done.record.control) == ("blue", "blue")
     assert done.record.versions[1].created == NOW
@@ -319,7 +319,7 @@ def test_a_version_that_is_there_is_not_added_again() -> None:
         *wire.version_removed_patch("green"),
         {"op": "add", "path": "/versions/green", "value": {"numReplicas": 9}},
     )
-    assert kinds(again) == ["Rolled"]
+    assert kinds(again) == ["PodsReplaced"]
 
 
 def test_six_versions_are_enough() -> None:
@@ -334,7 +334,7 @@ def test_a_version_is_removed() -> None:
     record = version_updated(endpoint("green"), "green", is_control_version_type=True).record
     done = patch(record, *wire.version_removed_patch("green"))
 
-    assert kinds(done) == ["Removed", "Reshared"]
+    assert kinds(done) == ["VersionRemoved", "SplitChanged"]
     assert (done.record.default, done.record.control) == ("blue", "blue")
     with pytest.raises(InvalidSetting, match="the last version of an endpoint cannot be removed"):
         patch(done.record, *wire.version_removed_patch("blue"))
@@ -348,7 +348,7 @@ def test_while_an_operation_runs_only_what_acts_at_once_is_taken() -> None:
     """Shares may change, versions may not go."""
     record = endpoint("green")
 
-    assert kinds(patch(record, replace("/versions/green/trafficPercentile", 5), busy=True)) == ["Reshared"]
+    assert kinds(patch(record, replace("/versions/green/trafficPercentile", 5), busy=True)) == ["SplitChanged"]
     with pytest.raises(Conflict, match="is busy: no version can be removed"):
         patch(record, *wire.version_removed_patch("green"), busy=True)
 

@@ -8,8 +8,9 @@ import pytest
 
 from akstwin.backend import Json, WorkspaceIdentity
 from akstwin.clock import SECOND, Micros
-from akstwin.cores.management import DeploymentStatus, Effect, Facts, Lifecycle, VersionStatus
+from akstwin.cores.management import DeploymentStatus, Facts, Lifecycle, VersionStatus
 from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.changes import Effect
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.service import ServiceSpec
 from akstwin.files import FileStore

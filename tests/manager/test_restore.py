@@ -54,7 +54,7 @@ def test_an_update_begins_from_what_served(bench: Any) -> None:
     manager = restored(bench)
     assert [told[:2] for told in bench.driver.told[1:]] == [("restore", "fraud"), ("change", "fraud")]
     assert bench.driver.told[1][3] == "ready"
-    assert bench.driver.told[2][2] == ["Rolled"]
+    assert bench.driver.told[2][2] == ["PodsReplaced"]
     bench.driver.settle()
     assert manager.get_operation(operation).state is OperationState.SUCCEEDED
     restored(bench)

@@ -146,7 +146,7 @@ def test_one_operation_at_a_time(bench: Any) -> None:
     assert (bench.kept(), bench.driver.told) == (kept, [])
 
     assert bench.update(max_request_wait_time=900) is None
-    assert bench.driver.told == [("change", "fraud", ["Retuned"])]
+    assert bench.driver.told == [("change", "fraud", ["SettingsChanged"])]
     assert bench.manager.get_service("fraud")["maxQueueWaitMs"] == 900
 
 
@@ -158,7 +158,7 @@ def test_updates(bench: Any) -> None:
     assert bench.driver.told == []
     assert bench.manager.get_service("fraud")["kvTags"] == {"a": "1"}
     operation = bench.update(cpu_cores=2)
-    assert bench.driver.told == [("change", "fraud", ["Rolled"])]
+    assert bench.driver.told == [("change", "fraud", ["PodsReplaced"])]
     assert operation not in (None, first)
     assert bench.manager.get_operation(operation).state is OperationState.RUNNING
     assert bench.manager.get_service("fraud")["state"] == "Transitioning"
@@ -192,14 +192,14 @@ def test_versions_come_and_go(bench: Any) -> None:
     )
     operation = bench.manager.patch_service("fraud", add)
 
-    assert bench.driver.told == [("change", "fraud", ["Added", "Reshared"])]
+    assert bench.driver.told == [("change", "fraud", ["VersionAdded", "SplitChanged"])]
     assert set(bench.driver.contents["fraud"]) == {"blue", "green"}
     assert bench.manager.get_operation(operation).stage == "BuildImage"
     with pytest.raises(Conflict):
         bench.manager.patch_service("fraud", wire.version_removed_patch("green"))
     bench.driver.settle()
     assert bench.manager.patch_service("fraud", wire.version_removed_patch("green")) is None
-    assert bench.driver.told[-1] == ("change", "fraud", ["Removed", "Reshared"])
+    assert bench.driver.told[-1] == ("change", "fraud", ["VersionRemoved", "SplitChanged"])
     assert list(bench.manager.get_service("fraud")["versions"]) == ["blue"]
 
 
@@ -209,7 +209,7 @@ def test_an_overwrite_replaces_all_pods_and_keeps_the_keys(bench: Any) -> None:
     keys = bench.manager.get_keys("fraud")
     operation = bench.manager.create_service({**bench.payload(num_replicas=4), "overwrite": True})
 
-    assert bench.driver.told == [("change", "fraud", ["Rolled"])]
+    assert bench.driver.told == [("change", "fraud", ["PodsReplaced"])]
     assert bench.manager.get_operation(operation).state is OperationState.RUNNING
     assert bench.manager.get_keys("fraud") == keys
     assert bench.manager.get_service("fraud")["numReplicas"] == 4

@@ -24,7 +24,6 @@ from akstwin.scenarios.load import BadScenario, Prepared, prepare
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.simulate import build
 from akstwin.sim.calendar import Calendar
-from akstwin.sim.world import SimulatedService, World
 
 TRAFFIC = 60
 """Seconds of traffic; whatever is broken is mended within as many again."""
@@ -182,9 +181,8 @@ class Watch:
 
     def __init__(self, prepared: Prepared) -> None:
         measurement = Measurement(0, LEFT_ALONE * SECOND, [version.name for version in prepared.service.versions])
-        self.world: World
-        self.service: SimulatedService
-        self.world, self.service = build(prepared, 1, measurement)
+        self.opened = build(prepared, 1, measurement)
+        self.world, self.service = self.opened.world, self.opened.service
         self.answers: list[Request] = []
         self.log: list[tuple[Any, ...]] = []
         self.limits = prepared.scenario.assumptions
@@ -448,7 +446,7 @@ def test_the_order_at_one_instant_is_no_accident(document: dict[str, Any], seed:
     logs = []
     for calendar in (Calendar, type("Drawn", (ShuffledCalendar,), {"seed": seed})):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("akstwin.sim.world.Calendar", calendar)
+            patch.setattr("akstwin.sim.backend.Calendar", calendar)
             watch = watched(document)
         if watch is None:
             return

@@ -3,49 +3,48 @@
 from dataclasses import replace
 
 import pytest
+from support.worlds import open_endpoint
 
 from akstwin.clock import SECOND, Micros
 from akstwin.cores import management
-from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.deployment import DeployArguments
-from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import Code, ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, ConstantArrivals
 from akstwin.engine.requests import Request
 from akstwin.errors import Conflict
-from akstwin.sim.world import World
 
-MODEL = ModelProfile.model_validate({"service_time": "20ms", "init_time": "5s"})
-
-
-class Blind:
-    """Nobody wants to know how many replicas there are."""
-
-    def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:
-        """Nothing."""
+MODEL = {"service_time": "20ms", "init_time": "5s"}
 
 
 def version(name: str, **deploy: object) -> VersionSpec:
     """One version with two replicas."""
-    return VersionSpec(name, DeployArguments.model_validate({"num_replicas": 2, **deploy}), MODEL)
+    return VersionSpec(name, DeployArguments.model_validate({"num_replicas": 2, **deploy}))
 
 
 class Endpoint:
     """An endpoint `fraud` with a healthy version `blue`, called 50 times a second."""
 
     def __init__(self, *more: VersionSpec, assumptions: dict[str, str] | None = None) -> None:
-        self.world = World(ClusterSpec(), Assumptions.model_validate(assumptions or {}), 1)
-        self.spec = ServiceSpec("fraud", (version("blue"), *more))
-        self.service = self.world.deploy(self.spec, "healthy", Blind())
+        versions = [
+            {"name": each.name, "deploy": each.arguments.model_dump(exclude_none=True), "model": MODEL}
+            for each in (version("blue"), *more)
+        ]
+        self.opened = open_endpoint(versions, seed=1, assumptions=assumptions)
+        self.world, self.service = self.opened.world, self.opened.service
+        self.opened.backend.simulation.profile("fraud", **MODEL)  # of versions to come too
         self.controller = self.service.controller
+        self.spec = self.controller.spec
+        self.changes = 0
         self.answers: list[Request] = []
         self.service.on_answer.append(self.answers.append)
         self.service.send([ConstantArrivals(shape="constant", rate=50)], Clients(), (0, 1 << 60))
 
     def change(self, *versions: VersionSpec) -> None:
-        """What the manager does with a patch."""
-        after = ServiceSpec("fraud", versions)
+        """What the management service does with a patch: a version that is not there yet has code of its own."""
+        self.changes += 1
+        codes = {each.name: each.code for each in self.spec.versions}
+        new = Code("", f"change {self.changes}")
+        after = ServiceSpec("fraud", tuple(replace(each, code=codes.get(each.name, new)) for each in versions))
         effects = management.effects_of(self.spec, after)
         if management.takes_operation(effects):
             self.controller.lifecycle.begin("update", self.world.calendar.now, builds=management.builds(effects))

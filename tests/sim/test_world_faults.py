@@ -4,19 +4,16 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+from support.worlds import open_endpoint
 
 from akstwin.clock import SECOND, Micros
-from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.faults import Fault
 from akstwin.domain.lifecycles import PodState
-from akstwin.domain.profile import ModelProfile
-from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, TraceArrivals
 from akstwin.engine.requests import Request
+from akstwin.scenarios.opening import update
 from akstwin.sim.pods import Pod
-from akstwin.sim.world import World
 
 BLUE = "blue"
 NO_PROBE = {"initial_delay_seconds": 10**8}
@@ -32,17 +29,20 @@ class Cluster:
         arrivals: list[float] | None = None,
         deploy: dict[str, Any] | None = None,
         model: dict[str, Any] | None = None,
+        cluster: dict[str, Any] | None = None,
         **assumed: Any,
     ) -> None:
-        assumptions = Assumptions.model_validate({"router_overhead": 0, **assumed})
-        self.world = World(ClusterSpec(), assumptions, seed=5)
-        self.world.record(self)
         self.events: list[tuple[float, str, str]] = []
         self.answers: dict[int, Request] = {}
-        profile = ModelProfile.model_validate({"service_time": "1s", "init_time": "2s", **(model or {})})
-        arguments = DeployArguments(**{"num_replicas": 1, **NO_PROBE, **(deploy or {})})
-        spec = ServiceSpec("fraud", (VersionSpec(BLUE, arguments, profile),))
-        self.service = self.world.deploy(spec, "healthy", self)
+        version = {
+            "name": BLUE,
+            "deploy": {"num_replicas": 1, **NO_PROBE, **(deploy or {})},
+            "model": {"service_time": "1s", "init_time": "2s", **(model or {})},
+        }
+        self.opened = open_endpoint(
+            [version], recorder=self, seed=5, assumptions={"router_overhead": 0, **assumed}, cluster=cluster
+        )
+        self.world, self.service = self.opened.world, self.opened.service
         for fault in faults:
             self.world.plan_fault(FAULT.validate_python(fault), self.service)
         instants = tuple(Micros(round(at * SECOND)) for at in arrivals or [])
@@ -373,21 +373,17 @@ def test_killing_a_container_on_a_silent_node_changes_nothing() -> None:
 
 def test_a_drained_node_that_was_removed_is_never_looked_for_again() -> None:
     """Nodes come for pods that do not fit, and go when they have been idle: twice, with long grace on the way out."""
-    world = World(
-        ClusterSpec.model_validate({"nodes": 3, "max_nodes": 6}),
-        Assumptions.model_validate({"node_provision": "30s"}),
-        seed=1,
+    watch = Cluster(
+        deploy={"cpu_cores": 2.0, "scoring_timeout_ms": 300_000},
+        model={"service_time": "25s", "init_time": "1s"},
+        cluster={"nodes": 3, "max_nodes": 6},
+        node_provision="30s",
     )
-    watch = Cluster()
-    world.record(watch)
-    model = ModelProfile.model_validate({"service_time": "25s", "init_time": "1s"})
-    arguments = DeployArguments(num_replicas=1, cpu_cores=2.0, scoring_timeout_ms=300_000, **NO_PROBE)
-    service = world.deploy(ServiceSpec("fraud", (VersionSpec(BLUE, arguments, model),)), "healthy", watch)
-    for at, replicas in ((10, 6), (400, 1), (3000, 6), (3400, 1)):
-        world.calendar.at(
-            at * SECOND, 4, lambda replicas=replicas: service.controller._scale(service.controller.deployments[BLUE], replicas)  # type: ignore[arg-type, misc]
-        )  # fmt: skip
-    world.run_until(Micros(6000 * SECOND))
+    for at, replicas in ((9, 6), (399, 1), (2999, 6), (3399, 1)):
+        watch.until(at)
+        update(watch.opened.backend, "fraud", BLUE, DeployArguments(num_replicas=replicas))
+    watch.until(6000)
+    world = watch.world
 
     assert len(world.nodes.all) == 3
     assert len(watch.when("node_joined")) == len(watch.when("node_removed")) == 6

@@ -1,21 +1,18 @@
 """Updates of a running service in a simulated world (semantics §6.5, §6.6)."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from akstwin.clock import SECOND, Micros
 from akstwin.cores.management import ServiceLife
-from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.cluster import ClusterSpec
-from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.faults import Fault, InitFailure
-from akstwin.domain.operations import UpdateVersion
-from akstwin.domain.profile import ModelProfile
-from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, ConstantArrivals
 from akstwin.engine.requests import Request
-from akstwin.sim.world import SimulatedService, World
+from akstwin.scenarios.load import prepare
+from akstwin.scenarios.opening import open_world, plan
+from akstwin.sim.world import SimulatedService
 
 BLUE = "blue"
 
@@ -32,21 +29,26 @@ class Story:
         faults: tuple[Fault, ...] = (),
         **assumed: Any,
     ) -> None:
-        self.world = World(ClusterSpec(), Assumptions.model_validate(assumed), seed=3)
-        self.world.record(self)
         self.answers: list[Request] = []
         self.events: list[tuple[float, str, str, str]] = []
         self.pods: list[int] = []
         self.ready: list[tuple[float, int]] = []
-        model = ModelProfile.model_validate({"service_time": "50ms", "init_time": "5s", "workers": 4})
-        spec = ServiceSpec("fraud", (VersionSpec(BLUE, DeployArguments(**deploy), model),))
         self.service: SimulatedService | None = None
-        self.service = self.world.deploy(spec, "cold" if start == "cold" else "healthy", self)
+        model = {"service_time": "50ms", "init_time": "5s", "workers": 4}
+        document = {
+            "seed": 3,
+            "duration": "24h",
+            "start": start,
+            "endpoint": {"name": "fraud", "versions": [{"name": BLUE, "deploy": deploy, "model": model}]},
+            "operations": [{"kind": "update", **operation} for operation in operations],
+            "assumptions": assumed,
+        }
+        prepared = prepare(document, Path("story.yaml"))
+        self.opened = open_world(prepared, recorders=[self], observers=[self], watched=False)
+        self.world, self.service = self.opened.world, self.opened.service
         for fault in faults:
             self.world.plan_fault(fault, self.service)
-        for operation in operations:
-            planned = UpdateVersion.model_validate({"kind": "update", **operation})
-            self.service.plan(planned, planned.at)
+        plan(self.opened, prepared)
         if rate:
             self.service.send([ConstantArrivals(shape="constant", rate=rate)], Clients(), (0, 1 << 60))
 
@@ -114,7 +116,7 @@ def test_a_new_model_rolls_after_its_image_is_built() -> None:
 
     assert story.service is not None
     pods = story.service.controller.pods_of(BLUE)
-    assert {pod.template.version.model.service_time.mean for pod in pods} == {20_000}  # type: ignore[union-attr]
+    assert {pod.template.model.service_time.mean for pod in pods} == {20_000}  # type: ignore[union-attr]
     assert [detail for _, detail in story.all("operation_ended")] == ["Succeeded"]
 
 
@@ -124,7 +126,7 @@ def test_a_pod_created_while_the_image_is_built_runs_the_old_model() -> None:
 
     assert story.service is not None
     pods = story.service.controller.pods_of(BLUE)
-    assert [pod.template.version.model.service_time.mean for pod in pods] == [50_000] * 2  # type: ignore[union-attr]
+    assert [pod.template.model.service_time.mean for pod in pods] == [50_000] * 2  # type: ignore[union-attr]
 
 
 def test_one_replica_has_a_gap_and_max_unavailable_0_avoids_it() -> None:
@@ -235,12 +237,11 @@ def test_more_slots_halve_what_the_autoscaler_needs() -> None:
     )  # fmt: skip
     story.until(59)
     assert story.service is not None
-    deployment = story.service.controller.deployments[BLUE]
-    assert deployment.replicas >= 8  # five slots busy at 70 per cent
+    assert story.service.controller.deployments[BLUE].replicas >= 8  # five slots busy at 70 per cent
 
     story.until(300)
 
-    assert deployment.replicas == 2
+    assert story.service.controller.deployments[BLUE].replicas == 2
 
 
 def test_an_image_that_takes_too_long_to_build_times_the_update_out_and_changes_no_pod() -> None:

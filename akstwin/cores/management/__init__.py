@@ -7,12 +7,6 @@ documents   what callers see, and list filters      tokens     access tokens
 """
 
 from akstwin.cores.management.changes import (
-    Added,
-    Effect,
-    Removed,
-    Reshared,
-    Retuned,
-    Rolled,
     builds,
     effects_of,
     takes_operation,
@@ -47,20 +41,14 @@ from akstwin.cores.management.records import ServiceRecord, VersionRecord
 from akstwin.cores.management.settings import image_of, spec_of
 
 __all__ = [
-    "Added",
     "Change",
     "DeploymentStatus",
-    "Effect",
     "Facts",
     "Lifecycle",
     "ManagementRules",
     "Operation",
     "OperationError",
     "OperationKind",
-    "Removed",
-    "Reshared",
-    "Retuned",
-    "Rolled",
     "ServiceLife",
     "ServiceRecord",
     "Surroundings",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from akstwin.clock import Micros
-from akstwin.cores.management.changes import Effect, Removed, effects_of
+from akstwin.cores.management.changes import effects_of
 from akstwin.cores.management.paths import EndpointPlaces, service_place
 from akstwin.cores.management.payloads import (
     SETTING_KEYS,
@@ -24,6 +24,7 @@ from akstwin.cores.management.settings import (
     read_settings,
     spec_of,
 )
+from akstwin.domain.changes import Effect, VersionRemoved
 from akstwin.domain.documents import Json, check_kept, check_keys, text_pairs
 from akstwin.domain.patches import Tokens, patched
 from akstwin.errors import Conflict, InvalidSetting
@@ -73,7 +74,7 @@ def change(
     document, written = patched(_patchable(record), patch, place)
     after = (_endpoint if record.endpoint else _service)(record, document, written, now, max_versions)
     effects = effects_of(spec_of(record), spec_of(after), built)
-    if busy and any(isinstance(effect, Removed) for effect in effects):
+    if busy and any(isinstance(effect, VersionRemoved) for effect in effects):
         raise Conflict(f"service {record.name} is busy: no version can be removed while an operation runs")
     return Change(after, effects, after.auth != record.auth)
 

@@ -1,0 +1,280 @@
+"""A scenario's world at t = 0, made by the management service like every other one: its cluster, its service, what is planned.
+
+`akstwin run`, `Workspace.simulated(scenario=…)` and `akstwin serve --scenario` all begin here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from akstwin.backend import Backend, Json
+from akstwin.clock import Micros
+from akstwin.cores import management
+from akstwin.domain.cluster import VM_SIZES, VmSize
+from akstwin.domain.deployment import DeployArguments
+from akstwin.domain.operations import PlannedOperation
+from akstwin.domain.profile import ModelProfile
+from akstwin.domain.service import VersionSpec
+from akstwin.engine.requests import Recorder
+from akstwin.errors import AksError, InvalidSetting
+from akstwin.policies import policy_of
+from akstwin.policies.runner import PolicyRunner
+from akstwin.scenarios.load import Prepared
+from akstwin.sdk import wire
+from akstwin.sim.backend import SimulatedBackend
+from akstwin.sim.calendar import Order, key
+from akstwin.sim.controller import CapacityObserver
+from akstwin.sim.driver import Profile
+from akstwin.sim.world import SimulatedService, World
+
+CLUSTER: Final = "scenario"
+"""The name of the compute target that the scenario's cluster becomes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A scenario's world.
+
+    Attributes:
+        backend: the workspace.
+        world: the cluster.
+        service: what the scenario is about.
+    """
+
+    backend: SimulatedBackend
+    world: World
+    service: SimulatedService
+
+    def close(self) -> None:
+        """End its processes and remove its files."""
+        self.backend.close()
+
+
+def open_world(
+    prepared: Prepared,
+    *,
+    replication: int = 1,
+    recorders: Sequence[Recorder] = (),
+    observers: Sequence[CapacityObserver] = (),
+    cluster_made: Callable[[World], None] = lambda _: None,
+    **given: Any,
+) -> Opened:
+    """The scenario's cluster and service, at t = 0; nothing is planned yet.
+
+    With `start: healthy` the service's deployment lies in the past and no time passes; with `cold` its creation begins.
+
+    Args:
+        prepared: the scenario.
+        replication: 1, 2, …: the same world with other chance.
+        recorders: hear what happens.
+        observers: hear how many replicas there are.
+        cluster_made: called with the cluster before the service is on it.
+        **given: what else `SimulatedBackend` takes.
+
+    Raises:
+        InvalidSetting: the service cannot begin so: its replicas do not fit.
+        AksError: a value is refused.
+    """
+    scenario, name = prepared.scenario, prepared.service.name
+    backend = SimulatedBackend(seed=scenario.seed, assumptions=scenario.assumptions, **given)
+    try:
+        backend.driver.recorders += recorders
+        backend.driver.observers += observers
+        _adopt_cluster(backend, prepared)
+        world = backend.driver.worlds[CLUSTER]
+        cluster_made(world)
+        for version in prepared.service.versions:
+            backend.driver.set_profile(name, version.name, profile_of(prepared.models[version.name]))
+        backend.driver.set_chance(name, scenario.seed, replication)
+        payload = payload_of(prepared, CLUSTER)
+        if scenario.start == "cold":
+            backend.create_service(payload)
+        else:
+            backend.adopt_service(payload)
+            _check_room(prepared, backend.driver.service(name))
+        return Opened(backend, world, backend.driver.service(name))
+    except BaseException:
+        backend.close()
+        raise
+
+
+def plan(opened: Opened, prepared: Prepared) -> None:
+    """Plan the scenario's faults, operations and policies, from now on."""
+    scenario, backend, name = prepared.scenario, opened.backend, prepared.service.name
+    calendar, start = backend.calendar, backend.calendar.now
+    for fault in scenario.faults:
+        opened.world.plan_fault(fault.model_copy(update={"at": start + fault.at}), opened.service)
+    for number, operation in enumerate(scenario.operations):
+        calendar.at(
+            start + operation.at, Order.OPERATION, partial(_operate, backend, name, operation), key(_PLANNED, number)
+        )
+    for number, spec in enumerate(scenario.policies):
+        policy = policy_of(spec)
+        runner = PolicyRunner(
+            policy,
+            ScenarioEndpoint(backend, name),
+            backend.driver.watches[name].observe,
+            backend.simulation.policy_note(type(policy).__name__),
+        )
+        _Looks(backend, runner, number).look()
+
+
+_PLANNED: Final = 1 << 40
+"""Planned operations come after all else of their class at one instant."""
+
+
+class _Looks:
+    """Lets a policy look at its interval, for ever."""
+
+    def __init__(self, backend: SimulatedBackend, runner: PolicyRunner, number: int) -> None:
+        self._backend = backend
+        self._runner = runner
+        self._number = number
+
+    def look(self) -> None:
+        self._runner.look()
+        self._backend.calendar.after(self._runner.interval, Order.POLICY, self.look, key(self._number))
+
+
+class ScenarioEndpoint:
+    """The scenario's service, as a policy acts on it.
+
+    Args:
+        backend: where it is.
+        name: of the service.
+    """
+
+    def __init__(self, backend: Backend, name: str) -> None:
+        self._backend = backend
+        self._name = name
+
+    def update_version(self, version_name: str, *, traffic_percentile: float) -> None:
+        """Change the version's share of the traffic."""
+        update(self._backend, self._name, version_name, DeployArguments(traffic_percentile=traffic_percentile))
+
+
+def _adopt_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:
+    cluster = prepared.scenario.cluster
+    size = known_size(cluster.vm_size)
+    backend.driver.described[CLUSTER] = cluster
+    backend.driver.sizes[CLUSTER] = size
+    group = f"/subscriptions/{backend.identity.subscription_id}/resourcegroups/{backend.identity.resource_group}"
+    nodes = {"agentCount": cluster.nodes, **({} if size is None else {"agentVmSize": size})}
+    attach: Json = {
+        "computeType": "AKS",
+        "resourceId": f"{group}/providers/Microsoft.ContainerService/managedClusters/{CLUSTER}",
+        "properties": {"clusterPurpose": cluster.purpose, **nodes},
+    }
+    backend.adopt_compute(CLUSTER, {"location": backend.identity.location, "properties": attach})
+
+
+def _check_room(prepared: Prepared, service: SimulatedService) -> None:
+    """Refuse a healthy start without room for its replicas."""
+    for name, deployment in service.controller.deployments.items():
+        placed = sum(pod.ready for pod in service.controller.pods_of(name))
+        if placed < deployment.replicas:
+            raise InvalidSetting(
+                "cluster.nodes", prepared.scenario.cluster.nodes,
+                f"enough for the {deployment.replicas} replicas that {name} starts with: "
+                f"{placed} fit (start: cold shows how such a deployment ends)",
+            )  # fmt: skip
+
+
+def profile_of(model: ModelProfile) -> Profile:
+    """What a scenario tells of a model, as a workspace keeps it."""
+    return Profile({name: getattr(model, name) for name in model.model_fields_set})
+
+
+def known_size(size: VmSize) -> str | None:
+    """The name of a VM size, if it has one."""
+    return next((name for name, known in VM_SIZES.items() if known == size), None)
+
+
+def payload_of(prepared: Prepared, cluster: str) -> Json:
+    """What creates the scenario's service with all its versions (wire §7.3, §7.4).
+
+    Args:
+        prepared: the scenario.
+        cluster: the name of the compute target.
+    """
+    service = prepared.service
+    first, *more = service.versions
+    arguments = arguments_of(first)
+    if prepared.scenario.endpoint is None:
+        return wire.service_payload(
+            arguments, name=service.name, compute_name=cluster, environment_image_request=image_request(first.name)
+        )
+    payload = wire.endpoint_payload(
+        {**arguments, "version_name": first.name},
+        name=service.name,
+        compute_name=cluster,
+        environment_image_request=image_request(first.name),
+    )
+    if arguments.get("is_default"):
+        payload["versions"][first.name]["isDefault"] = True
+    for version in more:
+        *_, added = wire.version_added_patch(
+            version.name,
+            (),
+            arguments_of(version),
+            compute_name=cluster,
+            environment_image_request=image_request(version.name),
+        )
+        payload["versions"][version.name] = added["value"]
+    return payload
+
+
+def image_request(version: str, changed_at: Micros | None = None) -> Json:
+    """What a version's image is made from: each version has one to itself, and another one with each new model.
+
+    Args:
+        version: its name.
+        changed_at: when it got a new model; None: it has the first one.
+    """
+    environment = {"name": "scenario", "version": version if changed_at is None else f"{version}-{changed_at}"}
+    return {"modelIds": [], "environment": environment}
+
+
+def arguments_of(version: VersionSpec) -> dict[str, Any]:
+    """The SDK's arguments; autoscaler settings stand on the wire only beside `autoscale_enabled`."""
+    given = version.arguments.model_dump(exclude_none=True)
+    if any(name.startswith("autoscale_") for name in given):
+        given.setdefault("autoscale_enabled", True)
+    return given
+
+
+def _operate(backend: SimulatedBackend, name: str, operation: PlannedOperation) -> None:
+    """A refusal is kept as an event, as the caller would have met it."""
+    version = operation.version or backend.driver.service(name).controller.default
+    try:
+        if operation.model is not None:
+            image = management.image_of(image_request(version, backend.clock.now())["environment"])
+            backend.driver.set_image_model(name, version, image, operation.model)
+        update(backend, name, version, operation.deploy, new_model=operation.model is not None)
+    except AksError as refusal:
+        backend.driver.note(backend.clock.now(), "operation_refused", version, f"{refusal.status_hint}: {refusal}")
+
+
+def update(backend: Backend, name: str, version: str, arguments: DeployArguments, *, new_model: bool = False) -> None:
+    """Change a version of a service, as a user would.
+
+    Args:
+        backend: where.
+        name: of the service.
+        version: of it.
+        arguments: what shall be different.
+        new_model: whether its image is built anew.
+
+    Raises:
+        AksError: it is refused.
+    """
+    given: Mapping[str, Any] = arguments.model_dump(exclude_none=True)
+    if new_model:  # a new model has a new image, which is built and rolled out
+        given = {**given, "environment_image_request": image_request(version, backend.clock.now())}
+    document = backend.get_service(name)
+    if document["computeType"] == wire.SERVICE_TYPE:
+        patch = wire.update_patch(given)
+    else:
+        patch = wire.version_patch(version, list(document["versions"]), given)
+    backend.patch_service(name, patch)

@@ -1,0 +1,50 @@
+"""The control plane's work queue: services whose facts may have changed, each looked at once however often it was added.
+
+Changes of pods only add their service here. The queue runs at the same instant, after the events of pods and of the router's
+view, so no decision is made in the middle of another one.
+"""
+
+from typing import Protocol
+
+from akstwin.sim.calendar import Calendar, Order, Timer
+
+
+class Reconciled(Protocol):
+    """Something that looks at its facts and acts on them."""
+
+    ordinal: int
+    """Orders what is due at one instant."""
+
+    def reconcile(self) -> None:
+        """Look, and act; may add itself or others to the queue again."""
+        ...
+
+
+class WorkQueue:
+    """Reconciles what was added, in the order of ordinals.
+
+    What is added meanwhile has its turn at the same instant too, after the events of pods that have been caused by then.
+
+    Args:
+        calendar: tells the time.
+    """
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._waiting: dict[int, Reconciled] = {}
+        self._timer: Timer | None = None
+
+    def add(self, item: Reconciled) -> None:
+        """Have it reconciled at this instant."""
+        self._waiting[item.ordinal] = item
+        if self._timer is None:
+            self._timer = self._calendar.after(0, Order.OPERATION, self.run)
+
+    def run(self) -> None:
+        """Reconcile everything that was added, now: for the calendar, and for a command that has just changed something."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        waiting, self._waiting = self._waiting, {}
+        for ordinal in sorted(waiting):
+            waiting[ordinal].reconcile()
