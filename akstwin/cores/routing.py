@@ -517,13 +517,16 @@ class Router:
         self.next_timeout = min(self.next_timeout, replica.rests_until)
 
     def _end_rests(self, now: int, actions: list[Action]) -> None:
+        rested: dict[str, _Version] = {}
         while self._resting and self._resting[0][0] <= now:
             until, _, _, version, replica = heappop(self._resting)
             if replica.rests_until == until:  # else news of it has ended its rest
                 replica.rests_until = 0
                 version.offer(replica)
-                if version.queued:
-                    self._fill(version, now, actions)
+                rested[version.name] = version
+        for version in rested.values():  # only now: of several replicas that are back, the least busy comes first
+            if version.queued:
+                self._fill(version, now, actions)
 
     def _fill(self, version: _Version, now: int, actions: list[Action]) -> None:
         """Give waiting requests what slots there are, the longest waiting first (R8)."""

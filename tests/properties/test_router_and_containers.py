@@ -71,6 +71,7 @@ class RouterAndContainers(RuleBasedStateMachine):
         self.waiting: dict[str, dict[int, int]] = {name: {} for name in VERSIONS}  # request to deadline, in order
         self.flying: dict[int, tuple[int, int]] = {}  # request to replica and time-out
         self.answered: dict[int, int] = {}
+        self.refused = 0
         self.moved: set[int] = set()  # sent to a second replica, or about to be
         self.resting_then: dict[int, set[int]] = {}  # by request: who rested when its dispatch was decided
         self.decided: list[Action] = []  # and not carried out yet
@@ -90,7 +91,7 @@ class RouterAndContainers(RuleBasedStateMachine):
         """Carry out what the router decided."""
         self.decided = actions
         self.note_resting(actions)
-        done = 0
+        done = before = 0
         while done < len(actions):  # it grows
             action = actions[done]
             done += 1
@@ -99,8 +100,11 @@ class RouterAndContainers(RuleBasedStateMachine):
             assert request in self.versions
             assert request not in self.answered, "answered before"
             if isinstance(action, Dispatch):
-                self.dispatched(action)
+                self.dispatched(action, undisturbed=done > before)
+                refusals = self.refused
                 more = self.send(action)
+                if self.refused > refusals:
+                    before = len(actions)  # these were decided while the refused request still had its slot
                 self.note_resting(more)
                 actions += more
                 continue
@@ -121,22 +125,23 @@ class RouterAndContainers(RuleBasedStateMachine):
         resting = {each.number for each in self.replicas.values() if each.rests_until}
         self.resting_then.update((action.request, resting) for action in actions if isinstance(action, Dispatch))
 
-    def dispatched(self, action: Dispatch) -> None:
-        """Check one decision against R6 to R8."""
+    def dispatched(self, action: Dispatch, *, undisturbed: bool) -> None:
+        """Check one decision against R6 to R8; its rank only if no refusal came between the decision and this."""
         replica = self.replicas[action.replica]
         queue = self.waiting[action.version]
         assert replica.version == action.version == self.versions[action.request]
         assert replica.ready
         assert not replica.withdrawn
         if queue:
-            assert next(iter(queue)) == action.request, "the longest waiting goes first"
+            if undisturbed:
+                assert next(iter(queue)) == action.request, "the longest waiting goes first"
             assert queue.pop(action.request) >= self.now, "waited past its deadline"
         resting = self.resting_then.pop(action.request)
         open_ones = [
             each for each in self.of(action.version) if each.ready and self.free(each) and each.number not in resting
         ]
         least = min(open_ones, key=lambda each: (len(each.holding), each.released_at, each.number))
-        assert replica is least
+        assert replica is least or not undisturbed
         replica.holding.add(action.request)
         assert len(replica.holding) <= self.settings[action.version].slots
         self.flying[action.request] = (replica.number, self.now + self.settings[action.version].scoring_timeout)
@@ -162,6 +167,7 @@ class RouterAndContainers(RuleBasedStateMachine):
 
     def refuse(self, request: int) -> list[Action]:
         """A connection is refused: 502, or another ready replica once, while this one rests."""
+        self.refused += 1
         if self.rules.refused_connection == 502 or request not in self.flying:
             return self.break_off(request, refused=True)
         replica = self.replicas[self.flying[request][0]]
