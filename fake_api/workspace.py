@@ -15,7 +15,7 @@ from akstwin.fake_api.keeping import KeptWorkspace
 from akstwin.fake_api.pending import Pending
 from akstwin.router.scripts import ServedScripts
 from akstwin.sim.backend import SimulatedBackend
-from akstwin.sim.front import Asked
+from akstwin.sim.gateway import InteractiveRequest
 from akstwin.worker import WorkerSpec
 
 _LONGEST_OPERATION: Final = 10**13
@@ -27,7 +27,7 @@ MOST_AT_ONCE: Final = 32
 Scenario = str | Path | Mapping[str, Any]
 """A scenario file, or its content."""
 
-Listener = Callable[[Asked, ScoreResponse], None]
+Listener = Callable[[InteractiveRequest, ScoreResponse], None]
 """Hears of each answer at the instant at which the client has it."""
 
 
@@ -103,7 +103,7 @@ class ServedWorkspace:
     def misdirected(self, path: str) -> ScoreResponse:
         """The answer to a request for a path that is no route: the router makes it at once (R1, R14)."""
         with self.clock.acting():
-            response = self.backend.front.submit("", ScoreRequest(path=path)).response
+            response = self.backend.gateway.submit("", ScoreRequest(path=path)).response
         assert response is not None  # noqa: S101
         return response
 

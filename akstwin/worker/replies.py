@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol, Self
 
+from akstwin.domain.service_urls import service_path
 from akstwin.errors import Conflict, InvalidSetting
 from akstwin.worker.client import Worker
 from akstwin.worker.inside.handling import Place, Server
@@ -214,7 +215,7 @@ class LocalReplies(_Containers):
         super().__init__(log_bytes)
         self._moment = Moment()
         self._sink = _Sink(self._moment)
-        environ = {"SERVICE_NAME": service_name, "SERVICE_PATH_PREFIX": f"/api/v1/service/{service_name}"}
+        environ = {"SERVICE_NAME": service_name, "SERVICE_PATH_PREFIX": service_path(service_name)}
         place = Place(
             service_name,
             environ,
