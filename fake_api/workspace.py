@@ -13,10 +13,10 @@ from akstwin.errors import AksError
 from akstwin.fake_api.clock import Mode, ServerClock
 from akstwin.fake_api.keeping import KeptWorkspace
 from akstwin.fake_api.pending import Pending
-from akstwin.router.scripts import ServedScripts
 from akstwin.sim.backend import SimulatedBackend
 from akstwin.sim.gateway import InteractiveRequest
 from akstwin.worker import WorkerSpec
+from akstwin.worker.async_pool import AsyncScriptReplies
 
 _LONGEST_OPERATION: Final = 10**13
 """No operation takes so long, µs; a stop for a search that would never end."""
@@ -127,9 +127,9 @@ class ServedWorkspace:
     def _ended(self, operation_id: str) -> Callable[[], bool]:
         return lambda: self.backend.get_operation(operation_id).state is not OperationState.RUNNING
 
-    def _scripts(self, spec: WorkerSpec, untold: Callable[[], bool]) -> ServedScripts:
+    def _scripts(self, spec: WorkerSpec, untold: Callable[[], bool]) -> AsyncScriptReplies:
         # Where time does not pass by itself, a script's own time cannot count: the default profile's does.
-        return ServedScripts(
+        return AsyncScriptReplies(
             spec,
             self._threads,
             self.clock.acting,
