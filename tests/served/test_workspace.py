@@ -1,10 +1,12 @@
 """One workspace on a server."""
 
 import asyncio
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from akstwin import AksCompute, AksWebservice, ComputeTarget, Environment, InferenceConfig, Model, Workspace
 from akstwin.backend import ScoreRequest, ScoreResponse, WorkspaceIdentity
@@ -110,3 +112,29 @@ def test_a_body_over_a_low_limit_is_refused(tmp_path: Path, monkeypatch: pytest.
         assert asyncio.run(story()) == [200, 413, 413]
     finally:
         workspace.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the loop's own timers are all there is")
+def test_a_live_server_wakes_twice_a_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its replica has done, and when its answer has come through the router; besides, once a second for the service."""
+    monkeypatch.chdir(tmp_path)
+    workspace = ServedWorkspace(WorkspaceIdentity(), 7, {"router_overhead": "3ms"})
+    count = 30
+
+    async def story() -> tuple[int, int]:
+        workspace.backend.simulation.profile("svc", reply=1, service_time="5ms")
+        deployed(workspace.backend)
+        await workspace.clock.advance(INSTANT)
+        answers: asyncio.Queue[ScoreResponse] = asyncio.Queue()
+        wakes, began = workspace.clock.wakes, workspace.clock.now()
+        for _ in range(count):
+            workspace.submit("svc", ScoreRequest(b"1"), answers.put_nowait)
+            assert (await answers.get()).status == 200
+        return workspace.clock.wakes - wakes, 1 + (workspace.clock.now() - began) // SECOND
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            wakes, seconds = runner.run(story())
+    finally:
+        workspace.close()
+    assert count <= wakes <= 2 * count + 2 * seconds
