@@ -7,7 +7,7 @@ AZUREML := .venv-azureml
 PEERS := .venv-peers
 
 # What is run once more on the compiled modules.
-COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/compiled tests/served/control tests/served/hostile/test_short_way.py \
+COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/compiled tests/served/control tests/served/hostile/test_fast_path.py \
 	--ignore tests/served/control/test_journal.py
 
 .PHONY: setup compile setup-azureml setup-peers demo check test test-azureml test-compare docs bench clean

@@ -8,6 +8,9 @@ python benchmarks/served.py [ROUNDS] [SECONDS]
 - moto: moto_server, another double of a cloud; ListQueues, without a signature.
 
 The last two run in an environment of their own (`make setup-peers`); without it they are left out. Needs `wrk` and `taskset`.
+
+Then one client asks a twin whose replies take time, request after request: how often the server's timer wakes it, and how late
+answers are.
 """
 
 import asyncio
@@ -17,13 +20,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -31,6 +35,9 @@ CONNECTIONS = (1, 16, 64)
 BODY = '{"data": [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0]], "method": "predict_proba"}'
 REPLY = [0.1, 0.9]
 KEY = "k" * 32
+SERVICE_TIME, OVERHEAD = 0.005, 0.003
+"""Seconds that a reply of the timed service takes: in its replica, and in the router."""
+TIMED_REQUESTS = 400
 SCRIPT = f"""
 wrk.method = "POST"
 wrk.body = [==[{BODY}]==]
@@ -84,6 +91,16 @@ def serve_bare() -> None:
 
 def serve_twin() -> None:
     """A service with a fixed reply, more slots than connections and no time of its own."""
+    serve("1us", "0s")
+
+
+def serve_timed() -> None:
+    """The same, but its replies take time. Prints how often the clock's timer has gone off, for each line that it reads."""
+    serve(f"{SERVICE_TIME}s", f"{OVERHEAD}s")
+
+
+def serve(service_time: str, router_overhead: str) -> None:
+    """The twin's server."""
     from akstwin.compiled import activate  # noqa: PLC0415 - see above
 
     print("compiled" if activate() else "not compiled: run akstwin compile", flush=True)
@@ -94,7 +111,7 @@ def serve_twin() -> None:
         workspace = server.first.workspace
         backend = workspace.backend
         ws = Workspace(backend=backend)
-        backend.simulation.profile("fixed", reply=REPLY, service_time="1us", init_time="1us", workers=64)
+        backend.simulation.profile("fixed", reply=REPLY, service_time=service_time, init_time="1us", workers=64)
         ComputeTarget.create(ws, "aks", AksCompute.provisioning_configuration()).wait_for_completion()
         Path("plain.txt").write_text("plain", encoding="utf-8")
         model = Model.register(ws, "plain.txt", "plain", model_framework=Model.Framework.SCIKITLEARN)
@@ -106,18 +123,21 @@ def serve_twin() -> None:
         )
         service.wait_for_deployment()
         advanced = asyncio.ensure_future(workspace.clock.advance(5_000_000))  # the router has seen the replicas
+        reads = sys.stdin.buffer.raw.readline
+        asyncio.get_running_loop().add_reader(0, lambda: reads() and print(workspace.clock.wakes, flush=True))
         advanced.add_done_callback(lambda _: print(f"{server.first.http}/api/v1/service/fixed/score", flush=True))
 
-    run(Settings(port=0, tls_port=0, clock="live", assumptions={"router_overhead": "0s"}), started)
+    run(Settings(port=0, tls_port=0, clock="live", assumptions={"router_overhead": router_overhead}), started)
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server: where it is asked, its process, and what wrk sends."""
+    """A server: where it is asked, its process, what wrk sends, and how often its timer has gone off."""
 
     url: str
     process: int
     script: str = SCRIPT
+    wakes: Callable[[], int] = lambda: 0
 
 
 @contextmanager
@@ -132,10 +152,18 @@ def ended(process: subprocess.Popen[str]) -> Iterator[None]:
 
 @contextmanager
 def ours(kind: str, folder: str) -> Iterator[Running]:
-    """One of the two servers of this file."""
+    """One of the servers of this file."""
     command = ["taskset", "-c", "0", sys.executable, str(Path(__file__).resolve()), "--serve", kind]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=folder)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder)
+    assert process.stdin is not None  # noqa: S101
     assert process.stdout is not None  # noqa: S101
+    asks, tells = process.stdin, process.stdout
+
+    def wakes() -> int:
+        asks.write("\n")
+        asks.flush()
+        return int(tells.readline())
+
     with ended(process):
         line = ""
         while not line.startswith("http://"):
@@ -144,7 +172,7 @@ def ours(kind: str, folder: str) -> Iterator[Running]:
                 print(f"the {kind} server: {line}", end="")
             if not line:
                 raise SystemExit(f"the {kind} server ended before it listened")
-        yield Running(line.strip(), process.pid)
+        yield Running(line.strip(), process.pid, wakes=wakes)
 
 
 @contextmanager
@@ -222,6 +250,35 @@ def compared(figures: dict[tuple[str, int], list[tuple[float, ...]]], connection
         print()
 
 
+def timed(server: Running) -> None:
+    """Print how often a live server wakes for a request whose reply takes time, and how late its client has the answer."""
+    url = urlsplit(server.url)
+    head = f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nAuthorization: Bearer {KEY}\r\n"
+    asked = f"{head}Content-Length: {len(BODY)}\r\n\r\n{BODY}".encode()
+    late: list[float] = []
+    with socket.create_connection((url.hostname, url.port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        before, idle = server.wakes(), time.perf_counter()
+        time.sleep(2)
+        idle_rate = (server.wakes() - before) / (time.perf_counter() - idle)
+        before, began = server.wakes(), time.perf_counter()
+        for _ in range(TIMED_REQUESTS):
+            sent = time.perf_counter()
+            connection.sendall(asked)
+            answer = connection.recv(65_536)
+            late.append(1000 * (time.perf_counter() - sent - SERVICE_TIME - OVERHEAD))
+            if not answer.startswith(b"HTTP/1.1 200 ") or not answer.endswith(b"[0.1, 0.9]"):
+                raise SystemExit(answer)
+        wakes = server.wakes() - before - idle_rate * (time.perf_counter() - began)
+    late.sort()
+    print(
+        f"a reply of {1000 * SERVICE_TIME:g} + {1000 * OVERHEAD:g} ms, {TIMED_REQUESTS} in a row: the timer wakes the server "
+        f"{wakes / TIMED_REQUESTS:.2f} times a request (and {idle_rate:.1f} times a second without any); answers, the way "
+        f"there and back included, are {late[len(late) // 2]:.3f} ms late at p50, {late[len(late) * 99 // 100]:.3f} ms at p99, "
+        f"{late[-1]:.3f} ms at most; {sum(each > 1 for each in late)} of them more than 1 ms"
+    )
+
+
 def main() -> None:
     """Measure and print."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
@@ -242,10 +299,12 @@ def main() -> None:
     print(f"load on this machine: {os.getloadavg()[0]:.1f}; {rounds} rounds of {seconds:g} s; median (least to most)")
     for connections in CONNECTIONS:
         compared(figures, connections, list(servers))
+    with TemporaryDirectory() as folder, ours("timed", folder) as server:
+        timed(server)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        {"bare": serve_bare, "twin": serve_twin}[sys.argv[2]]()
+        {"bare": serve_bare, "twin": serve_twin, "timed": serve_timed}[sys.argv[2]]()
     else:
         main()

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
+from akstwin.domain.service_urls import SERVICE_PREFIX
 from akstwin.fake_api.control.center import Control
 from akstwin.fake_api.control.gate import App
-from akstwin.fake_api.guard import Guard
+from akstwin.fake_api.host_check import AllowedHosts
 from akstwin.fake_api.workspace import ServedWorkspace
 from akstwin.router.asgi import Receive, Scope, ScoringApp, Send, respond
 
 __all__ = ["App", "PortApp"]
 
-_SERVICES: Final = "/api/v1/service/"
 _CONTROL: Final = "/_akstwin"
 
 
@@ -20,18 +20,18 @@ class PortApp:
 
     Args:
         workspace: whose services answer on this port.
-        guard: refuses foreign callers.
+        hosts: names that callers may give the server.
         rest: makes the application for all other paths; asked once, at the first such request.
 
     Attributes:
         workspace: whose services answer.
-        guard: refuses foreign callers.
+        hosts: names that callers may give the server.
         control: the control side of the workspace.
     """
 
-    def __init__(self, workspace: ServedWorkspace, guard: Guard, rest: Callable[[], App]) -> None:
+    def __init__(self, workspace: ServedWorkspace, hosts: AllowedHosts, rest: Callable[[], App]) -> None:
         self.workspace = workspace
-        self.guard = guard
+        self.hosts = hosts
         self.control = Control(workspace)
         self._scoring = ScoringApp(workspace, self.control.interference, self.control.missed)
         self._make_rest = rest
@@ -41,12 +41,12 @@ class PortApp:
         """One request."""
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served here, not {scope['type']}")
-        refusal = self.guard.refusal(scope)
+        refusal = self.hosts.refusal(scope["headers"], scope["http_version"])
         if refusal is not None:
             await respond(send, *refusal)
             return
         path: str = scope["path"]
-        if path.startswith(_SERVICES):
+        if path.startswith(SERVICE_PREFIX):
             await self._scoring(scope, receive, send)
         elif path == "/":  # the router's own health
             await respond(send, 200, "Healthy")

@@ -8,13 +8,14 @@ from typing import Final, Literal, get_args
 
 from akstwin.clock import SECOND, Micros
 from akstwin.errors import InvalidSetting
+from akstwin.fake_api.alarm import Alarm, make_alarm
 from akstwin.sim.calendar import Calendar, Order
 
 Mode = Literal["live", "paced", "jump", "manual"]
 SETTLE_SECONDS: Final = 0.002
 """Real time for callers that come together, before a jump."""
 GRAIN: Final = 100
-"""What is due within so many microseconds is done at once: no timer of an operating system is finer."""
+"""What is due within so many microseconds is done at once: a timer of the operating system would come later than that."""
 _NEVER: Final = float("inf")
 _CHUNK: Final = 2000
 """Events between two looks at the event loop."""
@@ -33,6 +34,9 @@ class ServerClock:
         mode: how it passes.
         rate: virtual seconds a real second, for `paced`.
         monotonic: real seconds. Not the event loop's own clock by default: uvloop's is only good to a millisecond.
+
+    Attributes:
+        wakes: how often the alarm has gone off for what was due.
 
     Raises:
         InvalidSetting: another mode, or a rate that is not greater than 0.
@@ -54,8 +58,10 @@ class ServerClock:
         self._monotonic = monotonic
         self._rate = 1.0
         self._origin: tuple[int, float] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
+        self._alarm: Alarm | None = None
+        self._due = _NEVER
+        """What the alarm is set to, virtual µs."""
+        self.wakes = 0
         self._waiting = 0
         self._released = 0
         self._busy = 0
@@ -114,21 +120,21 @@ class ServerClock:
             following = peek()
         if following == _NEVER:
             return
-        if self._timer is not None:
-            if self._due <= following:
-                return
-            self._timer.cancel()
+        if self._due <= following:
+            return
+        if self._alarm is None:
+            self._alarm = make_alarm(self._ring)
         self._due = float(following)
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later((following - self._passed()) / self._rate / SECOND, self._ring)
+        self._alarm.set((following - self._passed()) / self._rate / SECOND)
 
     def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._due != _NEVER and self._alarm is not None:
+            self._alarm.cancel()
+        self._due = _NEVER
 
     def _ring(self) -> None:
-        self._timer = None
+        self._due = _NEVER
+        self.wakes += 1
         self.sync()
         self.arm()
 
@@ -268,6 +274,9 @@ class ServerClock:
 
     def close(self) -> None:
         """Time stands still for good."""
-        self._disarm()
+        self._due = _NEVER
+        if self._alarm is not None:
+            self._alarm.close()
+            self._alarm = None
         if self._jumping is not None:
             self._jumping.cancel()

@@ -61,7 +61,7 @@ def serve(
 
     activate()
     from akstwin.errors import InvalidSetting  # noqa: PLC0415
-    from akstwin.fake_api.guard import is_name  # noqa: PLC0415
+    from akstwin.fake_api.host_check import is_name  # noqa: PLC0415
     from akstwin.fake_api.server import FakeServer, Settings, local, run  # noqa: PLC0415
 
     if not local(host) and not allow_remote:

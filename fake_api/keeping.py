@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from akstwin.backend import WorkspaceIdentity
 from akstwin.clock import SECOND, Micros
+from akstwin.domain.service_urls import SERVICE_PREFIX
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.fake_api.clock import Mode
 from akstwin.router.asgi import Message, Receive, Scope, Send, respond
@@ -29,7 +30,6 @@ from akstwin.store.state import StateFile
 if TYPE_CHECKING:
     from akstwin.fake_api.app import PortApp
 
-SCORING: Final = "/api/v1/service/"
 _BATCHES: Final = "/_akstwin/score/"
 _SERVER: Final = ""
 """Records of the server itself: no workspace has this name."""
@@ -352,14 +352,13 @@ class KeptApp:
     """
 
     def __init__(self, app: "PortApp", keeping: Keeping) -> None:
-        self.workspace, self.guard, self.control = app.workspace, app.guard, app.control  # for requests to score
         self._app = app
         self._keeping = keeping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         path: str = scope.get("path", "")
-        if path.startswith(SCORING) or path == "/":
+        if path.startswith(SERVICE_PREFIX) or path == "/":
             await self._app(scope, receive, send)
             return
         changes = scope.get("method") not in ("GET", "HEAD") and not path.startswith(_BATCHES)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from akstwin.backend import ScoreRequest, ScoreResponse
-from akstwin.sim.front import Asked
+from akstwin.sim.gateway import InteractiveRequest
 
 if TYPE_CHECKING:
     from akstwin.fake_api.workspace import ServedWorkspace
@@ -24,11 +24,11 @@ class Pending:
         clock.wait()
         clock.sync()  # by hand, not `with acting()`: each request comes through here
         try:
-            self._asked = workspace.backend.front.submit(service, request, self._answered)
+            self._asked = workspace.backend.gateway.submit(service, request, self._answered)
         finally:
             clock.arm()
 
-    def _answered(self, asked: Asked, response: ScoreResponse) -> None:
+    def _answered(self, asked: InteractiveRequest, response: ScoreResponse) -> None:
         self._clock.waited()
         for hear in self._workspace.listeners:
             hear(asked, response)
@@ -37,4 +37,4 @@ class Pending:
     def abort(self) -> None:
         """Its client went away."""
         with self._workspace.clock.acting():
-            self._workspace.backend.front.abort(self._asked)
+            self._workspace.backend.gateway.abort(self._asked)

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from secrets import token_bytes
@@ -19,8 +20,8 @@ from akstwin.backend import WorkspaceIdentity
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.fake_api.app import App, PortApp
 from akstwin.fake_api.clock import Mode
-from akstwin.fake_api.environment import told
-from akstwin.fake_api.guard import LOCAL, Guard
+from akstwin.fake_api.connection_info import connection_info
+from akstwin.fake_api.host_check import LOCAL, AllowedHosts
 from akstwin.fake_api.keeping import Keeping, KeptApp
 from akstwin.fake_api.workspace import Scenario, ServedWorkspace
 from akstwin.sim.backend import EPOCH
@@ -207,10 +208,9 @@ class FakeServer:
             unused.pop_all()
         given = {"seed": seed, "clock": clock, "rate": rate, "assumptions": assumptions}
         place = self.places[key] = Place(workspace, http, https, given)
-        app = PortApp(workspace, Guard({host, *settings.names}), lambda: self._management(place))
-        app.control.ways = lambda: told(self, place)
-        served = app if keeping is None else KeptApp(app, keeping)
-        place.listeners = [self._serve(served, plain, None), self._serve(served, secure, context)]
+        app = PortApp(workspace, AllowedHosts({host, *settings.names}), lambda: self._management(place))
+        app.control.ways = lambda: connection_info(self, place)
+        place.listeners = [self._serve(app, plain, None), self._serve(app, secure, context)]
         workspace.clock.arm()  # what a scenario has planned comes at its time, though nobody calls
         return place
 
@@ -230,16 +230,22 @@ class FakeServer:
         return self._tls
 
     def _serve(
-        self, app: PortApp | KeptApp, listener: socket.socket, context: ssl.SSLContext | None
+        self, app: PortApp, listener: socket.socket, context: ssl.SSLContext | None
     ) -> "tuple[uvicorn.Server, asyncio.Task[None]]":
         import uvicorn  # noqa: PLC0415 - a heavy import that only a running server needs
 
-        from akstwin.fake_api.direct import DirectProtocol  # noqa: PLC0415 - likewise
+        from akstwin.router.fast_path import FastPathProtocol  # noqa: PLC0415 - likewise
 
+        protocol: Any = partial(
+            FastPathProtocol,
+            router=app.workspace,
+            host_check=app.hosts.refusal,
+            interference=app.control.interference,
+        )
         config = uvicorn.Config(
-            app,
+            app if self._keeping is None else KeptApp(app, self._keeping),
             loop="none",
-            http=DirectProtocol,
+            http=protocol,
             ws="none",
             lifespan="off",
             log_level="warning",

@@ -9,7 +9,7 @@ from typing import Any, Final, Self, TypeVar
 from akstwin.backend import WorkspaceIdentity
 from akstwin.errors import AksError
 from akstwin.fake_api.clock import Mode
-from akstwin.fake_api.environment import told
+from akstwin.fake_api.connection_info import connection_info
 from akstwin.fake_api.server import FakeServer, Place, Settings
 from akstwin.fake_api.workspace import Scenario
 
@@ -70,7 +70,7 @@ class ServerThread:
 
     def ways(self, place: Place) -> dict[str, Any]:
         """In which ways a workspace can be reached, as `GET /_akstwin/environment` tells."""
-        return self.call(lambda: told(self._server, place))
+        return self.call(lambda: connection_info(self._server, place))
 
     def call(self, work: Callable[[], Answer]) -> Answer:
         """What `work` returns on the server's own thread, where its worlds may be looked at and changed."""

@@ -13,10 +13,10 @@ from akstwin.errors import AksError
 from akstwin.fake_api.clock import Mode, ServerClock
 from akstwin.fake_api.keeping import KeptWorkspace
 from akstwin.fake_api.pending import Pending
-from akstwin.router.scripts import ServedScripts
 from akstwin.sim.backend import SimulatedBackend
-from akstwin.sim.front import Asked
+from akstwin.sim.gateway import InteractiveRequest
 from akstwin.worker import WorkerSpec
+from akstwin.worker.async_pool import AsyncScriptReplies
 
 _LONGEST_OPERATION: Final = 10**13
 """No operation takes so long, µs; a stop for a search that would never end."""
@@ -27,7 +27,7 @@ MOST_AT_ONCE: Final = 32
 Scenario = str | Path | Mapping[str, Any]
 """A scenario file, or its content."""
 
-Listener = Callable[[Asked, ScoreResponse], None]
+Listener = Callable[[InteractiveRequest, ScoreResponse], None]
 """Hears of each answer at the instant at which the client has it."""
 
 
@@ -103,7 +103,7 @@ class ServedWorkspace:
     def misdirected(self, path: str) -> ScoreResponse:
         """The answer to a request for a path that is no route: the router makes it at once (R1, R14)."""
         with self.clock.acting():
-            response = self.backend.front.submit("", ScoreRequest(path=path)).response
+            response = self.backend.gateway.submit("", ScoreRequest(path=path)).response
         assert response is not None  # noqa: S101
         return response
 
@@ -127,9 +127,9 @@ class ServedWorkspace:
     def _ended(self, operation_id: str) -> Callable[[], bool]:
         return lambda: self.backend.get_operation(operation_id).state is not OperationState.RUNNING
 
-    def _scripts(self, spec: WorkerSpec, untold: Callable[[], bool]) -> ServedScripts:
+    def _scripts(self, spec: WorkerSpec, untold: Callable[[], bool]) -> AsyncScriptReplies:
         # Where time does not pass by itself, a script's own time cannot count: the default profile's does.
-        return ServedScripts(
+        return AsyncScriptReplies(
             spec,
             self._threads,
             self.clock.acting,

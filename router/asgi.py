@@ -4,18 +4,21 @@ Nothing is decided here. The body is read, the request is handed to whoever rout
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Final, Protocol
 
 from akstwin.backend import ScoreRequest, ScoreResponse
-from akstwin.cores.replies import match_path
+from akstwin.cores.router_http import CONTENT_LENGTH, REPLICA_PATHS, SHORT_LENGTH, declared_length, match_path
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-_WHAT: Final[Mapping[str, str]] = {"score": "/score", "swagger": "/swagger.json"}
+HostCheck = Callable[[Iterable[tuple[bytes, bytes]], str], tuple[int, str] | None]
+"""Status and reason with which a request is refused, by its headers and its HTTP version; None: it may pass."""
+
+_LENGTH: Final = CONTENT_LENGTH.encode()
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 PATIENCE: Final = 0.02
 """Real seconds before it is looked whether a client still waits."""
@@ -47,11 +50,11 @@ class Router(Protocol):
 
 
 class Interference(Protocol):
-    """Whoever breaks connections on purpose."""
+    """Hook for faults that break connections on purpose."""
 
     @property
     def active(self) -> bool:
-        """Whether it does so now; else it is asked nothing."""
+        """Whether any fault may strike now; while false, requests take their way without asking it anything else."""
         ...
 
     async def arrived(self, service: str, request: ScoreRequest, receive: Receive, send: Send) -> bool:
@@ -63,15 +66,20 @@ class Interference(Protocol):
         ...
 
 
-class _Peace:
-    """Nothing is broken."""
+class NoInterference:
+    """No fault ever strikes."""
 
-    active = False
+    @property
+    def active(self) -> bool:
+        """Never."""
+        return False
 
     async def arrived(self, service: str, request: ScoreRequest, receive: Receive, send: Send) -> bool:  # noqa: ARG002
+        """The request goes on."""
         return True
 
     def answering(self, request: ScoreRequest, receive: Receive, send: Send) -> Send:  # noqa: ARG002
+        """The answer goes out as it is."""
         return send
 
 
@@ -80,7 +88,7 @@ class ScoringApp:
 
     Args:
         router: gets the requests.
-        interference: breaks connections; nobody by default.
+        interference: breaks connections; none by default.
         missed: hears of requests that are for neither.
     """
 
@@ -91,7 +99,7 @@ class ScoringApp:
         missed: Callable[[Scope], None] = lambda _: None,
     ) -> None:
         self._router = router
-        self._interference: Interference = interference or _Peace()
+        self._interference: Interference = interference or NoInterference()
         self._missed = missed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,13 +110,13 @@ class ScoringApp:
             refused = self._router.misdirected(scope["path"])
             await _send(send, refused.status, header_lines(refused), refused.body)
             return
-        name, what = matched
+        name, wanted = matched
         body = b"" if self._declares_too_much(scope) else await self._body(receive)
         if body is None:
             return
         headers = tuple((key.decode("latin-1"), value.decode("latin-1")) for key, value in scope["headers"])
         query = scope["query_string"].decode("latin-1")
-        request = ScoreRequest(body, headers, scope["method"], _WHAT[what], query)
+        request = ScoreRequest(body, headers, scope["method"], REPLICA_PATHS[wanted], query)
         interfering = self._interference.active
         if interfering and not await self._interference.arrived(name, request, receive, send):
             return
@@ -123,8 +131,9 @@ class ScoringApp:
     def _declares_too_much(self, scope: Scope) -> bool:
         """Whether the body is longer than any that is taken, by its client's own word: it need not be read for that."""
         for name, value in scope["headers"]:
-            if name == b"content-length":
-                return value.isdigit() and int(value) > self._router.max_payload
+            if name == _LENGTH:
+                declared = declared_length(value.decode("latin-1")) if len(value) > SHORT_LENGTH else None
+                return declared is not None and declared > self._router.max_payload
         return False
 
     async def _body(self, receive: Receive) -> bytes | None:

@@ -27,7 +27,7 @@ from akstwin.manager import Manager
 from akstwin.manager.shelves import Shelf
 from akstwin.sim.calendar import Calendar, CalendarClock
 from akstwin.sim.driver import Driver, ScriptsOf
-from akstwin.sim.front import Front
+from akstwin.sim.gateway import Gateway
 from akstwin.sim.simulation import Simulation, Verb
 from akstwin.sim.streams import generator
 from akstwin.store import MemoryStore, Store
@@ -155,7 +155,7 @@ class SimulatedBackend(Manager):
         )
         for _ in range(self._shelves.counts.get(_SECRETS) or 0):  # the next one shall be another one
             self._draw_secret()
-        self.front = Front(self.driver, self.calendar, seed, self.read_token, kept.first_request)
+        self.gateway = Gateway(self.driver, self.calendar, seed, self.read_token, kept.first_request)
         self.simulation = Simulation(self.driver)
         self.simulation.on_told.append(self._keep_told)
         self._finalizer = weakref.finalize(self, _end, self.driver, folder)
@@ -222,11 +222,11 @@ class SimulatedBackend(Manager):
 
     def score(self, name: str, request: ScoreRequest) -> ScoreResponse:
         """Send a request as a client would; virtual time goes on to its answer."""
-        return self.front.all(name, [(Micros(0), request)])[0]
+        return self.gateway.all(name, [(Micros(0), request)])[0]
 
     def score_all(self, name: str, requests: Sequence[tuple[Micros, ScoreRequest]]) -> list[ScoreResponse]:
         """Send several requests, each at its own time; virtual time goes on to the last answer."""
-        return self.front.all(name, requests)
+        return self.gateway.all(name, requests)
 
     def observe(self, name: str, window: Micros) -> Observation:
         """What was seen of the service in the last `window`, µs (NotFound; InvalidSetting)."""

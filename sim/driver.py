@@ -19,7 +19,6 @@ from akstwin.domain.deployment import VersionSettings
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Rules, Simple, Value
 from akstwin.domain.service import ServiceSpec, VersionSpec
-from akstwin.engine.contents import Later
 from akstwin.engine.requests import Recorder
 from akstwin.errors import AksError, NotFound
 from akstwin.files import FileStore
@@ -29,7 +28,7 @@ from akstwin.sim.controller import CapacityObserver
 from akstwin.sim.watch import Watch
 from akstwin.sim.world import SimulatedService, World
 from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost, Request, Started, WorkerSpec
-from akstwin.worker.replies import CallableReply, FixedReply, NoReply, Replies
+from akstwin.worker.replies import AsyncReplies, CallableReply, FixedReply, NoReply, Replies
 from akstwin.worker.rules import RuleReply
 from akstwin.worker.unpack import ModelFiles, unpack
 
@@ -37,7 +36,7 @@ APP_ROOT: Final = "/var/azureml-app"
 """Where a container has its files (semantics §3); logs show them there, wherever they lie here."""
 UNSET: Final = object()
 """No reply was given: the entry script answers."""
-ScriptsOf = Callable[[WorkerSpec, Callable[[], bool]], Replies | Later]
+ScriptsOf = Callable[[WorkerSpec, Callable[[], bool]], Replies | AsyncReplies]
 """Makes containers of what runs a script; the second tells whether nobody has told the version's times."""
 
 
@@ -150,7 +149,7 @@ class Driver:
         self.stand_ins: dict[tuple[str, str], Simple | Rules] = {}
         """What answers where a version brings no entry script, by service and version."""
         self._contents: dict[str, dict[str, Content]] = {}
-        self._replies: dict[str, dict[tuple[str, object], Replies | Later]] = {}
+        self._replies: dict[str, dict[tuple[str, object], Replies | AsyncReplies]] = {}
         self._laid_out = 0
         self._placed = re.compile(re.escape(str(folder / "containers")) + r"/\d+")
 
@@ -316,7 +315,7 @@ class Driver:
         """The date and time of an instant, UTC."""
         return self._began + timedelta(microseconds=now)
 
-    def replies(self, service: str, spec: ContainerSpec) -> Replies | Later:
+    def replies(self, service: str, spec: ContainerSpec) -> Replies | AsyncReplies:
         """What a container answers with: made at the first that asks."""
         profile = self.profile_of(service, spec.version)
         reply = profile.reply
@@ -361,7 +360,7 @@ class Driver:
             return CallableReply(reply.value, service_name=service)
         return FixedReply(reply.value, service_name=service)
 
-    def _make(self, service: str, spec: ContainerSpec) -> Replies | Later:
+    def _make(self, service: str, spec: ContainerSpec) -> Replies | AsyncReplies:
         content = self._contents[service].get(spec.version)
         request = None if content is None else content.request
         if (request is None or not request.get("driverProgram")) and (service, spec.version) in self.stand_ins:
@@ -424,5 +423,5 @@ class _Contents:
     def wall(self, now: Micros) -> datetime:
         return self._driver.wall(now)
 
-    def replies(self, spec: ContainerSpec) -> Replies | Later:
+    def replies(self, spec: ContainerSpec) -> Replies | AsyncReplies:
         return self._driver.replies(self._service, spec)

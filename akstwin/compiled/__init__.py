@@ -17,7 +17,7 @@ from typing import Final
 
 MODULES: Final = (
     "akstwin.cores.container",
-    "akstwin.cores.replies",
+    "akstwin.cores.router_http",
     "akstwin.cores.routing",
     "akstwin.engine.plane",
     "akstwin.engine.requests",
@@ -25,10 +25,10 @@ MODULES: Final = (
     "akstwin.fake_api.control.counting",
     "akstwin.fake_api.control.journal",
     "akstwin.fake_api.pending",
-    "akstwin.fake_api.short",
     "akstwin.router.asgi",
+    "akstwin.router.cycle",
     "akstwin.sim.calendar",
-    "akstwin.sim.front",
+    "akstwin.sim.gateway",
     "akstwin.sim.models",
     "akstwin.sim.streams",
     "akstwin.sim.watch",

@@ -1,6 +1,6 @@
 """The router's whole judgement: admission, queue, dispatch, time-outs, replica loss, draining, the split.
 
-Rules R2 to R13 of semantics §6.1; R1 and R14, what is on the wire, are in `replies`. One `Router` stands for one service;
+Rules R2 to R13 of semantics §6.1; R1 and R14, what is on the wire, are in `router_http`. One `Router` stands for one service;
 a driver (SimPy, asyncio) tells it what happened and when, performs the actions it returns, and wakes it at `next_timeout`
 and `next_deadline`.
 
@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Final, Literal, NamedTuple
 
-from akstwin.clock import NEVER, SECOND, Micros
+from akstwin.clock import NEVER, SECOND
+from akstwin.domain.credentials import TRUSTED
+from akstwin.domain.credentials import Credential as Credential  # noqa: PLC0414 - public here too; likewise below
+from akstwin.domain.credentials import KeyAuth as KeyAuth  # noqa: PLC0414
+from akstwin.domain.credentials import KeyCredential as KeyCredential  # noqa: PLC0414
+from akstwin.domain.credentials import TokenAuth as TokenAuth  # noqa: PLC0414
+from akstwin.domain.credentials import TokenCredential as TokenCredential  # noqa: PLC0414
 from akstwin.domain.deployment import RouteSettings
 from akstwin.domain.lifecycles import REPLICA, ReplicaEvent, ReplicaState
 from akstwin.domain.reasons import Reason
@@ -49,45 +55,6 @@ class Answer(NamedTuple):
 
 
 Action = Dispatch | Answer
-
-
-class KeyCredential(NamedTuple):
-    """A bearer key as the request carries it."""
-
-    key: str
-
-
-class TokenCredential(NamedTuple):
-    """A bearer token whose signature the driver has checked.
-
-    Attributes:
-        genuine: whether the signature is ours and names this service.
-        expires: its `expiryOn`.
-    """
-
-    genuine: bool
-    expires: Micros
-
-
-class TrustedCredential(NamedTuple):
-    """Generated load: its clients have a valid key or token at any moment."""
-
-
-Credential = KeyCredential | TokenCredential | TrustedCredential
-TRUSTED: Final = TrustedCredential()
-
-
-@dataclass(frozen=True, slots=True)
-class KeyAuth:
-    """Requests need one of two keys."""
-
-    primary: str
-    secondary: str
-
-
-@dataclass(frozen=True, slots=True)
-class TokenAuth:
-    """Requests need a token of ours that has not expired."""
 
 
 @dataclass(frozen=True, slots=True)

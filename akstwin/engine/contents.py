@@ -1,44 +1,13 @@
 """What answers inside simulated containers, where somebody waits for the very answer."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn, Protocol
 
 from akstwin.clock import Micros
 from akstwin.dataplane import ContainerSpec
 from akstwin.engine.requests import Exchange
-from akstwin.worker import Ran, Request, Started
-from akstwin.worker.replies import CallableReply, Replies
-
-
-class Later(ABC):
-    """Containers whose scripts take real time: what they answer comes later, on the caller's event loop."""
-
-    @property
-    @abstractmethod
-    def real_time(self) -> bool:
-        """Whether that time counts, now; else an answer waits for the time that the profile tells."""
-
-    @abstractmethod
-    def begin_init(self, container: int, at: datetime, done: Callable[[Started], None]) -> None:
-        """Start a container; `done` is called once, later."""
-
-    @abstractmethod
-    def begin_run(self, container: int, request: Request, done: Callable[[Ran], None]) -> None:
-        """Send a request to a container; `done` is called once, later, also for a container that has been stopped."""
-
-    @abstractmethod
-    def stop(self, container: int) -> None:
-        """The container is gone; so it may have been before."""
-
-    @abstractmethod
-    def logs(self, lines: int | None = None) -> str:
-        """What all its containers have written, bounded; or the last lines of it."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """End all containers. The logs stay."""
+from akstwin.worker import Ran, Request
+from akstwin.worker.replies import AsyncReplies, CallableReply, Replies
 
 
 class Contents(Protocol):
@@ -48,7 +17,7 @@ class Contents(Protocol):
         """The date and time of an instant, UTC."""
         ...
 
-    def replies(self, spec: ContainerSpec) -> Replies | Later | None:
+    def replies(self, spec: ContainerSpec) -> Replies | AsyncReplies | None:
         """What a container answers with; None: its requests only take time."""
         ...
 

@@ -13,7 +13,6 @@ from akstwin.clock import NEVER, Micros
 from akstwin.cores.container import Container, Effect, Reached, Refused, Start
 from akstwin.cores.liveness import Probe, Verdict
 from akstwin.cores.routing import (
-    TRUSTED,
     Action,
     Credential,
     Dispatch,
@@ -23,15 +22,16 @@ from akstwin.cores.routing import (
     TokenAuth,
 )
 from akstwin.dataplane import ContainerSpec, InitOutcome, PlaneListener
+from akstwin.domain.credentials import TRUSTED
 from akstwin.domain.deployment import ProbeSettings, RouteSettings
 from akstwin.domain.service import Split
 from akstwin.domain.usage import Usage
-from akstwin.engine.contents import Contents, Later, asked_of, failure
+from akstwin.engine.contents import Contents, asked_of, failure
 from akstwin.engine.draws import Draws
 from akstwin.engine.requests import Exchange, Recorders, Request
 from akstwin.engine.schedule import Order, Schedule, Timer, key
 from akstwin.worker import Hung, InitFailed, Ran, Ready, ReplicaLost, Reply, Started
-from akstwin.worker.replies import Replies
+from akstwin.worker.replies import AsyncReplies, Replies
 
 
 @dataclass(slots=True)
@@ -91,8 +91,8 @@ class _Hosted:
     draws: Draws
     container: Container
     started: Micros
-    replies: Replies | Later | None
-    later: Later | None
+    replies: Replies | AsyncReplies | None
+    later: AsyncReplies | None
     held: dict[int, Request] = field(default_factory=dict)
     runs: dict[int, "_Run"] = field(default_factory=dict)
     probes: list[_Probing] = field(default_factory=list)
@@ -314,7 +314,9 @@ class Plane:
         self._schedule(hosted, number, run)
         return []
 
-    def _ask_later(self, hosted: _Hosted, replies: Later, request: Request, exchange: Exchange, span: int) -> None:
+    def _ask_later(
+        self, hosted: _Hosted, replies: AsyncReplies, request: Request, exchange: Exchange, span: int
+    ) -> None:
         """A script begins that takes real time."""
         now = self._calendar.now
         run = hosted.runs[request.id] = _Run(now if replies.real_time else now + span, waiting=True)
@@ -508,7 +510,7 @@ class Plane:
         at = self._contents.wall(self._calendar.now)
         if hosted.replies is None:
             return "ready"
-        if isinstance(hosted.replies, Later):
+        if isinstance(hosted.replies, AsyncReplies):
             hosted.replies.begin_init(hosted.replica, at, lambda started: self._started(hosted, started))
             return "pending"
         return self._outcome_of_init(hosted, hosted.replies.init(hosted.replica, at))
@@ -544,7 +546,7 @@ class Plane:
                     if hosted.replies is not None:
                         hosted.replies.stop(hosted.replica)
                     hosted.replies, hosted.later = replies, _as_later(replies)
-                    if hosted.container.initialised and not isinstance(replies, Later):
+                    if hosted.container.initialised and not isinstance(replies, AsyncReplies):
                         self._init(hosted)
 
     def stop_container(self, replica: int, grace: Micros) -> None:
@@ -714,8 +716,8 @@ class Plane:
         _judge_probe(probing, verdict)
 
 
-def _as_later(replies: Replies | Later | None) -> Later | None:
-    return replies if isinstance(replies, Later) else None
+def _as_later(replies: Replies | AsyncReplies | None) -> AsyncReplies | None:
+    return replies if isinstance(replies, AsyncReplies) else None
 
 
 def _judge_probe(probing: _Probing, verdict: Verdict | None) -> None:

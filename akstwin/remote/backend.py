@@ -13,6 +13,7 @@ from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.clock import Clock, Micros
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.observation import Observation
+from akstwin.domain.service_urls import service_path
 from akstwin.errors import AksError, Conflict
 from akstwin.remote import scoring
 from akstwin.remote.caller import Caller, Token, segment
@@ -162,7 +163,7 @@ class RemoteBackend(Registrations, Computes, Services):
     def _prepared(self, name: str, request: ScoreRequest) -> httpx.Request:
         """A request to the service's own address."""
         if self._control.there:
-            address = f"{self.url}/api/v1/service/{segment('service', name)}"
+            address = self.url + service_path(segment("service", name))
         else:
             uri = self.get_service(name).get("scoringUri")
             if not isinstance(uri, str):

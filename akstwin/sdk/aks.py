@@ -4,9 +4,10 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from akstwin.backend import Json, JsonPatch
+from akstwin.domain.service_urls import VERSION_HEADER
 from akstwin.domain.settings import Arguments, Patch
 from akstwin.sdk import wire
 from akstwin.sdk.answers import from_the_service, iso, require
@@ -34,8 +35,6 @@ from akstwin.sdk.webservice import Webservice
 
 if TYPE_CHECKING:
     from akstwin.sdk.workspace import Workspace
-
-_VERSION_HEADER: Final = "azureml-model-deployment"
 
 
 class AksWebservice(Webservice):
@@ -313,7 +312,7 @@ class AksWebservice(Webservice):
 
     def _headers(self) -> Headers:
         """Who asks, and for which version."""
-        version = () if self._endpoint is None else ((_VERSION_HEADER, self.name),)
+        version = () if self._endpoint is None else ((VERSION_HEADER, self.name),)
         asked = self._endpoint or self
         if asked.auth_enabled:
             return (*version, ("Authorization", f"Bearer {self.get_keys()[0]}"))

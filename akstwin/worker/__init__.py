@@ -19,6 +19,7 @@ The layers, and what another driver reuses of them:
 - `client.Worker`: the driver that waits.
 - `replies`: many containers of one content, with fewer processes or none (`ScriptReplies`, `FixedReply`, `CallableReply`,
   `NoReply`).
+- `pool.PoolRules`: which of these containers have a process; `async_pool.AsyncScriptReplies`: the same on an event loop.
 - `rules.RuleReply`: the same by what is asked, from a document (`akstwin.domain.replying`).
 - `unpack.unpack`: the folder and the spec, from what the wire says of a deployment.
 

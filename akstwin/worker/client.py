@@ -104,6 +104,15 @@ class Worker:
         if self._process is not None:
             self._bury(self._process)
 
+    def interrupt(self) -> None:
+        """End the process from another thread than the one that waits in `start` or `run`: that call ends with it.
+
+        Does not wait; `close` must follow, in the thread that waited.
+        """
+        process = self._process
+        if process is not None:
+            process.order_end()
+
     def _exchange(self, process: Process, message: bytes) -> None:
         """Send `message`; return when the talk is settled, or when its time is over."""
         talk = self._talk

@@ -8,12 +8,12 @@ and status codes (semantics §3), by the same code.
 import inspect
 import json
 import logging
-from collections import OrderedDict
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Protocol, Self
 
+from akstwin.domain.service_urls import service_path
 from akstwin.errors import Conflict, InvalidSetting
 from akstwin.worker.client import Worker
 from akstwin.worker.inside.handling import Place, Server
@@ -22,7 +22,8 @@ from akstwin.worker.inside.journal import Formatter, Moment
 from akstwin.worker.inside.script import Function
 from akstwin.worker.inside.swagger import Swagger
 from akstwin.worker.log import SharedLog
-from akstwin.worker.outcomes import Hung, InitFailed, Ran, Ready, ReplicaLost, Reply, Started
+from akstwin.worker.outcomes import InitFailed, Ran, Ready, Reply, Started
+from akstwin.worker.pool import PoolRules, lost_at_start
 from akstwin.worker.spec import MEGABYTE, Request, WorkerSpec
 from akstwin.worker.template import Template
 
@@ -64,6 +65,35 @@ class Replies(Protocol):
     def close(self) -> None:
         """End all containers. The logs stay."""
         ...
+
+
+class AsyncReplies(ABC):
+    """The containers of one content whose scripts take real time: outcomes come later, on the caller's event loop."""
+
+    @property
+    @abstractmethod
+    def real_time(self) -> bool:
+        """Whether that time counts, now; else an answer waits for the time that the profile gives."""
+
+    @abstractmethod
+    def begin_init(self, container: int, at: datetime, done: Callable[[Started], None]) -> None:
+        """Start a container; `done` is called once, later."""
+
+    @abstractmethod
+    def begin_run(self, container: int, request: Request, done: Callable[[Ran], None]) -> None:
+        """Send a request to a container; `done` is called once, later, also for a container that has been stopped."""
+
+    @abstractmethod
+    def stop(self, container: int) -> None:
+        """The container is gone; so it may have been before."""
+
+    @abstractmethod
+    def logs(self, lines: int | None = None) -> str:
+        """What all its containers have written, bounded; or the last lines of it."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End all containers. The logs stay."""
 
 
 class _Containers:
@@ -108,12 +138,7 @@ class _Containers:
 
 
 class ScriptReplies(_Containers):
-    """A real entry script, in fewer processes than there are containers.
-
-    A process is started for the first container, and for the next one after any failure. Once `init()` has succeeded, it is
-    taken to succeed for later containers too: they start at their first request. Of those that have started, the `alive` ones
-    used last keep their process; what reaches another one starts it anew, `init()` included, and what its script had kept in
-    memory is gone.
+    """A real entry script, in fewer processes than there are containers, by the rules of `akstwin.worker.pool`.
 
     Args:
         spec: what a container runs. Its limits hold for each process; the log's for all of them together.
@@ -121,14 +146,10 @@ class ScriptReplies(_Containers):
     """
 
     def __init__(self, spec: WorkerSpec, alive: int = ALIVE) -> None:
-        if alive < 1:
-            raise InvalidSetting("alive", alive, "1 or more")
+        self._rules = PoolRules(spec, alive)
         super().__init__(spec.limits.log_bytes)
-        self._spec, self._alive = spec, alive
-        self._workers: OrderedDict[int, Worker] = OrderedDict()
-        """Those with a process, the least recently used first."""
-        self._put_away: set[int] = set()
-        self._proven = False
+        self._workers: dict[int, Worker] = {}
+        """Those with a process."""
 
     def init(self, container: int, at: datetime) -> Started:
         """See `Replies`. `logs` of what comes is empty if no process was started for it.
@@ -138,7 +159,7 @@ class ScriptReplies(_Containers):
             UnreadableFile: the script's folder or the interpreter is not there.
         """
         self._absent(container)
-        started: Started = Ready("") if self._proven else self._start(container, at)
+        started: Started = Ready("") if self._rules.proven else self._start(container, at)
         if isinstance(started, Ready):
             self._there.add(container)
         return started
@@ -152,26 +173,28 @@ class ScriptReplies(_Containers):
             UnreadableFile: as for `init`.
         """
         self._present(container)
-        if container not in self._workers:
+        if not self._rules.has_process(container):
             started = self._start(container, request.at)
             if isinstance(started, InitFailed):
                 self.stop(container)
-                return ReplicaLost(f"init() failed: {started.reason}", started.logs)
-        self._workers.move_to_end(container)
+                return lost_at_start(started)
+        self._rules.use(container)
+        worker = self._workers[container]
         try:
-            ran = self._workers[container].run(request)
+            ran = worker.run(request)
         finally:
-            if not self._workers[container].running:
-                self._proven = False
+            if not worker.running:
+                self._rules.failed(container)
                 self.stop(container)
-        if not isinstance(ran, Reply):
-            self._log.note(container, _in_words(ran))
+        note = self._rules.ran(container, ran)
+        if note is not None:
+            self._log.note(container, note)
         return ran
 
     def stop(self, container: int) -> None:
         """See `Replies`."""
         super().stop(container)
-        self._put_away.discard(container)
+        self._rules.stopped(container)
         if container in self._workers:
             self._workers.pop(container).close()
 
@@ -182,21 +205,21 @@ class ScriptReplies(_Containers):
         return super().logs(lines)
 
     def _start(self, container: int, at: datetime) -> Started:
-        while len(self._workers) >= self._alive:
-            oldest, worker = self._workers.popitem(last=False)
-            self._put_away.add(oldest)
-            worker.close()
-        again = container in self._put_away
-        self._put_away.discard(container)
-        self._log.note(container, "starts again, after its process was given to others" if again else "starts")
-        worker = Worker(replace(self._spec, container=container), log=self._log.of(container))
-        self._proven = False
-        started = worker.start(at)
-        if isinstance(started, InitFailed):
-            self._log.note(container, f"init() failed: {started.reason}")
-        else:
+        start = self._rules.start(container)
+        for other in start.closed:
+            self._workers.pop(other).close()
+        self._log.note(container, start.note)
+        worker = Worker(start.spec, log=self._log.of(container))
+        try:
+            started = worker.start(at)
+        except BaseException:
+            self._rules.failed(container)
+            raise
+        note = self._rules.started(container, started)
+        if note is None:
             self._workers[container] = worker
-            self._proven = True
+        else:
+            self._log.note(container, note)
         return started
 
 
@@ -214,7 +237,7 @@ class LocalReplies(_Containers):
         super().__init__(log_bytes)
         self._moment = Moment()
         self._sink = _Sink(self._moment)
-        environ = {"SERVICE_NAME": service_name, "SERVICE_PATH_PREFIX": f"/api/v1/service/{service_name}"}
+        environ = {"SERVICE_NAME": service_name, "SERVICE_PATH_PREFIX": service_path(service_name)}
         place = Place(
             service_name,
             environ,
@@ -366,9 +389,3 @@ class NoReply(LocalReplies):
             return AMLResponse(message, 500, json_str=True)
 
         super().__init__(Function(answer, reads=False), service_name, log_bytes)
-
-
-def _in_words(ran: ReplicaLost | Hung) -> str:
-    return (
-        ran.reason if isinstance(ran, ReplicaLost) else f"killed: run() was still going after {ran.after_seconds:g} s"
-    )

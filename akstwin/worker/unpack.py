@@ -22,6 +22,7 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
 
+from akstwin.domain.service_urls import service_path
 from akstwin.errors import Conflict, InvalidSetting, NotFound
 from akstwin.worker.spec import DataCollection, Limits, WorkerSpec
 
@@ -139,7 +140,7 @@ def unpack(
             model_dir=model_dir,
             service_name=service_name,
             service_version=service_version,
-            path_prefix=f"/api/v1/service/{service_name}",
+            path_prefix=service_path(service_name),
             workspace_name=workspace_name,
             environment={name: value for name, value in variables.items() if name not in _OWN},
             collection=collection,

@@ -8,7 +8,7 @@ from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.errors import InvalidSetting
 from akstwin.fake_api.workspace import ServedWorkspace
 from akstwin.sim.calendar import Order
-from akstwin.sim.front import Asked
+from akstwin.sim.gateway import InteractiveRequest
 
 
 async def score_all(
@@ -45,7 +45,7 @@ async def score_all(
 
 class _Batch:
     def __init__(self, workspace: ServedWorkspace, name: str, size: int) -> None:
-        self._front = workspace.backend.front
+        self._gateway = workspace.backend.gateway
         self.calendar = workspace.backend.calendar
         self._listeners = workspace.listeners
         self._release = workspace.clock.release
@@ -55,9 +55,9 @@ class _Batch:
         self.complete = asyncio.Event()
 
     def send(self, at: int, request: ScoreRequest) -> None:
-        self._front.submit(self._name, request, partial(self._answered, at))
+        self._gateway.submit(self._name, request, partial(self._answered, at))
 
-    def _answered(self, at: int, asked: Asked, response: ScoreResponse) -> None:
+    def _answered(self, at: int, asked: InteractiveRequest, response: ScoreResponse) -> None:
         self.answers[at] = response
         for hear in self._listeners:
             hear(asked, response)

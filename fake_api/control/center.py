@@ -21,7 +21,7 @@ from akstwin.fake_api.control.journal import Journal
 from akstwin.fake_api.control.operations import nearest_route
 from akstwin.fake_api.workspace import ServedWorkspace
 from akstwin.router.asgi import Message, Receive, Scope, Send, respond
-from akstwin.sim.front import Asked
+from akstwin.sim.gateway import InteractiveRequest
 from akstwin.sim.world import SimulatedService
 
 _HEALTH: Final = "/_akstwin/health"
@@ -90,7 +90,7 @@ class Control:
 
     # -- what it hears
 
-    def heard(self, asked: Asked, response: ScoreResponse) -> None:
+    def heard(self, asked: InteractiveRequest, response: ScoreResponse) -> None:
         """A client has its answer, or will when the faults that it meets let it through."""
         struck: tuple[str, ...] = ()
         lost = False
@@ -109,7 +109,7 @@ class Control:
         note = nearest_route(scope["method"], scope["path"], self.workspace.backend.driver.services)
         self.journal.missed(self.workspace.clock.now(), scope["method"], scope["path"], 404, note)
 
-    def _note(self, asked: Asked, response: ScoreResponse) -> str | None:
+    def _note(self, asked: InteractiveRequest, response: ScoreResponse) -> str | None:
         """Why a request was for nobody, or from nobody that is known. What it carried is not told."""
         if response.reason is Reason.NOT_FOUND:
             services = self.workspace.backend.driver.services

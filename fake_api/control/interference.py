@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Final
 
 from akstwin.backend import ScoreRequest, ScoreResponse
+from akstwin.cores.router_http import REPLICA_PATHS
 from akstwin.domain.identity import Identities, client_id, drawn
 from akstwin.domain.reasons import Reason
 from akstwin.errors import Conflict
@@ -26,7 +27,7 @@ from akstwin.fake_api.control.operations import MANAGEMENT, SCORING
 from akstwin.fake_api.workspace import ServedWorkspace
 from akstwin.router.asgi import Receive, Send
 
-_WHAT: Final = {"/score": "score", "/swagger.json": "swagger"}
+_WANTED: Final = {path: wanted for wanted, path in REPLICA_PATHS.items()}
 
 
 class Armed:
@@ -140,7 +141,7 @@ class Interference:
         """A request comes in; False: it has ended here."""
         now = self._look()
         called = client_id(request.headers)
-        due = [each for each in self._armed if each.draws(service, _WHAT[request.path], called, now)]
+        due = [each for each in self._armed if each.draws(service, _WANTED[request.path], called, now)]
         for each in due:
             if before(each.fault) and each.strikes():
                 self._broken(now, service, request.headers, request.method, request.path, (each.id,))

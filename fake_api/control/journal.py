@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from akstwin.backend import ScoreResponse
 from akstwin.domain.identity import client_id
-from akstwin.sim.front import Asked
+from akstwin.sim.gateway import InteractiveRequest
 
 KEPT: Final = 10_000
 """So many of the latest rows are kept, unless told otherwise."""
@@ -78,7 +78,7 @@ class Journal:
         return self.total - len(self._rows)
 
     def answered(
-        self, asked: Asked, response: ScoreResponse, faults: tuple[str, ...] = (), note: str | None = None
+        self, asked: InteractiveRequest, response: ScoreResponse, faults: tuple[str, ...] = (), note: str | None = None
     ) -> None:
         """A request has its answer."""
         self.total = number = self.total + 1

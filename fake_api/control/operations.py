@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Final
 
+from akstwin.cores.router_http import REPLICA_PATHS
+from akstwin.domain.service_urls import service_path
+
 SCORING: Final = ("score", "swagger")
 MANAGEMENT: Final = "management"
 """Any call but scoring."""
@@ -71,8 +74,8 @@ def nearest_route(method: str, path: str, services: Iterable[str]) -> str:
     other = sorted({verb for _, verb, _, pattern in _PATTERNS if verb != method and pattern.search(path)})
     if other:
         return f"{' and '.join(other)} is served there, not {method}"
-    known = [f"/api/v1/service/{name}/{what}" for name in services for what in ("score", "swagger.json")]
-    known = known or ["/api/v1/service/{name}/score", "/api/v1/service/{name}/swagger.json"]
+    names = list(services) or ["{name}"]
+    known = [service_path(name) + path for name in names for path in REPLICA_PATHS.values()]
     endings = [ending for _, verb, ending in _TABLE if verb == method]
     close = get_close_matches(path, [*known, *endings], n=1, cutoff=0.5)
     return f"nothing is served there; the nearest is {close[0]}" if close else "nothing is served there"

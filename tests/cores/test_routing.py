@@ -5,7 +5,7 @@ from typing import Any, Literal
 import pytest
 
 from akstwin.clock import NEVER, SECOND, Micros
-from akstwin.cores.replies import match_path, passed_headers, refusal_text, router_headers
+from akstwin.cores.router_http import match_path, passed_headers, refusal_text, router_headers
 from akstwin.cores.routing import (
     Answer,
     Dispatch,

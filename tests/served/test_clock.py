@@ -1,9 +1,11 @@
 """How time passes on a server, by a real clock that the test moves."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 import pytest
+import uvloop
 
 from akstwin.clock import SECOND
 from akstwin.errors import InvalidSetting
@@ -180,3 +182,27 @@ def test_what_is_no_clock_is_refused(mode: Mode, rate: float, setting: str) -> N
     """By its name."""
     with pytest.raises(InvalidSetting, match=f"^{setting}: "):
         ServerClock(Calendar(), mode, rate)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the loop's own timers are all there is")
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_live_clock_wakes_once_for_each_instant_at_most(loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    """Never in vain: not before what it was set to, and not for what was done meanwhile."""
+    count, apart = 40, 1_370
+
+    async def story() -> None:
+        calendar = Calendar()
+        clock = ServerClock(calendar, "live")
+        done: list[int] = []
+        ended = asyncio.Event()
+        for number in range(1, count + 1):
+            calendar.at(number * apart, Order.POLICY, lambda: done.append(int(calendar.now)))
+        calendar.at(count * apart, Order.ARRIVAL, ended.set)
+        clock.arm()
+        await ended.wait()
+        assert done == [number * apart for number in range(1, count + 1)]
+        assert 1 <= clock.wakes <= count
+        clock.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(story())

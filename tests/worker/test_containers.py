@@ -58,7 +58,7 @@ def ask() -> Callable[..., Any]:
 
 def folder(made: ScriptReplies) -> Path:
     """Where its script lies."""
-    return made._spec.folder
+    return made._rules._spec.folder
 
 
 def keepers(made: ScriptReplies) -> list[int]:

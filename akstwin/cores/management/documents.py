@@ -11,6 +11,7 @@ from akstwin.cores.management.settings import spec_of
 from akstwin.domain.deployment import Autoscaled, VersionSettings
 from akstwin.domain.documents import Json, has, iso_time
 from akstwin.domain.lifecycles import OperationState, ServiceState
+from akstwin.domain.service_urls import service_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def _common(record: ServiceRecord, life: ServiceLife, around: Surroundings) -> J
         "namespace": record.namespace,
         "state": life.state.value,
         "error": error_document(life.error),
-        "scoringUri": f"{base}/api/v1/service/{record.name}/score" if scorable(life) else None,
+        "scoringUri": f"{base}{service_path(record.name)}/score" if scorable(life) else None,
     }
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from akstwin.backend import WorkspaceIdentity
 from akstwin.fake_api.app import PortApp
-from akstwin.fake_api.guard import Guard
+from akstwin.fake_api.host_check import AllowedHosts
 from akstwin.fake_api.workspace import ServedWorkspace
 from akstwin.router.asgi import Receive, Scope, Send, respond
 
@@ -46,7 +46,7 @@ def app() -> Iterator[PortApp]:
         await respond(send, 400, "not served")
 
     async def make() -> PortApp:
-        return PortApp(workspace, Guard(), lambda: rest)
+        return PortApp(workspace, AllowedHosts(), lambda: rest)
 
     workspace = ServedWorkspace(WorkspaceIdentity(), clock="manual")
     yield asyncio.run(make())

@@ -10,17 +10,17 @@ from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.clock import Micros
 from akstwin.domain.identity import client_id
 from akstwin.fake_api.control.journal import Journal, Wanted
-from akstwin.sim.front import Asked
+from akstwin.sim.gateway import InteractiveRequest
 
 Town = Any
 Serve = Callable[..., None]
 
 
-def asked(number: int, name: str = "svc", **headers: str) -> Asked:
+def asked(number: int, name: str = "svc", **headers: str) -> InteractiveRequest:
     """A request that came in at its number."""
     given = tuple((key.replace("_", "-"), value) for key, value in headers.items())
     nowhere: Any = None  # nobody settles it
-    made = Asked(nowhere, number, name, ScoreRequest(headers=given), None)
+    made = InteractiveRequest(nowhere, number, name, ScoreRequest(headers=given), None)
     made.sent = Micros(number)
     return made
 

@@ -9,7 +9,7 @@ import pytest
 
 from akstwin.fake_api.control.center import LONGEST_BODY
 from akstwin.fake_api.management.reading import LONGEST_JSON
-from akstwin.fake_api.protocol import Protocol
+from akstwin.router.http1 import Http1Protocol
 
 MB = 2**20
 HOST = b"Host: 127.0.0.1\r\n"
@@ -36,7 +36,7 @@ def pour(wire: Any, path: bytes, login: bytes, framing: str, declared: int) -> t
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rest of a body that is refused has no time."""
-    monkeypatch.setattr(Protocol, "limits", replace(Protocol.limits, linger_seconds=1.0))
+    monkeypatch.setattr(Http1Protocol, "limits", replace(Http1Protocol.limits, linger_seconds=1.0))
 
 
 @pytest.mark.parametrize("framing", ["chunked", "declared"])

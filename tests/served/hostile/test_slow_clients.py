@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from akstwin.fake_api.protocol import Protocol
+from akstwin.router.http1 import Http1Protocol
 
 HOST = b"Host: 127.0.0.1\r\n"
 SCORE = b"POST /api/v1/service/there/score HTTP/1.1\r\n" + HOST
@@ -16,8 +16,8 @@ SCORE = b"POST /api/v1/service/there/score HTTP/1.1\r\n" + HOST
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that waits for a tenth of a second."""
-    quick = replace(Protocol.limits, head_seconds=0.1, body_seconds=0.1, linger_seconds=0.1)
-    monkeypatch.setattr(Protocol, "limits", quick)
+    quick = replace(Http1Protocol.limits, head_seconds=0.1, body_seconds=0.1, linger_seconds=0.1)
+    monkeypatch.setattr(Http1Protocol, "limits", quick)
 
 
 STOPS = {

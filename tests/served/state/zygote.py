@@ -19,8 +19,8 @@ import uvloop
 
 import akstwin.fake_api.control.app
 import akstwin.fake_api.management.app
-import akstwin.fake_api.protocol
-import akstwin.fake_api.tls  # noqa: F401 - so that forks have it
+import akstwin.fake_api.tls
+import akstwin.router.fast_path  # noqa: F401 - so that forks have it
 from akstwin.cli import main
 from akstwin.fake_api.keeping import Keeping
 from akstwin.sim.backend import EPOCH, SimulatedBackend

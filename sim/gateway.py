@@ -1,4 +1,4 @@
-"""The way in for requests that somebody waits for: from what a client sends to what it gets."""
+"""Gateway for interactive requests: a caller waits for the real body, unlike generated traffic, which is only counted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,8 +10,22 @@ from uuid import UUID, uuid5
 
 from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.clock import Micros
-from akstwin.cores.replies import VERSION_HEADER, Headers, passed_headers, refusal_text, router_headers
-from akstwin.cores.routing import Credential, KeyAuth, KeyCredential, TokenAuth, TokenCredential
+from akstwin.cores.router_http import (
+    AUTHORIZATION,
+    CONTENT_LENGTH,
+    NOT_A_ROUTE,
+    VERSION_HEADER,
+    HeaderReader,
+    Headers,
+    is_passed_on,
+    is_replica_path,
+    passed_headers,
+    payload_size,
+    read_credential,
+    refusal_text,
+    router_response,
+)
+from akstwin.domain.credentials import TokenCredential
 from akstwin.domain.reasons import Reason
 from akstwin.domain.service import Split
 from akstwin.engine.requests import Exchange, Request
@@ -23,40 +37,34 @@ from akstwin.sim.identity import read_identity
 from akstwin.sim.streams import Draws, whole_below
 
 LIVE: Final = -1
-"""The traffic entry of requests that somebody waits for."""
-PATHS: Final = ("/score", "/swagger.json")
+"""The traffic entry of interactive requests."""
 _COUNTED: Final = -12
 """The last digits of a request id count."""
-_ABORTED: Final = b"<h1>Internal Server Error</h1>"
+_ABORTED: Final[tuple[Headers, bytes]] = ((("content-type", "text/html"),), b"<h1>Internal Server Error</h1>")
+"""What the inference server answers when it has ended its worker."""
+_HEADERS: Final = HeaderReader((AUTHORIZATION, VERSION_HEADER, CONTENT_LENGTH, IDENTITY_HEADER))
 
-_AUTHORIZATION: Final = "authorization"
-_LENGTH: Final = "content-length"
-_READ: Final = frozenset({_AUTHORIZATION, VERSION_HEADER, IDENTITY_HEADER, _LENGTH})
-_LENGTHS: Final = frozenset(map(len, _READ))
-_SMALL: Final = 6
-"""Digits of a length that has been read in any case."""
-
-Done = Callable[["Asked", ScoreResponse], None]
+Done = Callable[["InteractiveRequest", ScoreResponse], None]
 
 
-class Asked(Exchange):
-    """A request on its way.
+class InteractiveRequest(Exchange):
+    """A request whose caller waits for the answer.
 
     Attributes:
-        front: where it came in.
-        number: unlike any other's of the workspace.
+        gateway: where it came in.
+        number: its number in the workspace, never used twice.
         name: the service that it is for.
-        sent: when.
-        response: what came of it; None: nothing yet.
-        done: hears of it.
-        live: the request as the router and the containers know it; None: it never came so far, or all have heard of its end.
+        sent: when it came in, µs; negative before.
+        response: the answer; None while there is none.
+        done: called with the answer, once.
+        live: the request as the router and the containers know it; None before it reaches the router and after its answer.
     """
 
-    __slots__ = ("done", "front", "live", "name", "number", "response", "sent")
+    __slots__ = ("done", "gateway", "live", "name", "number", "response", "sent")
 
-    def __init__(self, front: "Front", number: int, name: str, request: ScoreRequest, done: Done | None) -> None:
+    def __init__(self, gateway: "Gateway", number: int, name: str, request: ScoreRequest, done: Done | None) -> None:
         super().__init__(request)
-        self.front = front
+        self.gateway = gateway
         self.number = number
         self.name = name
         self.sent = Micros(-1)
@@ -66,7 +74,7 @@ class Asked(Exchange):
 
     def settle(self, live: Request) -> None:
         """The router has answered."""
-        self.front.settle(self, live)
+        self.gateway.settle(self, live)
 
     def header(self, name: str) -> str | None:
         """A header's value, without regard to the name's case."""
@@ -77,8 +85,8 @@ class Asked(Exchange):
         return None
 
 
-class Front:
-    """Takes requests in and gives answers out.
+class Gateway:
+    """Takes interactive requests in and gives their answers out.
 
     Args:
         driver: has the services.
@@ -103,7 +111,7 @@ class Front:
         self._draws = Draws(seed, 1, "split", "live", whole_below(Split.WHOLE))
         self._count = first
 
-    def submit(self, name: str, request: ScoreRequest, done: Done | None = None) -> Asked:
+    def submit(self, name: str, request: ScoreRequest, done: Done | None = None) -> InteractiveRequest:
         """Let a request come in now.
 
         Args:
@@ -115,7 +123,7 @@ class Front:
         self._arrive(asked)
         return asked
 
-    def abort(self, asked: Asked) -> None:
+    def abort(self, asked: InteractiveRequest) -> None:
         """Its client went away: waiting, it is dropped; running, the worker goes on."""
         service = self._driver.services.get(asked.name)
         if asked.response is None and asked.live is not None and service is not None:
@@ -145,7 +153,7 @@ class Front:
         self._calendar.run_until(self._calendar.now)
         return responses
 
-    def _number(self, name: str, request: ScoreRequest, done: Done | None) -> Asked:
+    def _number(self, name: str, request: ScoreRequest, done: Done | None) -> InteractiveRequest:
         given: Any = request
         body = given.body  # whatever a caller put there
         if not isinstance(body, bytes | bytearray | memoryview):
@@ -153,46 +161,36 @@ class Front:
         if not isinstance(body, bytes):
             request = replace(request, body=bytes(body))
         self._count += 1
-        return Asked(self, self._count - 1, name, request, done)
+        return InteractiveRequest(self, self._count - 1, name, request, done)
 
-    def _arrive(self, asked: Asked) -> None:
+    def _arrive(self, asked: InteractiveRequest) -> None:
         now = asked.sent = self._calendar.now
         service = self._driver.services.get(asked.name)
-        if asked.request.path not in PATHS:
-            self._answer(asked, self._made(asked, 404, None, "Not Found"))
+        if not is_replica_path(asked.request.path):
+            self._answer(asked, self._refused(asked, 404, None, NOT_A_ROUTE))
             return
         if service is None:
-            self._answer(asked, self._made(asked, 404, Reason.NOT_FOUND, refusal_text(Reason.NOT_FOUND, asked.name)))
+            text = refusal_text(Reason.NOT_FOUND, asked.name)
+            self._answer(asked, self._refused(asked, 404, Reason.NOT_FOUND, text))
             return
-        told = _told(asked.request.headers)
-        if IDENTITY_HEADER not in told:
+        headers = _HEADERS.read(asked.request.headers)
+        if IDENTITY_HEADER not in headers:
             live = Request(asked.number, LIVE, 0, now, self._draws.at(asked.number), counted=False)
         else:  # it is a scenario's request, and meets that one's chance
             try:
-                identity = read_identity(told[IDENTITY_HEADER])
+                identity = read_identity(headers[IDENTITY_HEADER])
             except InvalidSetting as error:
-                self._answer(asked, self._made(asked, error.status_hint, None, str(error)))
+                self._answer(asked, self._refused(asked, error.status_hint, None, str(error)))
                 return
             entry, number, attempt = identity
             live = Request(number, entry, attempt, now, service.split_draw(identity), counted=False)
         asked.live = live
         live.exchange = asked
-        length = told.get(_LENGTH, "")
-        if len(length) > _SMALL and length.isdecimal():  # of what is too long, a server reads no more than it has to
-            asked.size = max(asked.size, int(length))
-        credential = self._credential(asked.name, told.get(_AUTHORIZATION), service.plane.auth)
-        service.plane.ask(live, credential, told.get(VERSION_HEADER))
+        asked.size = payload_size(asked.size, headers.get(CONTENT_LENGTH))
+        credential = read_credential(asked.name, headers.get(AUTHORIZATION), service.plane.auth, self._read_token)
+        service.plane.ask(live, credential, headers.get(VERSION_HEADER))
 
-    def _credential(self, name: str, told: str | None, auth: KeyAuth | TokenAuth | None) -> Credential | None:
-        """What an Authorization header is worth."""
-        if told is None:
-            return None
-        scheme, _, secret = told.partition(" ")
-        if not secret or scheme.lower() != "bearer":
-            return None
-        return self._read_token(name, secret) if isinstance(auth, TokenAuth) else KeyCredential(secret)
-
-    def settle(self, asked: Asked, live: Request) -> None:
+    def settle(self, asked: InteractiveRequest, live: Request) -> None:
         """The router has answered; the client has it when it has come through."""
         assert live.answered is not None  # noqa: S101
         if live.answered > self._calendar.now:
@@ -200,48 +198,33 @@ class Front:
         else:
             self._answer(asked, self._response(asked, live))
 
-    def _answer(self, asked: Asked, response: ScoreResponse) -> None:
+    def _answer(self, asked: InteractiveRequest, response: ScoreResponse) -> None:
         asked.response = response
         done, asked.done = asked.done, None
         if done is not None:
             done(asked, response)
         asked.live = None  # it knows this one: a circle would have to be looked for by the collector
 
-    def _response(self, asked: Asked, live: Request) -> ScoreResponse:
+    def _response(self, asked: InteractiveRequest, live: Request) -> ScoreResponse:
         assert live.exchange is not None  # noqa: S101
+        reason, version = live.reason, live.version
+        if not is_passed_on(reason):
+            assert reason is not None  # noqa: S101
+            return self._refused(asked, live.status, reason, refusal_text(reason, asked.name), version)
         reply = live.exchange.reply
-        if live.reason is Reason.CLIENT_ABORTED:  # nobody reads it
-            return self._made(asked, live.status, live.reason, "", live.version)
-        if live.reason not in (None, Reason.RUN_FAILED):
-            text = refusal_text(live.reason, asked.name)
-            return self._made(asked, live.status, live.reason, text, live.version)
-        if reply is None:  # the server has ended its worker
-            own: Headers = (("content-type", "text/html"),)
-            body = _ABORTED
-        else:
-            own, body = reply.headers, reply.body
+        own, body = _ABORTED if reply is None else (reply.headers, reply.body)
         headers = passed_headers(own, lambda: self._id(asked))
-        return ScoreResponse(
-            live.status, headers, body, Micros(self._calendar.now - asked.sent), live.version, live.reason
-        )
+        return ScoreResponse(live.status, headers, body, Micros(self._calendar.now - asked.sent), version, reason)
 
-    def _made(
-        self, asked: Asked, status: int, reason: Reason | None, text: str, version: str | None = None
+    def _refused(
+        self, asked: InteractiveRequest, status: int, reason: Reason | None, text: str, version: str | None = None
     ) -> ScoreResponse:
         """An answer that the router makes itself."""
-        now, body = self._calendar.now, text.encode()
-        headers = router_headers(format_datetime(self._driver.wall(now), usegmt=True), len(body), self._id(asked))
+        now = self._calendar.now
+        date = format_datetime(self._driver.wall(now), usegmt=True)
+        headers, body = router_response(text, date, self._id(asked))
         return ScoreResponse(status, headers, body, Micros(now - asked.sent), version, reason)
 
-    def _id(self, asked: Asked) -> str:
+    def _id(self, asked: InteractiveRequest) -> str:
         """A GUID: the workspace's beginning, and the request's number."""
         return f"{self._names}{asked.number:012x}"
-
-
-def _told(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """What the headers say that are read here, by their names in lower case; of two of a name, the first."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        if len(name) in _LENGTHS and (lowered := name.lower()) in _READ:
-            found.setdefault(lowered, value)
-    return found

@@ -1,13 +1,11 @@
-"""Who may call: uploaded code runs here, so a page in a browser must not reach it by another name (DNS rebinding)."""
+"""Host and Origin check: a server that runs uploaded code must not be reached by a page in a browser (DNS rebinding)."""
 
 import contextlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from ipaddress import IPv6Address
 from typing import Final
 from urllib.parse import urlsplit
-
-from akstwin.router.asgi import Scope
 
 LOCAL: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _NAME: Final = re.compile(r"[a-z0-9._-]+", re.IGNORECASE)
@@ -15,8 +13,8 @@ _HOST: Final = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?
 _MOST_KNOWN: Final = 1024
 
 
-class Guard:
-    """Refuses requests whose Host or Origin is foreign.
+class AllowedHosts:
+    """The names by which a server may be called; requests with another Host or Origin are refused.
 
     Args:
         hosts: names and addresses that are ours, beside those of the loopback.
@@ -26,10 +24,15 @@ class Guard:
         self._hosts = LOCAL | {host.lower() for host in hosts}
         self._known: set[bytes] = set()
 
-    def refusal(self, scope: Scope) -> tuple[int, str] | None:
-        """The status and the reason with which a request is refused; None: it is not."""
+    def refusal(self, headers: Iterable[tuple[bytes, bytes]], http_version: str) -> tuple[int, str] | None:
+        """Status and reason of a refusal; None: the request may pass.
+
+        Args:
+            headers: of the request, names in lower case.
+            http_version: `1.0` or `1.1`.
+        """
         hosts = 0
-        for name, value in scope["headers"]:
+        for name, value in headers:
             if name == b"host":
                 hosts += 1
                 if value not in self._known:
@@ -39,7 +42,7 @@ class Guard:
                         self._known.add(value)
             elif name == b"origin" and not self._is_ours(value.decode("latin-1")):
                 return 403, f"Origin {value.decode('latin-1')!r} is foreign"
-        if hosts != 1 and (hosts > 1 or scope.get("http_version") != "1.0"):  # RFC 9112 §3.2
+        if hosts != 1 and (hosts > 1 or http_version != "1.0"):  # RFC 9112 §3.2
             return 400, f"there are {hosts} Host headers; expected one"
         return None
 

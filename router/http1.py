@@ -21,7 +21,7 @@ _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
 @dataclass(frozen=True)
 class Limits:
-    """What a client may do.
+    """Limits of what a client may send, and of how long it may take.
 
     Attributes:
         head: bytes of a request's line and headers; also of what comes in a row and is no body (chunk extensions, trailers).
@@ -43,7 +43,7 @@ class Limits:
 
 
 class Part(Enum):
-    """What of a request is under way on the connection."""
+    """The part of a request that the connection is reading."""
 
     NONE = auto()
     HEAD = auto()
@@ -55,8 +55,8 @@ class _Malformed(Exception):
     """Ends the parser."""
 
 
-class Protocol(HttpToolsProtocol):
-    """One connection of a client that may be hostile, for uvicorn."""
+class Http1Protocol(HttpToolsProtocol):
+    """A uvicorn protocol for one connection of a client that may be hostile."""
 
     limits: ClassVar[Limits] = Limits()
 
@@ -255,7 +255,7 @@ class Protocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def _end(self) -> None:
-        """Say the last word; who still sends is let, for a moment, so that no reset overtakes it."""
+        """Send the final response, half-close, and keep reading briefly: the client sees it before any TCP reset."""
         if self._last:
             self.transport.write(self._last)
         self._last = None

@@ -1,4 +1,4 @@
-"""Plain scoring requests take a short way through the server: clients must not be able to tell."""
+"""Plain scoring requests take a fast path through the server: clients must not be able to tell."""
 
 import re
 import socket
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from akstwin.backend import ScoreResponse
 from akstwin.clock import Micros
-from akstwin.fake_api.direct import DirectProtocol
 from akstwin.router.asgi import header_lines
+from akstwin.router.fast_path import FastPathProtocol
 
 SCORE = b"/api/v1/service/there/score"
 _VARIES = re.compile(rb"((?:x-[a-z-]*request-id|date|x-ms-run-fn-exec-ms): )[^\r]*")
@@ -33,15 +33,15 @@ def told(answer: bytes) -> bytes:
 
 @pytest.fixture
 def ways(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str | None]]:
-    """Which requests took the short way, by their services; None: not this one."""
+    """Which requests took the fast path, by their services; None: not this one."""
     taken: list[str | None] = []
-    plain = DirectProtocol._plain
+    plain = FastPathProtocol._plain
 
-    def watched(self: DirectProtocol) -> str | None:
+    def watched(self: FastPathProtocol) -> str | None:
         taken.append(plain(self))
         return taken[-1]
 
-    monkeypatch.setattr(DirectProtocol, "_plain", watched)
+    monkeypatch.setattr(FastPathProtocol, "_plain", watched)
     return taken
 
 
@@ -66,7 +66,7 @@ def test_both_ways_answer_alike(wire: Any, ways: list[str | None], monkeypatch: 
         given = given.replace(wire.bearer, b"", 1)
     short = wire.ask(given)
     assert ways[-1] is not None
-    monkeypatch.setattr(DirectProtocol, "_plain", lambda _: None)
+    monkeypatch.setattr(FastPathProtocol, "_plain", lambda _: None)
     assert told(short) == told(wire.ask(given))
 
 

@@ -1,47 +1,61 @@
-"""The short way for a plain scoring request: from the parser to the router and back, without a task and a cycle of its own.
+"""Fast path of plain scoring requests: from the parser to the router and back, without a task and an ASGI cycle each.
 
-Plain is what clients send almost always: a POST of `/api/v1/service/{name}/score` with a length, while nothing is broken on
-purpose. All else goes uvicorn's way, to the same router: what is decided does not depend on the way.
+Plain is what clients send almost always: a POST of `/api/v1/service/{name}/score` with a length, while no fault may strike.
+Every other request takes uvicorn's way to the ASGI application, and reaches the same router: what is decided does not depend
+on the way.
 """
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from akstwin.fake_api.protocol import Part, Protocol
-from akstwin.fake_api.short import Short
+from akstwin.cores.router_http import CONTENT_LENGTH, SHORT_LENGTH, match_path
+from akstwin.router.asgi import HostCheck, Interference, NoInterference, Router
+from akstwin.router.cycle import FastPathCycle
+from akstwin.router.http1 import Http1Protocol, Part
 
-if TYPE_CHECKING:
-    from akstwin.fake_api.app import PortApp
-
-_BEGINS: Final = b"/api/v1/service/"
-_ENDS: Final = b"/score"
 _HEAD_ENDS: Final = b"\r\n\r\n"
-_DIGITS: Final = 6
-"""A body whose length has more of them is read by who can refuse it on the way."""
+_LENGTH: Final = CONTENT_LENGTH.encode()
 
 
-class DirectProtocol(Protocol):
-    """A connection whose plain scoring requests go the short way."""
+class FastPathProtocol(Http1Protocol):
+    """A connection whose plain scoring requests take the fast path.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    Args:
+        args: uvicorn's; likewise `kwargs`.
+        router: gets the requests.
+        host_check: may refuse a request by its headers; None: all pass.
+        interference: while it is active, no request takes the fast path.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        router: Router,
+        host_check: HostCheck | None = None,
+        interference: Interference | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._port: PortApp = self.config.loaded_app
-        self._reading: Short | None = None
+        self._router = router
+        self._host_check = host_check
+        self._interference: Interference = interference or NoInterference()
+        self._reading: FastPathCycle | None = None
         self._known: list[tuple[bytes, bytes]] | None = None
-        """Headers that have been looked at, what the guard says of them, and the same as text; None: none have, not even
-        of a request without any."""
+        """Cache of the last header block: as it came, the verdict of the host check, and as text. None: it is empty (an empty
+        list is an entry)."""
         self._refusal: tuple[int, str] | None = None
         self._texts: tuple[tuple[str, str], ...] = ()
         self._head = b""
-        """The head of a request that came in one piece, as it came, with all that the parser and the guard made of it."""
+        """Cache of the head of a request that came in one piece: its bytes, and what the parser and the host check made of
+        them."""
         self._whole_size = 0
         self._asked: tuple[str, tuple[tuple[str, str], ...], tuple[int, str] | None] = "", (), None
-        self._ended: Short | None = None
+        self._ended: FastPathCycle | None = None
         self._idling = False
-        """The keep-alive timer is that of the short way."""
+        """Whether the keep-alive timer is that of the fast path."""
         self._since = 0.0
-        """When the last request on it was answered."""
+        """When the last request on the fast path was answered."""
 
     # -- what comes
 
@@ -51,10 +65,10 @@ class DirectProtocol(Protocol):
         if len(data) == self._whole_size and part is Part.NONE and data.startswith(self._head) and self._free():
             self._unset_keepalive_if_required()
             self._begun += 1
-            reading = Short(self, STATUS_LINE, *self._asked, True)
+            reading = FastPathCycle(self, STATUS_LINE, *self._asked, True)
             self.cycle = reading  # type: ignore[assignment]  # see `take_head`
             reading.body = data[len(self._head) :]
-            reading.ask(self._port.workspace)
+            reading.submit(self._router)
             return
         super().data_received(data)
         ended, self._ended = self._ended, None
@@ -64,13 +78,13 @@ class DirectProtocol(Protocol):
                 self._head, self._whole_size, self._asked = data[:size], len(data), ended.asked
 
     def take_begin(self) -> None:
-        """A head begins. What only the long way needs is made when it is taken."""
+        """A head begins. What only an ASGI cycle needs is made when the request takes that way."""
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
 
     def take_head(self) -> None:
-        """It is decided which way the request goes."""
+        """The head is whole: choose the way."""
         name = self._plain()
         if name is None:
             url, headers, expects = self.url, self.headers, self.expect_100_continue
@@ -80,8 +94,8 @@ class DirectProtocol(Protocol):
             super().take_head()
             return
         keep_alive = self.parser.should_keep_alive()
-        self._reading = Short(self, STATUS_LINE, name, self._texts, self._refusal, keep_alive)
-        self.cycle = self._reading  # type: ignore[assignment]  # what uvicorn looks at of it is there
+        self._reading = FastPathCycle(self, STATUS_LINE, name, self._texts, self._refusal, keep_alive)
+        self.cycle = self._reading  # type: ignore[assignment]  # it has what uvicorn reads of a cycle
 
     def take_body(self, body: bytes) -> None:
         """A part of its body."""
@@ -98,7 +112,7 @@ class DirectProtocol(Protocol):
             return
         self._reading = None
         self._ended = reading
-        reading.ask(self._port.workspace)
+        reading.submit(self._router)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone."""
@@ -107,8 +121,8 @@ class DirectProtocol(Protocol):
 
     # -- what is answered
 
-    def short_complete(self) -> None:
-        """A request on the short way is answered."""
+    def fast_path_complete(self) -> None:
+        """A request on the fast path is answered."""
         if self.pipeline or self._last is not None or self.flow.read_paused or self.transport.is_closing():
             self.on_response_complete()
             return
@@ -124,7 +138,7 @@ class DirectProtocol(Protocol):
         super().on_response_complete()
 
     def _unset_keepalive_if_required(self) -> None:
-        """One timer serves many requests on the short way: it looks how long ago the last one was."""
+        """One timer serves many requests on the fast path: it looks how long ago the last one was."""
         if not self._idling:
             super()._unset_keepalive_if_required()
 
@@ -148,35 +162,39 @@ class DirectProtocol(Protocol):
     # -- which way
 
     def _free(self) -> bool:
-        """Whether a request can be taken now, and nothing is broken on purpose."""
+        """Whether a request can be taken now, and no fault may strike it."""
         cycle = self.cycle
         return (
             (cycle is None or cycle.response_complete)
             and not self.flow.write_paused
             and not self._deaf
-            and not self._port.control.interference.active
+            and not self._interference.active
         )
 
     def _plain(self) -> str | None:
         """The service that a plain request is for; None: it is another kind of request, or its turn has not come."""
-        url = self.url
-        if not url.startswith(_BEGINS) or not url.endswith(_ENDS) or not self._free():
+        if not self._free():
             return None
-        name = url[len(_BEGINS) : -len(_ENDS)]
+        matched = match_path(self.url.decode("latin-1"))  # an escape or a query in it is not plain, and does not match
+        if matched is None:
+            return None
+        name, wanted = matched
         parser = self.parser
         if (
-            not name.replace(b"-", b"a").isalnum()
+            wanted != "score"
+            or not name.isascii()
+            or not name.replace("-", "a").isalnum()
             or parser.get_method() != b"POST"
             or parser.get_http_version() != "1.1"
             or parser.should_upgrade()
             or self.expect_100_continue
         ):
             return None
-        if self.headers != self._known:  # most clients say the same with each request
-            lengths = [value for key, value in self.headers if key == b"content-length"]
-            if len(lengths) != 1 or not lengths[0].isdigit() or len(lengths[0]) > _DIGITS:
-                return None
+        if self.headers != self._known:  # most clients send the same with each request
+            lengths = [value for key, value in self.headers if key == _LENGTH]
+            if len(lengths) != 1 or not lengths[0].isdigit() or len(lengths[0]) > SHORT_LENGTH:
+                return None  # a longer body is read where it can be refused before it is whole
             self._known = self.headers
-            self._refusal = self._port.guard.refusal({"headers": self.headers})
+            self._refusal = None if self._host_check is None else self._host_check(self.headers, "1.1")
             self._texts = tuple([(key.decode("latin-1"), value.decode("latin-1")) for key, value in self.headers])
-        return name.decode("ascii")
+        return name

@@ -1,33 +1,35 @@
-"""A plain scoring request on its short way from the parser to the router and back."""
+"""One request and its response on the fast path."""
 
 from typing import Any, Final
 
 from akstwin.backend import ScoreRequest, ScoreResponse
-from akstwin.router.asgi import Ticket, header_lines
+from akstwin.router.asgi import Router, Ticket, header_lines
 
 _NOT_IN_A_HEAD: Final = bytes((*range(9), 11, 12, *range(14, 32), 127))
 """Control characters; of those that may be there, the ends of lines are counted."""
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
 
-class Short:
-    """A request on the short way. It shows uvicorn what a cycle of its own would.
+class FastPathCycle:
+    """A plain scoring request from its head to its response.
+
+    It has the part of uvicorn's RequestResponseCycle that the protocol reads.
 
     Args:
-        protocol: its connection.
+        protocol: its connection, a `FastPathProtocol`.
         status_lines: by status.
         name: the service that it is for.
         headers: as text.
-        refusal: status and reason, if it is refused.
+        refusal: status and reason of the host check; None: it may pass.
         keep_alive: whether the connection stays.
 
     Attributes:
         body: as far as it has come.
         more_body: whether there is more.
         keep_alive: see above.
-        disconnected: the client has gone.
-        response_started: likewise for
-        response_complete: its answer.
+        disconnected: whether the client has gone.
+        response_started: whether the response was begun.
+        response_complete: whether it is whole, or nobody waits for it.
     """
 
     __slots__ = (
@@ -63,7 +65,7 @@ class Short:
         return self._name, self._headers, self._refusal
 
     @property
-    def message_event(self) -> "Short":
+    def message_event(self) -> "FastPathCycle":
         """What uvicorn sets when a client has gone."""
         return self
 
@@ -74,12 +76,12 @@ class Short:
             if self._ticket is not None:
                 self._ticket.abort()
 
-    def ask(self, workspace: Any) -> None:
+    def submit(self, router: Router) -> None:
         """The request is whole; it goes to the router."""
         self.more_body = False
         try:
             if self._refusal is None:
-                ticket = workspace.submit(self._name, ScoreRequest(self.body, self._headers), self.settle)
+                ticket = router.submit(self._name, ScoreRequest(self.body, self._headers), self.settle)
                 if not self.response_complete:
                     self._ticket = ticket
             else:
@@ -126,9 +128,9 @@ class Short:
     def _end(self, whole: bytes) -> None:
         self.response_started = True
         self.response_complete = True
-        self._ticket = None  # it knows this one: no circle is left for the collector
+        self._ticket = None  # break the reference cycle, so that reference counting frees the request
         protocol = self._protocol
         protocol.transport.write(whole)
         if not self.keep_alive:
             protocol.transport.close()
-        protocol.short_complete()
+        protocol.fast_path_complete()

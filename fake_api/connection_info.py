@@ -1,4 +1,4 @@
-"""What a server tells of the ways in which it can be reached, for who points an unmodified azureml-core at it."""
+"""Connection info of a workspace: the URLs and the certificate authority that point an unmodified azureml-core at it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from akstwin.fake_api.server import FakeServer, Place
 
 
-def told(server: "FakeServer", place: "Place") -> dict[str, Any]:
+def connection_info(server: "FakeServer", place: "Place") -> dict[str, Any]:
     """A workspace's URLs, whom its https clients must trust, and where the server's other workspaces answer."""
     authority = server.authority
     return {

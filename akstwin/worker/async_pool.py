@@ -1,0 +1,222 @@
+"""Entry scripts on an event loop: each container a process of its own, and the loop waits for none of them."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from akstwin.errors import AksError
+from akstwin.worker.client import Worker
+from akstwin.worker.log import SharedLog
+from akstwin.worker.outcomes import InitFailed, Ran, Ready, ReplicaLost, Started
+from akstwin.worker.pool import PoolRules, lost_at_start
+from akstwin.worker.replies import AsyncReplies
+from akstwin.worker.spec import Request, WorkerSpec
+
+ALIVE: Final = 16
+"""Processes that one deployed content may have at once; the least recently used one at rest makes room for another."""
+
+_T = TypeVar("_T")
+Around = Callable[[], AbstractContextManager[object]]
+
+
+class _Process:
+    """A container's process, and what a thread does with it.
+
+    Attributes:
+        worker: the process.
+        busy: whether somebody waits for a call to it, or has just got its outcome: it must not make room for others.
+        work: the last call, which a thread may still have under way.
+    """
+
+    __slots__ = ("busy", "work", "worker")
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self.busy = False
+        self.work: Future[Any] | None = None
+
+    @property
+    def at_work(self) -> bool:
+        """Whether a thread has a call under way: no other may touch the worker."""
+        return self.work is not None and not self.work.done()
+
+    def end_after_work(self) -> None:
+        """Cut the call that a thread has under way short; the thread then closes the process."""
+        assert self.work is not None  # noqa: S101
+        self.worker.interrupt()
+        self.work.add_done_callback(lambda _: self.worker.close())
+
+
+class AsyncScriptReplies(AsyncReplies):
+    """The containers of one content, on an event loop, by the rules of `akstwin.worker.pool`.
+
+    All methods are called on the loop; scripts are waited for in threads, one each.
+
+    Args:
+        spec: what a container runs. Its limits hold for each process; the log's for all of them together.
+        threads: wait for scripts.
+        acting: around every `done`: the world is brought up to the present before, and goes on after.
+        real_work: around all that takes real time.
+        real_time: tells whether a script's own time counts.
+        alive: processes at once, at most, where one at rest can make room.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        threads: ThreadPoolExecutor,
+        acting: Around,
+        real_work: Around,
+        *,
+        real_time: Callable[[], bool],
+        alive: int = ALIVE,
+    ) -> None:
+        self._rules = PoolRules(spec, alive)
+        self._real_time = real_time
+        self._threads = threads
+        self._acting = acting
+        self._real_work = real_work
+        self._log = SharedLog(spec.limits.log_bytes)
+        self._processes: dict[int, _Process] = {}
+        self._queues: dict[int, asyncio.Lock] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def real_time(self) -> bool:
+        """See `AsyncReplies`."""
+        return self._real_time()
+
+    def begin_init(self, container: int, at: datetime, done: Callable[[Started], None]) -> None:
+        """Start the container's process, unless another one's start has shown that it would succeed."""
+        self._begin(self._init(container, at), done)
+
+    def begin_run(self, container: int, request: Request, done: Callable[[Ran], None]) -> None:
+        """Ask the container, one request after the other."""
+        self._begin(self._run(container, request), done)
+
+    def stop(self, container: int) -> None:
+        """End the container's process, also in the middle of a request."""
+        self._rules.stopped(container)
+        self._queues.pop(container, None)
+        self._end(container)
+
+    def logs(self, lines: int | None = None) -> str:
+        """What all its containers have written, bounded; or the last lines of it."""
+        for process in self._processes.values():
+            if not process.at_work:
+                process.worker.catch_up()
+        return self._log.text(lines)
+
+    def close(self) -> None:
+        """End all containers."""
+        for task in self._tasks:
+            task.cancel()
+        self._queues.clear()
+        for process in self._processes.values():
+            if process.at_work:
+                process.end_after_work()
+            else:
+                process.worker.close()
+        self._processes.clear()
+
+    def _begin(self, work: Coroutine[None, None, _T], done: Callable[[_T], None]) -> None:
+        """From this moment on it takes real time, and not from when the loop comes to it."""
+        real = self._real_work()
+        real.__enter__()
+
+        async def whole() -> None:
+            try:
+                came = await work
+            finally:
+                real.__exit__(None, None, None)
+            with self._acting():
+                done(came)
+
+        task = asyncio.get_running_loop().create_task(whole())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _init(self, container: int, at: datetime) -> Started:
+        queue = self._queue(container)
+        async with queue:
+            if self._queues.get(container) is not queue:
+                return InitFailed(_stopped(container), "")
+            if self._rules.proven or self._rules.has_process(container):
+                return Ready("")
+            return await self._start(container, at)
+
+    async def _run(self, container: int, request: Request) -> Ran:
+        queue = self._queue(container)
+        async with queue:
+            if self._queues.get(container) is not queue:
+                return ReplicaLost(_stopped(container), "")
+            if not self._rules.has_process(container):
+                started = await self._start(container, request.at)
+                if isinstance(started, InitFailed):
+                    return lost_at_start(started)
+            return await self._ask(container, request)
+
+    def _queue(self, container: int) -> asyncio.Lock:
+        """Lets one call at a time to a container. A container that is stopped gives it up: who waits for it finds that."""
+        return self._queues.setdefault(container, asyncio.Lock())
+
+    async def _ask(self, container: int, request: Request) -> Ran:
+        process = self._processes.get(container)
+        if process is None:  # it was stopped while it started
+            return ReplicaLost(_stopped(container), "")
+        self._rules.use(container)
+        ran: Ran
+        try:
+            ran = await self._wait(process, lambda: process.worker.run(request))
+        except AksError as error:
+            ran = ReplicaLost(str(error), "")
+            if process.worker.running:  # the caller's mistake, such as a body that is too long: it goes on
+                return ran
+        if self._processes.get(container) is process:  # else it was stopped meanwhile
+            self._settle(container, self._rules.ran(container, ran))
+        return ran
+
+    async def _start(self, container: int, at: datetime) -> Started:
+        start = self._rules.start(container, lambda other: self._processes[other].busy)
+        for other in start.closed:
+            self._end(other)
+        self._log.note(container, start.note)
+        process = self._processes[container] = _Process(Worker(start.spec, log=self._log.of(container)))
+        started: Started
+        try:
+            started = await self._wait(process, lambda: process.worker.start(at))
+        except AksError as error:  # its folder or its interpreter is not there
+            started = InitFailed(str(error), "")
+        if self._processes.get(container) is process:  # else it was stopped meanwhile
+            self._settle(container, self._rules.started(container, started))
+        return started
+
+    def _settle(self, container: int, note: str | None) -> None:
+        """Forget a process that has ended by itself; the note says how."""
+        if note is not None:
+            del self._processes[container]
+            self._log.note(container, note)
+
+    async def _wait(self, process: _Process, work: Callable[[], _T]) -> _T:
+        process.busy = True
+        try:
+            future = process.work = self._threads.submit(work)
+            return await asyncio.wrap_future(future)
+        finally:
+            process.busy = False
+
+    def _end(self, container: int) -> None:
+        process = self._processes.pop(container, None)
+        if process is None:
+            return
+        if process.at_work:
+            process.end_after_work()
+        else:
+            self._threads.submit(process.worker.close)
+
+
+def _stopped(container: int) -> str:
+    return f"container {container} is not running"
