@@ -12,14 +12,14 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
-from typing import Any, Final
+from typing import Final
 
 from akstwin.errors import AksError, InvalidSetting
-from akstwin.store.memory import MemoryStore
+from akstwin.store.memory import Key, MemoryStore
 
 SETTING: Final = "--state"
 APPLICATION: Final = 0x414B5354
@@ -167,19 +167,10 @@ class KeptStore(MemoryStore):
         self._workspace = workspace
         self._texts = file._texts.setdefault(workspace, {})  # noqa: SLF001 - one thing in two classes
 
-    def save(self, kind: str, key: str, value: Any) -> None:
-        """Keep a value (ValueError, TypeError: it is not JSON)."""
-        before = self._texts.get(kind, {}).get(key)
-        super().save(kind, key, value)
-        text = self._texts[kind][key]
-        if self._file is not None and text != before:
-            self._file.change((self._workspace, kind, key), text)
-
-    def delete(self, kind: str, key: str) -> None:
-        """Forget a value, if there is one."""
-        if self._file is not None and key in self._texts.get(kind, {}):
-            self._file.change((self._workspace, kind, key), None)
-        super().delete(kind, key)
+    def _write(self, changes: Mapping[Key, str | None]) -> None:
+        if self._file is not None:
+            for (kind, key), text in changes.items():
+                self._file.change((self._workspace, kind, key), text)
 
     def renewed(self) -> "KeptStore":
         """The store in place of this one, empty. This one goes on in memory only: whoever still has it harms nothing."""

@@ -8,7 +8,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from akstwin import AksCompute, AksEndpoint, AksWebservice, ComputeTarget, Environment, InferenceConfig, Model, Workspace
+from akstwin import (
+    AksCompute,
+    AksEndpoint,
+    AksWebservice,
+    ComputeTarget,
+    Environment,
+    InferenceConfig,
+    Model,
+    Workspace,
+)
 
 HERE = Path(__file__).parent
 STATE = HERE / "version-0.1.0.state"

@@ -21,8 +21,8 @@ def test_a_service_is_created(bench: Any) -> None:
     bench.cluster()
     model = bench.model()
     request = {"modelIds": [model], "assets": [], "environment": ENVIRONMENT}
-    operation = bench.manager.create_service(bench.payload(request, num_replicas=2, primary_key="mine"))
-    document = bench.manager.get_service("fraud")
+    operation = bench.manager.services.create(bench.payload(request, num_replicas=2, primary_key="mine"))
+    document = bench.manager.services.get("fraud")
 
     assert bench.driver.told[-1] == ("create", "fraud", "aks", "BuildImage")
     assert bench.driver.contents["fraud"]["fraud"].request == request
@@ -30,19 +30,19 @@ def test_a_service_is_created(bench: Any) -> None:
     assert bench.driver.auth["fraud"] == KeyAuth("mine", "secret-1")
     assert (document["state"], document["scoringUri"], document["numReplicas"]) == ("Transitioning", None, 2)
     assert document["models"][0]["tags"] == {}
-    assert bench.manager.get_operation(operation).state is OperationState.RUNNING
+    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
     bench.driver.settle()
-    assert bench.manager.get_operation(operation).state is OperationState.SUCCEEDED
-    assert bench.manager.get_service("fraud")["state"] == "Healthy"
-    assert bench.manager.get_service("fraud")["scoringUri"] == "http://127.0.0.1:8899/api/v1/service/fraud/score"
-    assert bench.manager.get_service("fraud")["deploymentStatus"]["availableReplicas"] == 1
+    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
+    assert bench.manager.services.get("fraud")["state"] == "Healthy"
+    assert bench.manager.services.get("fraud")["scoringUri"] == "http://127.0.0.1:8899/api/v1/service/fraud/score"
+    assert bench.manager.services.get("fraud")["deploymentStatus"]["availableReplicas"] == 1
 
 
 def test_an_operations_log_says_what_the_service_prints(bench: Any) -> None:
     """With the times at which it happened, in UTC."""
     bench.cluster()
-    operation = bench.manager.create_service(bench.payload({"environment": ENVIRONMENT}))
-    begun = bench.manager.get_operation(operation)
+    operation = bench.manager.services.create(bench.payload({"environment": ENVIRONMENT}))
+    begun = bench.manager.operations.get(operation)
     assert begun.stage == "BuildImage"
     assert begun.log == (
         "20200913123640|Creating Container Registry if not exists.#20200913123640|Registering the environment.#"
@@ -52,7 +52,7 @@ def test_an_operations_log_says_what_the_service_prints(bench: Any) -> None:
     bench.driver.lives["fraud"].deploying(bench.clock.now())
     bench.clock.turn(1)
     bench.driver.settle()
-    ended = bench.manager.get_operation(operation)
+    ended = bench.manager.operations.get(operation)
     assert ended.stage == "DeployService"
     assert ended.log.removeprefix(begun.log).split("#") == [
         "",
@@ -65,28 +65,28 @@ def test_an_operations_log_says_what_the_service_prints(bench: Any) -> None:
 def test_an_image_is_built_once(bench: Any) -> None:
     """Another service with the same environment, and a manager made anew, use it."""
     bench.cluster()
-    bench.manager.create_service(bench.payload({"environment": ENVIRONMENT}))
+    bench.manager.services.create(bench.payload({"environment": ENVIRONMENT}))
     bench.driver.settle()
     other = {**bench.payload({"environment": {**ENVIRONMENT, "name": "x"}}), "name": "other"}
-    operation = bench.another().create_service(other)
+    operation = bench.another().services.create(other)
 
     assert bench.driver.told[-1] == ("create", "other", "aks", "DeployService")
-    assert "Use the existing image." in bench.manager.get_operation(operation).log
+    assert "Use the existing image." in bench.manager.operations.get(operation).log
 
 
 def test_an_image_that_was_never_finished_is_not_there(bench: Any) -> None:
     """An operation that timed out while building has built nothing."""
     bench.cluster()
-    operation = bench.manager.create_service(bench.payload({"environment": ENVIRONMENT}))
+    operation = bench.manager.services.create(bench.payload({"environment": ENVIRONMENT}))
     bench.clock.turn(1200)
     bench.driver.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
-    failed = bench.manager.get_operation(operation)
+    failed = bench.manager.operations.get(operation)
 
     assert (failed.state, failed.stage) == (OperationState.TIMED_OUT, "BuildImage")
     assert failed.error is not None
     assert (failed.error["code"], failed.error["statusCode"]) == ("DeploymentTimedOut", 504)
-    assert bench.manager.get_service("fraud")["error"] == failed.error
-    bench.manager.create_service({**bench.payload({"environment": ENVIRONMENT}), "name": "other"})
+    assert bench.manager.services.get("fraud")["error"] == failed.error
+    bench.manager.services.create({**bench.payload({"environment": ENVIRONMENT}), "name": "other"})
     assert bench.driver.told[-1][-1] == "BuildImage"
 
 
@@ -115,31 +115,31 @@ def test_a_refused_create_changes_nothing(
     bench.cluster()
     kept, told = bench.kept(), list(bench.driver.told)
     with pytest.raises(error, match=text):
-        bench.manager.create_service({**bench.payload(), **changed})
+        bench.manager.services.create({**bench.payload(), **changed})
 
     assert (bench.kept(), bench.driver.told, bench.secrets) == (kept, told, 0)
 
 
 def test_a_cluster_that_is_not_ready_takes_no_services(bench: Any) -> None:
     """Until its provisioning ends."""
-    bench.manager.put_compute("aks", {"properties": {"computeType": "AKS"}})
+    bench.manager.computes.put("aks", {"properties": {"computeType": "AKS"}})
     with pytest.raises(Conflict, match="provisioning state is Creating"):
-        bench.manager.create_service(bench.payload())
+        bench.manager.services.create(bench.payload())
     bench.clock.turn(600)
-    bench.manager.create_service(bench.payload())
+    bench.manager.services.create(bench.payload())
 
 
 def test_one_operation_at_a_time(bench: Any) -> None:
     """Updates that replace pods, overwrites and deletions wait; what acts at once does not."""
     bench.cluster()
-    bench.manager.create_service(bench.payload())
+    bench.manager.services.create(bench.payload())
     bench.driver.told.clear()
     kept = bench.kept()
     for refused in (
         lambda: bench.update(cpu_cores=2),
-        lambda: bench.manager.delete_service("fraud"),
-        lambda: bench.manager.create_service({**bench.payload(), "overwrite": True}),
-        lambda: bench.manager.create_service(bench.payload()),
+        lambda: bench.manager.services.delete("fraud"),
+        lambda: bench.manager.services.create({**bench.payload(), "overwrite": True}),
+        lambda: bench.manager.services.create(bench.payload()),
     ):
         with pytest.raises(Conflict):
             refused()
@@ -147,7 +147,7 @@ def test_one_operation_at_a_time(bench: Any) -> None:
 
     assert bench.update(max_request_wait_time=900) is None
     assert bench.driver.told == [("change", "fraud", ["Retuned"])]
-    assert bench.manager.get_service("fraud")["maxQueueWaitMs"] == 900
+    assert bench.manager.services.get("fraud")["maxQueueWaitMs"] == 900
 
 
 def test_updates(bench: Any) -> None:
@@ -156,16 +156,16 @@ def test_updates(bench: Any) -> None:
 
     assert bench.update(tags={"a": 1}) is None
     assert bench.driver.told == []
-    assert bench.manager.get_service("fraud")["kvTags"] == {"a": "1"}
+    assert bench.manager.services.get("fraud")["kvTags"] == {"a": "1"}
     operation = bench.update(cpu_cores=2)
     assert bench.driver.told == [("change", "fraud", ["Rolled"])]
     assert operation not in (None, first)
-    assert bench.manager.get_operation(operation).state is OperationState.RUNNING
-    assert bench.manager.get_service("fraud")["state"] == "Transitioning"
+    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
+    assert bench.manager.services.get("fraud")["state"] == "Transitioning"
     assert bench.driver.specs["fraud"].versions[0].settings.request.cpu == 2000
     bench.driver.settle()
-    assert bench.manager.get_operation(operation).state is OperationState.SUCCEEDED
-    assert bench.manager.get_operation(first).state is OperationState.SUCCEEDED
+    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
+    assert bench.manager.operations.get(first).state is OperationState.SUCCEEDED
 
 
 def test_a_refused_patch_changes_nothing(bench: Any) -> None:
@@ -190,61 +190,61 @@ def test_versions_come_and_go(bench: Any) -> None:
         compute_name="aks",
         environment_image_request={"environment": OTHER},
     )
-    operation = bench.manager.patch_service("fraud", add)
+    operation = bench.manager.services.patch("fraud", add)
 
     assert bench.driver.told == [("change", "fraud", ["Added", "Reshared"])]
     assert set(bench.driver.contents["fraud"]) == {"blue", "green"}
-    assert bench.manager.get_operation(operation).stage == "BuildImage"
+    assert bench.manager.operations.get(operation).stage == "BuildImage"
     with pytest.raises(Conflict):
-        bench.manager.patch_service("fraud", wire.version_removed_patch("green"))
+        bench.manager.services.patch("fraud", wire.version_removed_patch("green"))
     bench.driver.settle()
-    assert bench.manager.patch_service("fraud", wire.version_removed_patch("green")) is None
+    assert bench.manager.services.patch("fraud", wire.version_removed_patch("green")) is None
     assert bench.driver.told[-1] == ("change", "fraud", ["Removed", "Reshared"])
-    assert list(bench.manager.get_service("fraud")["versions"]) == ["blue"]
+    assert list(bench.manager.services.get("fraud")["versions"]) == ["blue"]
 
 
 def test_an_overwrite_replaces_all_pods_and_keeps_the_keys(bench: Any) -> None:
     """As an update operation."""
     bench.service()
-    keys = bench.manager.get_keys("fraud")
-    operation = bench.manager.create_service({**bench.payload(num_replicas=4), "overwrite": True})
+    keys = bench.manager.keys.get("fraud")
+    operation = bench.manager.services.create({**bench.payload(num_replicas=4), "overwrite": True})
 
     assert bench.driver.told == [("change", "fraud", ["Rolled"])]
-    assert bench.manager.get_operation(operation).state is OperationState.RUNNING
-    assert bench.manager.get_keys("fraud") == keys
-    assert bench.manager.get_service("fraud")["numReplicas"] == 4
+    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
+    assert bench.manager.keys.get("fraud") == keys
+    assert bench.manager.services.get("fraud")["numReplicas"] == 4
 
 
 def test_a_deleted_service_is_forgotten_but_not_its_operations(bench: Any) -> None:
     """While it goes it can be seen, and not be changed."""
     created = bench.service()
-    operation = bench.manager.delete_service("fraud")
+    operation = bench.manager.services.delete("fraud")
 
     assert bench.driver.told == [("end", "fraud")]
-    assert bench.manager.get_service("fraud")["state"] == "Deleting"
-    for refused in (lambda: bench.update(tags={}), lambda: bench.manager.regenerate_key("fraud", "Primary")):
+    assert bench.manager.services.get("fraud")["state"] == "Deleting"
+    for refused in (lambda: bench.update(tags={}), lambda: bench.manager.keys.regenerate("fraud", "Primary")):
         with pytest.raises(Conflict, match="is being deleted"):
             refused()
     bench.driver.vanish()
-    for verb in (bench.manager.get_service, bench.manager.delete_service, bench.manager.get_keys):
+    for verb in (bench.manager.services.get, bench.manager.services.delete, bench.manager.keys.get):
         with pytest.raises(NotFound):
             verb("fraud")
     with pytest.raises(NotFound):
         bench.update(tags={})
-    assert bench.manager.get_operation(operation).state is OperationState.SUCCEEDED
-    assert bench.manager.get_operation(created).state is OperationState.SUCCEEDED
+    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
+    assert bench.manager.operations.get(created).state is OperationState.SUCCEEDED
     again = bench.service()
     assert len({again, created, operation}) == 3
-    assert bench.manager.get_keys("fraud").primary != "secret-1"
+    assert bench.manager.keys.get("fraud").primary != "secret-1"
 
 
 def test_lists(bench: Any) -> None:
     """By name, and only what the query means."""
     bench.service(tags={"team": "a"})
-    bench.manager.create_service({**bench.payload(), "name": "another"})
+    bench.manager.services.create({**bench.payload(), "name": "another"})
 
-    assert [found["name"] for found in bench.manager.list_services(ServiceQuery())] == ["another", "fraud"]
-    found = bench.manager.list_services(ServiceQuery(compute_type="aks", tags=(("team", None),)))
+    assert [found["name"] for found in bench.manager.services.find(ServiceQuery())] == ["another", "fraud"]
+    found = bench.manager.services.find(ServiceQuery(compute_type="aks", tags=(("team", None),)))
     assert [document["name"] for document in found] == ["fraud"]
 
 
@@ -254,11 +254,11 @@ def test_a_manager_made_anew_knows_everything(bench: Any) -> None:
     bench.update(cpu_cores=2)
     again = bench.another()
 
-    assert again.get_service("fraud") == bench.manager.get_service("fraud")
-    assert again.get_operation(operation) == bench.manager.get_operation(operation)
-    assert again.life("fraud").running is not None
+    assert again.services.get("fraud") == bench.manager.services.get("fraud")
+    assert again.operations.get(operation) == bench.manager.operations.get(operation)
+    assert again.services.life("fraud").running is not None
     with pytest.raises(Conflict):
-        again.delete_service("fraud")
+        again.services.delete("fraud")
 
 
 # -- keys and tokens
@@ -267,34 +267,34 @@ def test_a_manager_made_anew_knows_everything(bench: Any) -> None:
 def test_a_key_is_regenerated(bench: Any) -> None:
     """The other one stays; the operation ends when the router knows."""
     bench.service()
-    before = bench.manager.get_keys("fraud")
-    operation = bench.manager.regenerate_key("fraud", "Primary")
-    after = bench.manager.get_keys("fraud")
+    before = bench.manager.keys.get("fraud")
+    operation = bench.manager.keys.regenerate("fraud", "Primary")
+    after = bench.manager.keys.get("fraud")
 
     assert after.primary != before.primary
     assert after.secondary == before.secondary
     assert bench.driver.auth["fraud"] == KeyAuth(after.primary, after.secondary)
-    assert bench.manager.get_operation(operation).state is OperationState.RUNNING
+    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
     bench.clock.turn(1.999)
-    assert bench.manager.get_operation(operation).state is OperationState.RUNNING
+    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
     bench.clock.turn(0.001)
-    assert bench.manager.get_operation(operation).state is OperationState.SUCCEEDED
-    bench.manager.regenerate_key("fraud", "Secondary", "mine")
-    assert bench.manager.get_keys("fraud").secondary == "mine"
+    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
+    bench.manager.keys.regenerate("fraud", "Secondary", "mine")
+    assert bench.manager.keys.get("fraud").secondary == "mine"
 
 
 def test_what_there_are_no_keys_for_is_refused(bench: Any) -> None:
     """Another kind of key, a service without keys, one without tokens."""
     bench.service()
     with pytest.raises(InvalidSetting, match="key_type: 'Third' is not Primary or Secondary"):
-        bench.manager.regenerate_key("fraud", "Third")
+        bench.manager.keys.regenerate("fraud", "Third")
     with pytest.raises(InvalidSetting, match="set_key"):
-        bench.manager.regenerate_key("fraud", "Primary", 3)
+        bench.manager.keys.regenerate("fraud", "Primary", 3)
     with pytest.raises(InvalidSetting, match="token_auth_enabled: false is not true"):
-        bench.manager.issue_token("fraud")
+        bench.manager.keys.issue_token("fraud")
     bench.update(auth_enabled=False, token_auth_enabled=True)
     assert bench.driver.auth["fraud"] == TokenAuth()
-    for refused in (bench.manager.get_keys, lambda name: bench.manager.regenerate_key(name, "Primary")):
+    for refused in (bench.manager.keys.get, lambda name: bench.manager.keys.regenerate(name, "Primary")):
         with pytest.raises(InvalidSetting, match="auth_enabled: false is not true"):
             refused("fraud")
     bench.update(token_auth_enabled=False)
@@ -307,15 +307,15 @@ def test_tokens_expire_by_the_clock(bench: Any) -> None:
     """And are only for the service that they were issued for, in this life of it."""
     bench.service(token_auth_enabled=True)
     bench.clock.turn(100)
-    token = bench.manager.issue_token("fraud")
+    token = bench.manager.keys.issue_token("fraud")
 
     assert (token.token_type, token.refresh_after, token.expiry_on) == ("Bearer", 1_600_036_700, 1_600_043_900)
-    credential = bench.manager.read_token("fraud", token.token)
+    credential = bench.manager.keys.read_token("fraud", token.token)
     assert (credential.genuine, credential.expires) == (True, 700 * SECOND + 12 * HOUR)
-    assert not bench.manager.read_token("fraud", token.token + "x").genuine
-    bench.manager.create_service({**bench.payload(token_auth_enabled=True), "name": "other"})
-    assert not bench.manager.read_token("other", token.token).genuine
-    bench.manager.delete_service("fraud")
+    assert not bench.manager.keys.read_token("fraud", token.token + "x").genuine
+    bench.manager.services.create({**bench.payload(token_auth_enabled=True), "name": "other"})
+    assert not bench.manager.keys.read_token("other", token.token).genuine
+    bench.manager.services.delete("fraud")
     bench.driver.vanish()
     bench.service(token_auth_enabled=True)
-    assert not bench.manager.read_token("fraud", token.token).genuine
+    assert not bench.manager.keys.read_token("fraud", token.token).genuine

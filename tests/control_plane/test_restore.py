@@ -28,35 +28,35 @@ def test_a_healthy_service_is_there_at_once(bench: Any) -> None:
     assert [told[0] for told in bench.driver.told] == ["create_cluster", "restore"]
     assert bench.driver.told[1] == ("restore", "fraud", "aks", "ready")
     assert bench.driver.auth["fraud"] == KeyAuth("mine", "secret-1")
-    assert manager.get_service("fraud")["state"] == "Healthy"
+    assert manager.services.get("fraud")["state"] == "Healthy"
 
 
 def test_a_creation_begins_anew(bench: Any) -> None:
     """With all its time, and the operation that it had."""
     bench.cluster()
-    operation = bench.manager.create_service(bench.payload({"environment": {"name": "a"}}))
+    operation = bench.manager.services.create(bench.payload({"environment": {"name": "a"}}))
     manager = restored(bench)
     assert bench.driver.told[-1] == ("create", "fraud", "aks", "BuildImage")
     now = bench.clock.now()
     bench.driver.lives["fraud"].observe(Facts(1, 0, rolled=False), now + 60 * SECOND)
-    assert manager.get_operation(operation).state is OperationState.RUNNING  # the hour does not count
+    assert manager.operations.get(operation).state is OperationState.RUNNING  # the hour does not count
     bench.driver.settle()
-    assert manager.get_operation(operation).state is OperationState.SUCCEEDED
+    assert manager.operations.get(operation).state is OperationState.SUCCEEDED
 
 
 def test_an_update_begins_from_what_served(bench: Any) -> None:
     """Then what was to come is to come again, changes that acted at once included."""
     bench.endpoint()
-    operation = bench.manager.patch_service("fraud", [{"op": "add", "path": "/versions/blue/tags", "value": {}}]) or ""
+    operation = bench.manager.services.patch("fraud", [{"op": "add", "path": "/versions/blue/tags", "value": {}}]) or ""
     patch = [{"op": "replace", "path": "/versions/blue/containerResourceRequirements/cpu", "value": 0.7}]
-    operation = bench.manager.patch_service("fraud", patch)
+    operation = bench.manager.services.patch("fraud", patch)
     assert operation is not None
     manager = restored(bench)
     assert [told[:2] for told in bench.driver.told[1:]] == [("restore", "fraud"), ("change", "fraud")]
     assert bench.driver.told[1][3] == "ready"
     assert bench.driver.told[2][2] == ["Rolled"]
     bench.driver.settle()
-    assert manager.get_operation(operation).state is OperationState.SUCCEEDED
+    assert manager.operations.get(operation).state is OperationState.SUCCEEDED
     restored(bench)
     assert bench.driver.told[1:] == [("restore", "fraud", "aks", "ready")]  # what served before is forgotten
 
@@ -68,20 +68,20 @@ def test_an_update_that_failed_begins_from_what_served(bench: Any) -> None:
     failing = Facts(1, 1, rolled=False, unschedulable_since=bench.clock.now())
     bench.driver.lives["fraud"].deploying(bench.clock.now())
     bench.driver.lives["fraud"].observe(failing, bench.clock.now() + HOUR)
-    assert bench.manager.get_service("fraud")["state"] == "Unschedulable"
+    assert bench.manager.services.get("fraud")["state"] == "Unschedulable"
     manager = restored(bench)
     assert [told[0] for told in bench.driver.told[1:]] == ["restore", "change"]
-    assert manager.get_service("fraud")["state"] == "Unschedulable"
-    assert manager.get_operation(operation).state is OperationState.FAILED
+    assert manager.services.get("fraud")["state"] == "Unschedulable"
+    assert manager.operations.get(operation).state is OperationState.FAILED
 
 
 def test_a_creation_that_failed_starts_again_by_itself(bench: Any) -> None:
     """As its pods would have: nothing of it has ever served."""
     bench.cluster()
-    bench.manager.create_service(bench.payload())
+    bench.manager.services.create(bench.payload())
     bench.driver.lives["fraud"].deploying(bench.clock.now())
     bench.driver.lives["fraud"].observe(Facts(1, 0, rolled=False, restarts=99), bench.clock.now())
-    assert bench.manager.get_service("fraud")["state"] == "Failed"
+    assert bench.manager.services.get("fraud")["state"] == "Failed"
     restored(bench)
     assert bench.driver.told[1:] == [("restore", "fraud", "aks", "cold")]
 
@@ -89,10 +89,10 @@ def test_a_creation_that_failed_starts_again_by_itself(bench: Any) -> None:
 def test_a_deletion_is_over(bench: Any) -> None:
     """No pod is left."""
     bench.service()
-    operation = bench.manager.delete_service("fraud")
+    operation = bench.manager.services.delete("fraud")
     manager = restored(bench)
     assert [told[0] for told in bench.driver.told] == ["create_cluster"]
-    assert manager.get_operation(operation).state is OperationState.SUCCEEDED
+    assert manager.operations.get(operation).state is OperationState.SUCCEEDED
     assert bench.store.keys("service") == bench.store.keys("life") == bench.store.keys("whole") == []
 
 
@@ -101,10 +101,10 @@ def test_what_served_has_its_models_though_they_are_gone(bench: Any) -> None:
     bench.cluster()
     old, new = bench.model(), bench.model()
     request = {"modelIds": [old], "assets": [], "environment": {"name": "a"}}
-    bench.manager.create_service(bench.payload(request))
+    bench.manager.services.create(bench.payload(request))
     bench.driver.settle()
     bench.update(environment_image_request={**request, "modelIds": [new]})
-    bench.manager.delete_model(old)
+    bench.manager.models.delete(old)
     bench.driver.told.clear()
     seen: list[Any] = []
     bench.driver.restore = lambda *given, ready: seen.append([model["id"] for model in given[2]["fraud"].models])
@@ -114,8 +114,8 @@ def test_what_served_has_its_models_though_they_are_gone(bench: Any) -> None:
 
 def test_a_cluster_that_was_on_its_way_comes(bench: Any) -> None:
     """When it was to come, or now if that has passed."""
-    bench.manager.put_compute("aks", {"location": "w", "properties": {"computeType": "AKS", "properties": {}}})
+    bench.manager.computes.put("aks", {"location": "w", "properties": {"computeType": "AKS", "properties": {}}})
     manager = restored(bench)
     bench.clock.turn(0)
     assert [told[0] for told in bench.driver.told] == ["create_cluster"]
-    assert manager.get_compute("aks")["properties"]["provisioningState"] == "Succeeded"
+    assert manager.computes.get("aks")["properties"]["provisioningState"] == "Succeeded"

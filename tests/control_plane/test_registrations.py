@@ -22,10 +22,10 @@ def ids(documents: list[dict[str, Any]]) -> list[str]:
 def test_models_are_numbered_by_name(bench: Any) -> None:
     """A number is not given twice, even if its model was deleted."""
     assert [bench.model(), bench.model(), bench.model("other")] == ["model:1", "model:2", "other:1"]
-    bench.manager.delete_model("model:2")
+    bench.manager.models.delete("model:2")
     assert bench.model() == "model:3"
     with pytest.raises(NotFound, match="model model:2 is not registered"):
-        bench.manager.get_model("model:2")
+        bench.manager.models.get("model:2")
 
 
 def test_lists_show_the_newest_first(bench: Any) -> None:
@@ -35,33 +35,33 @@ def test_lists_show_the_newest_first(bench: Any) -> None:
     bench.model("other", framework="Onnx")
     bench.model(kvTags={"a": "b"})
 
-    assert ids(bench.manager.list_models(ModelQuery())) == ["model:2", "other:1", "model:1"]
-    assert ids(bench.manager.list_models(ModelQuery(latest=True))) == ["model:2", "other:1"]
-    assert ids(bench.manager.list_models(ModelQuery(name="model"))) == ["model:2", "model:1"]
-    assert ids(bench.manager.list_models(ModelQuery(framework="Onnx"))) == ["other:1"]
-    assert ids(bench.manager.list_models(ModelQuery(tags=(("a", "b"),)))) == ["model:2"]
-    bench.manager.delete_model("model:2")
-    assert ids(bench.manager.list_models(ModelQuery(name="model", latest=True))) == ["model:1"]
+    assert ids(bench.manager.models.find(ModelQuery())) == ["model:2", "other:1", "model:1"]
+    assert ids(bench.manager.models.find(ModelQuery(latest=True))) == ["model:2", "other:1"]
+    assert ids(bench.manager.models.find(ModelQuery(name="model"))) == ["model:2", "model:1"]
+    assert ids(bench.manager.models.find(ModelQuery(framework="Onnx"))) == ["other:1"]
+    assert ids(bench.manager.models.find(ModelQuery(tags=(("a", "b"),)))) == ["model:2"]
+    bench.manager.models.delete("model:2")
+    assert ids(bench.manager.models.find(ModelQuery(name="model", latest=True))) == ["model:1"]
 
 
 def test_a_model_needs_its_files(bench: Any) -> None:
     """An asset needs uploaded files, a model an asset; a refused one takes no number."""
     with pytest.raises(NotFound, match="no file LocalUpload/nope"):
-        bench.manager.create_asset({"name": "a", "artifacts": [{"prefix": "LocalUpload/nope"}]})
+        bench.manager.models.create_asset({"name": "a", "artifacts": [{"prefix": "LocalUpload/nope"}]})
     with pytest.raises(NotFound, match="asset 1 is not there"):
-        bench.manager.register_model({"name": "model", "url": "aml://asset/1"})
+        bench.manager.models.register({"name": "model", "url": "aml://asset/1"})
     assert bench.model() == "model:1"
-    url = bench.manager.get_model("model:1")["url"]
-    asset = bench.manager.get_asset(url.removeprefix("aml://asset/"))
+    url = bench.manager.models.get("model:1")["url"]
+    asset = bench.manager.models.get_asset(url.removeprefix("aml://asset/"))
     assert asset["artifacts"] == [{"prefix": "LocalUpload/c"}]
 
 
 def test_a_model_is_patched(bench: Any) -> None:
     """And keeps it."""
-    patched = bench.manager.patch_model(bench.model(), [{"op": "replace", "path": "/description", "value": "x"}])
+    patched = bench.manager.models.patch(bench.model(), [{"op": "replace", "path": "/description", "value": "x"}])
 
     assert patched["description"] == "x"
-    assert bench.manager.get_model("model:1") == patched
+    assert bench.manager.models.get("model:1") == patched
 
 
 def test_a_deployed_model_stays(bench: Any) -> None:
@@ -69,54 +69,54 @@ def test_a_deployed_model_stays(bench: Any) -> None:
     model = bench.model()
     bench.service(request={"modelIds": [model]})
     with pytest.raises(InUse, match="model model:1 is deployed: fraud would lose it"):
-        bench.manager.delete_model(model)
-    bench.manager.delete_service("fraud")
+        bench.manager.models.delete(model)
+    bench.manager.services.delete("fraud")
     bench.driver.vanish()
-    bench.manager.delete_model(model)
+    bench.manager.models.delete(model)
 
 
 def test_environments(bench: Any) -> None:
     """Equal ones are one; the newest is what a name means."""
-    first = bench.manager.put_environment("sk", None, {"Docker": {"baseImage": "a"}})
-    assert bench.manager.put_environment("sk", None, {"docker": {"baseImage": "a"}}) == first
-    second = bench.manager.put_environment("sk", None, {"docker": {"baseImage": "b"}})
-    bench.manager.put_environment("other", "v1", {})
+    first = bench.manager.environments.put("sk", None, {"Docker": {"baseImage": "a"}})
+    assert bench.manager.environments.put("sk", None, {"docker": {"baseImage": "a"}}) == first
+    second = bench.manager.environments.put("sk", None, {"docker": {"baseImage": "b"}})
+    bench.manager.environments.put("other", "v1", {})
 
     assert (first["version"], second["version"]) == ("1", "2")
-    assert bench.manager.get_environment("sk") == second
-    assert bench.manager.get_environment("sk", "1") == first
-    assert [document["name"] for document in bench.manager.list_environments()] == ["other", "sk"]
+    assert bench.manager.environments.get("sk") == second
+    assert bench.manager.environments.get("sk", "1") == first
+    assert [document["name"] for document in bench.manager.environments.newest()] == ["other", "sk"]
     with pytest.raises(NotFound, match="environment sk:3 is not registered"):
-        bench.manager.get_environment("sk", "3")
+        bench.manager.environments.get("sk", "3")
 
 
 @pytest.mark.parametrize(("payload", "seconds"), [(AKS, 600), (ATTACHED, 300)])
 def test_a_cluster_takes_time(bench: Any, payload: dict[str, Any], seconds: float) -> None:
     """It can be read at once, and used when its nodes are there."""
-    operation = bench.manager.put_compute("aks", payload)
+    operation = bench.manager.computes.put("aks", payload)
 
-    assert bench.manager.get_compute("aks")["properties"]["provisioningState"] == "Creating"
+    assert bench.manager.computes.get("aks")["properties"]["provisioningState"] == "Creating"
     bench.clock.turn(seconds - 0.001)
     assert bench.driver.told == []
-    assert bench.manager.get_operation(operation).state is OperationState.RUNNING
+    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
     for refused in (
-        lambda: bench.manager.delete_compute("aks", "delete"),
-        lambda: bench.manager.put_compute("aks", payload),
+        lambda: bench.manager.computes.delete("aks", "delete"),
+        lambda: bench.manager.computes.put("aks", payload),
     ):
         with pytest.raises(Conflict, match="is not ready"):
             refused()
     bench.clock.turn(0.001)
     assert bench.driver.told == [("create_cluster", "aks", 3)]
-    assert bench.manager.get_compute("aks")["properties"]["provisioningState"] == "Succeeded"
-    assert bench.manager.get_operation(operation).state is OperationState.SUCCEEDED
+    assert bench.manager.computes.get("aks")["properties"]["provisioningState"] == "Succeeded"
+    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
 
 
 def test_a_cluster_is_attached_once(bench: Any) -> None:
     """Under one name."""
-    bench.manager.put_compute("aks", ATTACHED)
+    bench.manager.computes.put("aks", ATTACHED)
     kept = bench.kept()
     with pytest.raises(Conflict, match="is compute target aks already"):
-        bench.manager.put_compute("other", ATTACHED)
+        bench.manager.computes.put("other", ATTACHED)
     assert bench.kept() == kept
 
 
@@ -124,18 +124,18 @@ def test_a_cluster_with_services_stays(bench: Any) -> None:
     """Until they are gone; then it is gone at once."""
     bench.service()
     with pytest.raises(InUse, match="compute target aks has services: fraud"):
-        bench.manager.delete_compute("aks", "detach")
-    bench.manager.delete_service("fraud")
+        bench.manager.computes.delete("aks", "detach")
+    bench.manager.services.delete("fraud")
     bench.driver.vanish()
     with pytest.raises(InvalidSetting, match="'drop' is not delete or detach"):
-        bench.manager.delete_compute("aks", "drop")
-    operation = bench.manager.delete_compute("aks", "delete")
+        bench.manager.computes.delete("aks", "drop")
+    operation = bench.manager.computes.delete("aks", "delete")
 
     assert bench.driver.told[-1] == ("end_cluster", "aks")
-    assert bench.manager.get_operation(operation).state is OperationState.SUCCEEDED
-    assert bench.manager.list_computes() == []
+    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
+    assert bench.manager.computes.all() == []
     with pytest.raises(NotFound, match="compute target aks is not there"):
-        bench.manager.get_compute("aks")
+        bench.manager.computes.get("aks")
 
 
 def test_an_update_of_a_cluster_acts_at_once(bench: Any) -> None:
@@ -143,10 +143,10 @@ def test_an_update_of_a_cluster_acts_at_once(bench: Any) -> None:
     bench.cluster()
     told = list(bench.driver.told)
     settings = {"sslConfiguration": {"status": "Auto"}}
-    operation = bench.manager.put_compute("aks", {"properties": {"computeType": "AKS", "properties": settings}})
+    operation = bench.manager.computes.put("aks", {"properties": {"computeType": "AKS", "properties": settings}})
 
-    assert bench.manager.get_operation(operation).state is OperationState.SUCCEEDED
-    assert bench.manager.get_compute("aks")["properties"]["properties"]["sslConfiguration"] == {"status": "Auto"}
+    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
+    assert bench.manager.computes.get("aks")["properties"]["properties"]["sslConfiguration"] == {"status": "Auto"}
     assert bench.driver.told == told
 
 
@@ -154,14 +154,14 @@ def test_nobody_logs_in_to_a_cluster_without_an_api(bench: Any) -> None:
     """Refused by name, not answered with something that looks like a login."""
     bench.cluster()
     with pytest.raises(InvalidSetting, match="get_credentials: 'aks' is not a cluster with a Kubernetes API server"):
-        bench.manager.compute_credentials("aks")
+        bench.manager.computes.credentials("aks")
     with pytest.raises(NotFound):
-        bench.manager.compute_credentials("other")
+        bench.manager.computes.credentials("other")
 
 
 def test_what_takes_time_goes_on_in_a_manager_made_anew(bench: Any) -> None:
     """At the same instant, or at once if that has passed."""
-    operation = bench.manager.put_compute("aks", AKS)
+    operation = bench.manager.computes.put("aks", AKS)
     bench.clock.plans.clear()
     bench.clock.turn(700)
     again = bench.another()
@@ -169,15 +169,15 @@ def test_what_takes_time_goes_on_in_a_manager_made_anew(bench: Any) -> None:
     bench.clock.turn(0)
 
     assert bench.driver.told == [("create_cluster", "aks", 3)]
-    assert again.get_operation(operation).state is OperationState.SUCCEEDED
+    assert again.operations.get(operation).state is OperationState.SUCCEEDED
 
 
 def test_ids_are_the_same_in_the_same_world(bench: Any, tmp_path: Path) -> None:
     """And unlike each other within it."""
-    one, two = bench.manager.put_compute("aks", AKS), bench.manager.put_compute("other", AKS)
+    one, two = bench.manager.computes.put("aks", AKS), bench.manager.computes.put("other", AKS)
     world = type(bench)(tmp_path / "other")
 
     assert one != two
-    assert (world.manager.put_compute("aks", AKS), world.manager.put_compute("other", AKS)) == (one, two)
+    assert (world.manager.computes.put("aks", AKS), world.manager.computes.put("other", AKS)) == (one, two)
     with pytest.raises(NotFound, match="no operation nope"):
-        bench.manager.get_operation("nope")
+        bench.manager.operations.get("nope")

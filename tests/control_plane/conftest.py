@@ -1,4 +1,4 @@
-"""A driver that writes down what it is told, a clock turned by hand, and a manager between them."""
+"""A runtime that writes down what it is told, a clock turned by hand, and a management service between them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -8,12 +8,12 @@ import pytest
 
 from akstwin.backend import Json, WorkspaceIdentity
 from akstwin.clock import SECOND, Micros
+from akstwin.control_plane import Auth, Content, Dependencies, ManagementService
 from akstwin.cores.management import DeploymentStatus, Effect, Facts, Lifecycle, VersionStatus
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.service import ServiceSpec
 from akstwin.files import FileStore
-from akstwin.manager import Auth, Content, Manager
 from akstwin.sdk import wire
 from akstwin.store import MemoryStore
 
@@ -102,6 +102,10 @@ class RecordingDriver:
     def try_cluster(self, name: str, cluster: ClusterSpec) -> None:
         """Every cluster can be."""
 
+    def known_nodes(self, name: str) -> Json:
+        """Nothing beside what is asked for."""
+        return {}
+
     def create_cluster(self, name: str, cluster: ClusterSpec) -> None:
         """Nodes are there."""
         self.told.append(("create_cluster", name, cluster.nodes))
@@ -109,11 +113,6 @@ class RecordingDriver:
     def end_cluster(self, name: str) -> None:
         """Nodes are gone."""
         self.told.append(("end_cluster", name))
-
-    def at(self, instant: Micros, action: Callable[[], None]) -> None:
-        """Plan something."""
-        assert instant >= self.clock.now()
-        self.clock.plans.append((instant, action))
 
     def settle(self, name: str = "fraud") -> None:
         """The image is there, and all pods are."""
@@ -137,17 +136,25 @@ class Bench:
         self.secrets = 0
         self.manager = self.another()
 
-    def another(self) -> Manager:
-        """A manager made anew on the same store."""
-        return Manager(
+    def another(self) -> ManagementService:
+        """A management service made anew on the same store."""
+        needs = Dependencies(
             WorkspaceIdentity(), self.clock, EPOCH, Assumptions(), self.driver, self.store, self.files, self.secret,
-            "http://127.0.0.1:8899",
+            "http://127.0.0.1:8899", self.wake,
         )  # fmt: skip
+        made = ManagementService(needs)
+        self._awake = made
+        return made
 
-    def secret(self) -> str:
-        """Another one each time."""
-        self.secrets += 1
-        return f"secret-{self.secrets}"
+    def wake(self, instant: Micros) -> None:
+        """Plan to wake the management service that was made last."""
+        assert instant >= self.clock.now()
+        self.clock.plans.append((instant, lambda: self._awake.run_due(self.clock.now())))
+
+    def secret(self, number: int) -> str:
+        """Another one for each number."""
+        self.secrets = max(number, self.secrets)
+        return f"secret-{number}"
 
     def kept(self) -> dict[str, str]:
         """All that is stored."""
@@ -157,17 +164,17 @@ class Bench:
         """An uploaded file."""
         source = self.folder / "model.bin"
         source.write_bytes(b"1")
-        return self.manager.upload(container, {"model.bin": source})
+        return self.manager.files.upload(container, {"model.bin": source})
 
     def model(self, name: str = "model", **more: Any) -> str:
         """A registered model's id."""
-        asset = self.manager.create_asset({"name": name, "artifacts": [{"prefix": self.upload()}]})
-        document = self.manager.register_model({"name": name, "url": f"aml://asset/{asset['id']}", **more})
+        asset = self.manager.models.create_asset({"name": name, "artifacts": [{"prefix": self.upload()}]})
+        document = self.manager.models.register({"name": name, "url": f"aml://asset/{asset['id']}", **more})
         return str(document["id"])
 
     def cluster(self, name: str = "aks", **settings: Any) -> None:
         """A compute target that is ready."""
-        self.manager.put_compute(name, {"properties": {"computeType": "AKS", "properties": settings}})
+        self.manager.computes.put(name, {"properties": {"computeType": "AKS", "properties": settings}})
         self.clock.turn(600)
 
     def payload(self, request: Json | None = None, **arguments: Any) -> Json:
@@ -178,9 +185,9 @@ class Bench:
 
     def service(self, **arguments: Any) -> str:
         """A healthy AksWebservice on a cluster; its operation."""
-        if not self.manager.list_computes():
+        if not self.manager.computes.all():
             self.cluster()
-        operation = self.manager.create_service(self.payload(**arguments))
+        operation = self.manager.services.create(self.payload(**arguments))
         self.driver.settle()
         self.driver.told.clear()
         return operation
@@ -191,14 +198,14 @@ class Bench:
         payload = wire.endpoint_payload(
             {"version_name": "blue", **arguments}, name="fraud", compute_name="aks", environment_image_request=None
         )
-        operation = self.manager.create_service(payload)
+        operation = self.manager.services.create(payload)
         self.driver.settle()
         self.driver.told.clear()
         return operation
 
     def update(self, **arguments: Any) -> str | None:
         """An update of the service."""
-        return self.manager.patch_service("fraud", wire.update_patch(arguments))
+        return self.manager.services.patch("fraud", wire.update_patch(arguments))
 
 
 @pytest.fixture
