@@ -24,8 +24,10 @@ from akstwin.store.memory import Key, MemoryStore
 SETTING: Final = "--state"
 APPLICATION: Final = 0x414B5354
 """`AKST`: what SQLite keeps in the header of a file of ours."""
-SCHEMA: Final = 1
-"""The version of the tables that this akstwin reads and writes."""
+SCHEMA: Final = 2
+"""The version of the tables and records that this akstwin writes. Version 1, of akstwin 0.1.0, had no timers."""
+READABLE: Final = (1, SCHEMA)
+"""The versions that it reads: an older file becomes one of `SCHEMA` when it is first written to."""
 _MAGIC: Final = b"SQLite format 3\0"
 _HEAD: Final = Struct(">60x I 4x I")
 """How a database begins (https://www.sqlite.org/fileformat.html, 1.3): at 60 its user's version, at 68 the application."""
@@ -73,7 +75,7 @@ class StateFile:
         self._texts: dict[str, dict[str, dict[str, str]]] = {}
         if not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size):
             _make(self.path)
-        _check(self.path)
+        self._schema = _check(self.path)
         self._connection = _opened(self.path)
         try:
             for workspace, kind, key, value in self._connection.execute("SELECT * FROM record"):
@@ -127,10 +129,14 @@ class StateFile:
             _force(batch.files)
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
+                if batch.records and self._schema != SCHEMA:
+                    self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
                 for name, text in batch.records.items():
                     self._connection.execute(*((_DROP, name) if text is None else (_PUT, (*name, text))))
         except (sqlite3.Error, OSError) as error:
             raise AksError(f"{SETTING} {self.path}: cannot be written: {error}") from None
+        if batch.records:
+            self._schema = SCHEMA
 
     def commit(self, files: Iterable[Path] = ()) -> None:
         """Write all changes now.
@@ -204,8 +210,8 @@ def _make(path: Path) -> None:
         raise InvalidSetting(SETTING, str(path), f"a file that can be made: {reason}") from None
 
 
-def _check(path: Path) -> None:
-    """Refuse what is not ours; looking changes nothing and takes no lock, whoever has the file.
+def _check(path: Path) -> int:
+    """Refuse what is not ours; returns the version of its tables. Looking changes nothing and takes no lock, whoever has the file.
 
     SQLite is not asked: without its log it takes a file for damaged whose owner was killed while the log was copied into it.
     """
@@ -221,9 +227,10 @@ def _check(path: Path) -> None:
     version, application = _HEAD.unpack(head)
     if application != APPLICATION:
         raise InvalidSetting(SETTING, str(path), "a state file of akstwin: another program's database")
-    if version != SCHEMA:
+    if version not in READABLE:
         expected = f"a state file of this akstwin: its tables have version {version}, and {SCHEMA} is known here"
         raise InvalidSetting(SETTING, str(path), expected)
+    return int(version)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -64,8 +64,8 @@ def dump(path: Path) -> list[str]:
             "another program's database",
         ),
         (
-            lambda path: database(path, f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 2"),
-            "its tables have version 2, and 1 is known here",
+            lambda path: database(path, f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 3"),
+            "its tables have version 3, and 2 is known here",
         ),
         (lambda path: path.mkdir(), "a file, or the name of one to come"),
     ],
