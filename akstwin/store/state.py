@@ -211,9 +211,10 @@ def _make(path: Path) -> None:
 
 
 def _check(path: Path) -> int:
-    """Refuse what is not ours; returns the version of its tables. Looking changes nothing and takes no lock, whoever has the file.
+    """Refuse what is not ours; returns the version of its tables.
 
-    SQLite is not asked: without its log it takes a file for damaged whose owner was killed while the log was copied into it.
+    Looking changes nothing and takes no lock, whoever has the file. SQLite is not asked: without its log it takes a file
+    for damaged whose owner was killed while the log was copied into it.
     """
     if not path.is_file():
         raise InvalidSetting(SETTING, str(path), "a file, or the name of one to come")
