@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from numpy.random import Generator
 from pydantic import BaseModel, ConfigDict
 
 from akstwin.backend import (
@@ -40,8 +39,8 @@ from akstwin.files import FileStore
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.driver import Driver, ScriptsOf
 from akstwin.sim.front import Front
+from akstwin.sim.secret_stream import SecretStream
 from akstwin.sim.simulation import Simulation, Verb
-from akstwin.sim.streams import generator
 from akstwin.store import MemoryStore, Store
 from akstwin.worker import WorkerSpec
 from akstwin.worker.replies import Replies, ScriptReplies
@@ -104,34 +103,6 @@ class VirtualClock:
         self._calendar.run_until(deadline)
 
 
-class Secrets:
-    """The secrets of a workspace by number: each has 32 letters and digits, as keys have.
-
-    Args:
-        seed: of all chance.
-        whose: the workspace: those of one seed stand beside each other on a server, and a key of one must not open another.
-    """
-
-    _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-
-    def __init__(self, seed: int, whose: str) -> None:
-        self._seed = seed
-        self._whose = whose
-        self._draws, self._drawn = self._begin(), 0
-
-    def _begin(self) -> Generator:
-        return generator(self._seed, 1, "secrets", self._whose)
-
-    def number(self, number: int) -> str:
-        """The secret of that number, from 1 on: always the same."""
-        if number <= self._drawn:
-            self._draws, self._drawn = self._begin(), 0
-        while self._drawn < number:
-            drawn = self._draws.integers(0, len(self._LETTERS), 32)
-            self._drawn += 1
-        return "".join(self._LETTERS[at] for at in drawn)
-
-
 class SimulatedBackend:
     """A workspace in virtual time: a `Backend` and a `ValidatingBackend`.
 
@@ -190,7 +161,7 @@ class SimulatedBackend:
             scripts or _in_virtual_time,
         )
         self.driver.collected = kept.folder / "data"
-        secrets = Secrets(seed, "" if named == WorkspaceIdentity() else named.resource_id.lower())
+        secrets = SecretStream(seed, "" if named == WorkspaceIdentity() else named.resource_id.lower())
         self._told: Repository[Told] = Repository(kept.store, "told", Told)
         self.management = ManagementService(
             Dependencies(
