@@ -32,7 +32,7 @@ class HandClock:
         return self.instant
 
     def sleep_until(self, deadline: Micros) -> None:
-        """The manager never waits."""
+        """The management service never waits."""
         raise AssertionError(deadline)
 
     def turn(self, seconds: float) -> None:
@@ -45,7 +45,7 @@ class HandClock:
         self.instant = Micros(until)
 
 
-class RecordingDriver:
+class RecordingRuntime:
     """Writes down what it is told; `settle` and `end` tell lives what becomes of pods."""
 
     def __init__(self, clock: HandClock) -> None:
@@ -125,21 +125,21 @@ class RecordingDriver:
 
 
 class Bench:
-    """A manager with all that it works with, and short words for common calls."""
+    """A management service with all that it works with, and short words for common calls."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = HandClock()
-        self.driver = RecordingDriver(self.clock)
+        self.runtime = RecordingRuntime(self.clock)
         self.store = MemoryStore()
         self.files = FileStore(folder / "files")
         self.folder = folder
         self.secrets = 0
-        self.manager = self.another()
+        self.management = self.another()
 
     def another(self) -> ManagementService:
         """A management service made anew on the same store."""
         needs = Dependencies(
-            WorkspaceIdentity(), self.clock, EPOCH, Assumptions(), self.driver, self.store, self.files, self.secret,
+            WorkspaceIdentity(), self.clock, EPOCH, Assumptions(), self.runtime, self.store, self.files, self.secret,
             "http://127.0.0.1:8899", self.wake,
         )  # fmt: skip
         made = ManagementService(needs)
@@ -164,17 +164,17 @@ class Bench:
         """An uploaded file."""
         source = self.folder / "model.bin"
         source.write_bytes(b"1")
-        return self.manager.files.upload(container, {"model.bin": source})
+        return self.management.files.upload(container, {"model.bin": source})
 
     def model(self, name: str = "model", **more: Any) -> str:
         """A registered model's id."""
-        asset = self.manager.models.create_asset({"name": name, "artifacts": [{"prefix": self.upload()}]})
-        document = self.manager.models.register({"name": name, "url": f"aml://asset/{asset['id']}", **more})
+        asset = self.management.models.create_asset({"name": name, "artifacts": [{"prefix": self.upload()}]})
+        document = self.management.models.register({"name": name, "url": f"aml://asset/{asset['id']}", **more})
         return str(document["id"])
 
     def cluster(self, name: str = "aks", **settings: Any) -> None:
         """A compute target that is ready."""
-        self.manager.computes.put(name, {"properties": {"computeType": "AKS", "properties": settings}})
+        self.management.computes.put(name, {"properties": {"computeType": "AKS", "properties": settings}})
         self.clock.turn(600)
 
     def payload(self, request: Json | None = None, **arguments: Any) -> Json:
@@ -185,11 +185,11 @@ class Bench:
 
     def service(self, **arguments: Any) -> str:
         """A healthy AksWebservice on a cluster; its operation."""
-        if not self.manager.computes.all():
+        if not self.management.computes.all():
             self.cluster()
-        operation = self.manager.services.create(self.payload(**arguments))
-        self.driver.settle()
-        self.driver.told.clear()
+        operation = self.management.services.create(self.payload(**arguments))
+        self.runtime.settle()
+        self.runtime.told.clear()
         return operation
 
     def endpoint(self, **arguments: Any) -> str:
@@ -198,19 +198,19 @@ class Bench:
         payload = wire.endpoint_payload(
             {"version_name": "blue", **arguments}, name="fraud", compute_name="aks", environment_image_request=None
         )
-        operation = self.manager.services.create(payload)
-        self.driver.settle()
-        self.driver.told.clear()
+        operation = self.management.services.create(payload)
+        self.runtime.settle()
+        self.runtime.told.clear()
         return operation
 
     def update(self, **arguments: Any) -> str | None:
         """An update of the service."""
-        return self.manager.services.patch("fraud", wire.update_patch(arguments))
+        return self.management.services.patch("fraud", wire.update_patch(arguments))
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A manager with a recording driver."""
+    """A management service with a recording runtime."""
     made = Bench(tmp_path)
     yield made
     made.files.close()

@@ -16,7 +16,7 @@ CLUSTER = {"properties": {"computeType": "AKS"}}
 def throw_away(bench: Any) -> ManagementService:
     """A new management service on the same store, and nobody who would wake the old one."""
     bench.clock.plans.clear()
-    bench.manager = made = bench.another()
+    bench.management = made = bench.another()
     made.resume()
     return made
 
@@ -25,26 +25,26 @@ def story(bench: Any, *, broken_off: bool) -> list[Any]:
     """Timed operations: their ids, and the instants at which each was seen to be over."""
     bench.service()
     begun = bench.clock.now()
-    operations = [bench.manager.keys.regenerate("fraud", "Primary")]
+    operations = [bench.management.keys.regenerate("fraud", "Primary")]
     bench.clock.turn(0.5)
-    operations.append(bench.manager.computes.put("other", CLUSTER))
+    operations.append(bench.management.computes.put("other", CLUSTER))
     bench.clock.turn(0.5)
-    operations.append(bench.manager.keys.regenerate("fraud", "Secondary"))
+    operations.append(bench.management.keys.regenerate("fraud", "Secondary"))
     if broken_off:
         throw_away(bench)
     ended: dict[str, Micros] = {}
-    due = [bench.manager.due()]
+    due = [bench.management.due()]
     while len(ended) < len(operations):
         bench.clock.turn(0.25)
         if broken_off:
             throw_away(bench)
-        due.append(bench.manager.due())
+        due.append(bench.management.due())
         for operation in operations:
-            if bench.manager.operations.get(operation).state is OperationState.SUCCEEDED:
+            if bench.management.operations.get(operation).state is OperationState.SUCCEEDED:
                 ended.setdefault(operation, Micros(bench.clock.now() - begun))
-    operations.append(bench.manager.computes.put("third", CLUSTER))
-    keys = bench.manager.keys.get("fraud")
-    records = [bench.manager.repositories.operations.get(each) for each in operations]
+    operations.append(bench.management.computes.put("third", CLUSTER))
+    keys = bench.management.keys.get("fraud")
+    records = [bench.management.repositories.operations.get(each) for each in operations]
     return [operations, ended, due, keys, records, bench.kept()]
 
 
@@ -62,59 +62,59 @@ def test_what_is_due_is_done_from_the_records_alone(bench: Any) -> None:
     """By whichever service is woken, at whatever instant; too early, nothing is; and nothing twice."""
     bench.service()
     now = bench.clock.now()
-    operation = bench.manager.keys.regenerate("fraud", "Primary")
-    cluster = bench.manager.computes.put("other", CLUSTER)
+    operation = bench.management.keys.regenerate("fraud", "Primary")
+    cluster = bench.management.computes.put("other", CLUSTER)
     made = bench.another()
     assert made.due() == now + ASSUMED.key_propagation
     made.run_due(Micros(made.due() - 1))
     assert made.operations.get(operation).state is OperationState.RUNNING
-    bench.driver.told.clear()
+    bench.runtime.told.clear()
     made.run_due(Micros(now + ASSUMED.cluster_create))
     assert [made.operations.get(each).state for each in (operation, cluster)] == [OperationState.SUCCEEDED] * 2
-    assert [told[:2] for told in bench.driver.told] == [("create_cluster", "other")]
+    assert [told[:2] for told in bench.runtime.told] == [("create_cluster", "other")]
     assert made.due() is None
     bench.clock.turn(3600)  # the first one is woken as it had asked
-    assert [told[:2] for told in bench.driver.told] == [("create_cluster", "other")]
+    assert [told[:2] for told in bench.runtime.told] == [("create_cluster", "other")]
 
 
 def test_a_service_has_one_life_whoever_reads_it(bench: Any) -> None:
     """What one object writes the others see at once: the runtime's, this management service's and another one's."""
     bench.cluster()
-    bench.manager.services.create(bench.payload())
+    bench.management.services.create(bench.payload())
     other = bench.another()
-    bench.driver.settle()
-    assert other.services.get("fraud")["state"] == bench.manager.services.get("fraud")["state"] == "Healthy"
+    bench.runtime.settle()
+    assert other.services.get("fraud")["state"] == bench.management.services.get("fraud")["state"] == "Healthy"
     operation = other.services.patch(
         "fraud", [{"op": "replace", "path": "/containerResourceRequirements/cpu", "value": 2}]
     )
-    assert bench.driver.lives["fraud"].life.running is not None
-    bench.driver.settle()
-    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
+    assert bench.runtime.lives["fraud"].life.running is not None
+    bench.runtime.settle()
+    assert bench.management.operations.get(operation).state is OperationState.SUCCEEDED
 
 
 def test_a_life_that_has_ended_is_not_its_successors(bench: Any) -> None:
     """What still looks at a service that is gone sees it gone, though another one has its name."""
     bench.service()
-    before = bench.driver.lives["fraud"]
-    bench.manager.services.delete("fraud")
-    bench.driver.vanish()
+    before = bench.runtime.lives["fraud"]
+    bench.management.services.delete("fraud")
+    bench.runtime.vanish()
     bench.service()
     assert before.life.state == "Gone"
     before.observe(Facts(0, 0, rolled=False), Micros(bench.clock.now() + 3600 * SECOND))
-    assert bench.manager.services.get("fraud")["state"] == "Healthy"
+    assert bench.management.services.get("fraud")["state"] == "Healthy"
 
 
 def test_an_operation_keeps_its_start_though_its_time_counts_anew(bench: Any) -> None:
     """A restart gives it all its time again, and does not say that it has just begun."""
     bench.cluster()
     bench.clock.turn(7)
-    operation = bench.manager.services.create(bench.payload())
+    operation = bench.management.services.create(bench.payload())
     begun = bench.clock.now()
     bench.clock.turn(1100)
     made = bench.another()
     made.restore()
     bench.clock.turn(1100)
-    bench.driver.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
     running = made.services.life("fraud").running
     assert running is not None
     assert (running.started, running.resumed) == (begun, begun + 1100 * SECOND)
@@ -122,14 +122,14 @@ def test_an_operation_keeps_its_start_though_its_time_counts_anew(bench: Any) ->
     assert record is not None
     assert record.started == begun
     bench.clock.turn(101)
-    bench.driver.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
     assert made.operations.get(operation).state is OperationState.TIMED_OUT
 
 
 def test_reading_a_life_that_has_not_changed_validates_nothing(bench: Any, monkeypatch: Any) -> None:
     """Each pod event reads it; the store has the same value, so it is the same object."""
     bench.service()
-    lifecycle = bench.driver.lives["fraud"]
+    lifecycle = bench.runtime.lives["fraud"]
     first = lifecycle.life
     monkeypatch.setattr(bench.store, "load", lambda *_: (_ for _ in ()).throw(AssertionError("loaded")))
     for _ in range(3):

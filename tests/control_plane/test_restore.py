@@ -1,4 +1,4 @@
-"""A world that has stood still: what a manager made anew tells it to do, by what is kept of each service."""
+"""A world that has stood still: what a management service made anew tells it to do, by what is kept of each service."""
 
 from typing import Any
 
@@ -11,54 +11,56 @@ ROLL = {"cpu_cores": 0.7}
 
 
 def restored(bench: Any) -> Any:
-    """The manager after an hour in which nothing was."""
+    """The management service after an hour in which nothing was."""
     bench.clock.plans.clear()
-    bench.driver.told.clear()
-    bench.driver.lives.clear()
+    bench.runtime.told.clear()
+    bench.runtime.lives.clear()
     bench.clock.turn(3600)
-    bench.manager = bench.another()
-    bench.manager.restore()
-    return bench.manager
+    bench.management = bench.another()
+    bench.management.restore()
+    return bench.management
 
 
 def test_a_healthy_service_is_there_at_once(bench: Any) -> None:
     """On its cluster, with its keys."""
     bench.service(primary_key="mine")
-    manager = restored(bench)
-    assert [told[0] for told in bench.driver.told] == ["create_cluster", "restore"]
-    assert bench.driver.told[1] == ("restore", "fraud", "aks", "ready")
-    assert bench.driver.auth["fraud"] == KeyAuth("mine", "secret-1")
-    assert manager.services.get("fraud")["state"] == "Healthy"
+    management = restored(bench)
+    assert [told[0] for told in bench.runtime.told] == ["create_cluster", "restore"]
+    assert bench.runtime.told[1] == ("restore", "fraud", "aks", "ready")
+    assert bench.runtime.auth["fraud"] == KeyAuth("mine", "secret-1")
+    assert management.services.get("fraud")["state"] == "Healthy"
 
 
 def test_a_creation_begins_anew(bench: Any) -> None:
     """With all its time, and the operation that it had."""
     bench.cluster()
-    operation = bench.manager.services.create(bench.payload({"environment": {"name": "a"}}))
-    manager = restored(bench)
-    assert bench.driver.told[-1] == ("create", "fraud", "aks", "BuildImage")
+    operation = bench.management.services.create(bench.payload({"environment": {"name": "a"}}))
+    management = restored(bench)
+    assert bench.runtime.told[-1] == ("create", "fraud", "aks", "BuildImage")
     now = bench.clock.now()
-    bench.driver.lives["fraud"].observe(Facts(1, 0, rolled=False), now + 60 * SECOND)
-    assert manager.operations.get(operation).state is OperationState.RUNNING  # the hour does not count
-    bench.driver.settle()
-    assert manager.operations.get(operation).state is OperationState.SUCCEEDED
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False), now + 60 * SECOND)
+    assert management.operations.get(operation).state is OperationState.RUNNING  # the hour does not count
+    bench.runtime.settle()
+    assert management.operations.get(operation).state is OperationState.SUCCEEDED
 
 
 def test_an_update_begins_from_what_served(bench: Any) -> None:
     """Then what was to come is to come again, changes that acted at once included."""
     bench.endpoint()
-    operation = bench.manager.services.patch("fraud", [{"op": "add", "path": "/versions/blue/tags", "value": {}}]) or ""
+    operation = (
+        bench.management.services.patch("fraud", [{"op": "add", "path": "/versions/blue/tags", "value": {}}]) or ""
+    )
     patch = [{"op": "replace", "path": "/versions/blue/containerResourceRequirements/cpu", "value": 0.7}]
-    operation = bench.manager.services.patch("fraud", patch)
+    operation = bench.management.services.patch("fraud", patch)
     assert operation is not None
-    manager = restored(bench)
-    assert [told[:2] for told in bench.driver.told[1:]] == [("restore", "fraud"), ("change", "fraud")]
-    assert bench.driver.told[1][3] == "ready"
-    assert bench.driver.told[2][2] == ["Rolled"]
-    bench.driver.settle()
-    assert manager.operations.get(operation).state is OperationState.SUCCEEDED
+    management = restored(bench)
+    assert [told[:2] for told in bench.runtime.told[1:]] == [("restore", "fraud"), ("change", "fraud")]
+    assert bench.runtime.told[1][3] == "ready"
+    assert bench.runtime.told[2][2] == ["Rolled"]
+    bench.runtime.settle()
+    assert management.operations.get(operation).state is OperationState.SUCCEEDED
     restored(bench)
-    assert bench.driver.told[1:] == [("restore", "fraud", "aks", "ready")]  # what served before is forgotten
+    assert bench.runtime.told[1:] == [("restore", "fraud", "aks", "ready")]  # what served before is forgotten
 
 
 def test_an_update_that_failed_begins_from_what_served(bench: Any) -> None:
@@ -66,33 +68,33 @@ def test_an_update_that_failed_begins_from_what_served(bench: Any) -> None:
     bench.service()
     operation = bench.update(**ROLL)
     failing = Facts(1, 1, rolled=False, unschedulable_since=bench.clock.now())
-    bench.driver.lives["fraud"].deploying(bench.clock.now())
-    bench.driver.lives["fraud"].observe(failing, bench.clock.now() + HOUR)
-    assert bench.manager.services.get("fraud")["state"] == "Unschedulable"
-    manager = restored(bench)
-    assert [told[0] for told in bench.driver.told[1:]] == ["restore", "change"]
-    assert manager.services.get("fraud")["state"] == "Unschedulable"
-    assert manager.operations.get(operation).state is OperationState.FAILED
+    bench.runtime.lives["fraud"].deploying(bench.clock.now())
+    bench.runtime.lives["fraud"].observe(failing, bench.clock.now() + HOUR)
+    assert bench.management.services.get("fraud")["state"] == "Unschedulable"
+    management = restored(bench)
+    assert [told[0] for told in bench.runtime.told[1:]] == ["restore", "change"]
+    assert management.services.get("fraud")["state"] == "Unschedulable"
+    assert management.operations.get(operation).state is OperationState.FAILED
 
 
 def test_a_creation_that_failed_starts_again_by_itself(bench: Any) -> None:
     """As its pods would have: nothing of it has ever served."""
     bench.cluster()
-    bench.manager.services.create(bench.payload())
-    bench.driver.lives["fraud"].deploying(bench.clock.now())
-    bench.driver.lives["fraud"].observe(Facts(1, 0, rolled=False, restarts=99), bench.clock.now())
-    assert bench.manager.services.get("fraud")["state"] == "Failed"
+    bench.management.services.create(bench.payload())
+    bench.runtime.lives["fraud"].deploying(bench.clock.now())
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False, restarts=99), bench.clock.now())
+    assert bench.management.services.get("fraud")["state"] == "Failed"
     restored(bench)
-    assert bench.driver.told[1:] == [("restore", "fraud", "aks", "cold")]
+    assert bench.runtime.told[1:] == [("restore", "fraud", "aks", "cold")]
 
 
 def test_a_deletion_is_over(bench: Any) -> None:
     """No pod is left."""
     bench.service()
-    operation = bench.manager.services.delete("fraud")
-    manager = restored(bench)
-    assert [told[0] for told in bench.driver.told] == ["create_cluster"]
-    assert manager.operations.get(operation).state is OperationState.SUCCEEDED
+    operation = bench.management.services.delete("fraud")
+    management = restored(bench)
+    assert [told[0] for told in bench.runtime.told] == ["create_cluster"]
+    assert management.operations.get(operation).state is OperationState.SUCCEEDED
     assert bench.store.keys("service") == bench.store.keys("life") == bench.store.keys("whole") == []
 
 
@@ -101,21 +103,21 @@ def test_what_served_has_its_models_though_they_are_gone(bench: Any) -> None:
     bench.cluster()
     old, new = bench.model(), bench.model()
     request = {"modelIds": [old], "assets": [], "environment": {"name": "a"}}
-    bench.manager.services.create(bench.payload(request))
-    bench.driver.settle()
+    bench.management.services.create(bench.payload(request))
+    bench.runtime.settle()
     bench.update(environment_image_request={**request, "modelIds": [new]})
-    bench.manager.models.delete(old)
-    bench.driver.told.clear()
+    bench.management.models.delete(old)
+    bench.runtime.told.clear()
     seen: list[Any] = []
-    bench.driver.restore = lambda *given, ready: seen.append([model["id"] for model in given[2]["fraud"].models])
+    bench.runtime.restore = lambda *given, ready: seen.append([model["id"] for model in given[2]["fraud"].models])
     restored(bench)
     assert seen == [[old]]
 
 
 def test_a_cluster_that_was_on_its_way_comes(bench: Any) -> None:
     """When it was to come, or now if that has passed."""
-    bench.manager.computes.put("aks", {"location": "w", "properties": {"computeType": "AKS", "properties": {}}})
-    manager = restored(bench)
+    bench.management.computes.put("aks", {"location": "w", "properties": {"computeType": "AKS", "properties": {}}})
+    management = restored(bench)
     bench.clock.turn(0)
-    assert [told[0] for told in bench.driver.told] == ["create_cluster"]
-    assert manager.computes.get("aks")["properties"]["provisioningState"] == "Succeeded"
+    assert [told[0] for told in bench.runtime.told] == ["create_cluster"]
+    assert management.computes.get("aks")["properties"]["provisioningState"] == "Succeeded"

@@ -1,4 +1,4 @@
-"""The manager's verbs for services: what is kept, what the driver is told, what callers see."""
+"""The management service's verbs for services: what is kept, what the runtime is told, what callers see."""
 
 from typing import Any
 
@@ -17,42 +17,42 @@ OTHER = {"name": "b", "docker": {"baseImage": "other"}}
 
 
 def test_a_service_is_created(bench: Any) -> None:
-    """The driver gets all that it needs, the caller an operation and a document."""
+    """The runtime gets all that it needs, the caller an operation and a document."""
     bench.cluster()
     model = bench.model()
     request = {"modelIds": [model], "assets": [], "environment": ENVIRONMENT}
-    operation = bench.manager.services.create(bench.payload(request, num_replicas=2, primary_key="mine"))
-    document = bench.manager.services.get("fraud")
+    operation = bench.management.services.create(bench.payload(request, num_replicas=2, primary_key="mine"))
+    document = bench.management.services.get("fraud")
 
-    assert bench.driver.told[-1] == ("create", "fraud", "aks", "BuildImage")
-    assert bench.driver.contents["fraud"]["fraud"].request == request
-    assert [found["id"] for found in bench.driver.contents["fraud"]["fraud"].models] == [model]
-    assert bench.driver.auth["fraud"] == KeyAuth("mine", "secret-1")
+    assert bench.runtime.told[-1] == ("create", "fraud", "aks", "BuildImage")
+    assert bench.runtime.contents["fraud"]["fraud"].request == request
+    assert [found["id"] for found in bench.runtime.contents["fraud"]["fraud"].models] == [model]
+    assert bench.runtime.auth["fraud"] == KeyAuth("mine", "secret-1")
     assert (document["state"], document["scoringUri"], document["numReplicas"]) == ("Transitioning", None, 2)
     assert document["models"][0]["tags"] == {}
-    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
-    bench.driver.settle()
-    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
-    assert bench.manager.services.get("fraud")["state"] == "Healthy"
-    assert bench.manager.services.get("fraud")["scoringUri"] == "http://127.0.0.1:8899/api/v1/service/fraud/score"
-    assert bench.manager.services.get("fraud")["deploymentStatus"]["availableReplicas"] == 1
+    assert bench.management.operations.get(operation).state is OperationState.RUNNING
+    bench.runtime.settle()
+    assert bench.management.operations.get(operation).state is OperationState.SUCCEEDED
+    assert bench.management.services.get("fraud")["state"] == "Healthy"
+    assert bench.management.services.get("fraud")["scoringUri"] == "http://127.0.0.1:8899/api/v1/service/fraud/score"
+    assert bench.management.services.get("fraud")["deploymentStatus"]["availableReplicas"] == 1
 
 
 def test_an_operations_log_says_what_the_service_prints(bench: Any) -> None:
     """With the times at which it happened, in UTC."""
     bench.cluster()
-    operation = bench.manager.services.create(bench.payload({"environment": ENVIRONMENT}))
-    begun = bench.manager.operations.get(operation)
+    operation = bench.management.services.create(bench.payload({"environment": ENVIRONMENT}))
+    begun = bench.management.operations.get(operation)
     assert begun.stage == "BuildImage"
     assert begun.log == (
         "20200913123640|Creating Container Registry if not exists.#20200913123640|Registering the environment.#"
         "20200913123640|Building image.."
     )
     bench.clock.turn(60)
-    bench.driver.lives["fraud"].deploying(bench.clock.now())
+    bench.runtime.lives["fraud"].deploying(bench.clock.now())
     bench.clock.turn(1)
-    bench.driver.settle()
-    ended = bench.manager.operations.get(operation)
+    bench.runtime.settle()
+    ended = bench.management.operations.get(operation)
     assert ended.stage == "DeployService"
     assert ended.log.removeprefix(begun.log).split("#") == [
         "",
@@ -63,31 +63,31 @@ def test_an_operations_log_says_what_the_service_prints(bench: Any) -> None:
 
 
 def test_an_image_is_built_once(bench: Any) -> None:
-    """Another service with the same environment, and a manager made anew, use it."""
+    """Another service with the same environment, and a management service made anew, use it."""
     bench.cluster()
-    bench.manager.services.create(bench.payload({"environment": ENVIRONMENT}))
-    bench.driver.settle()
+    bench.management.services.create(bench.payload({"environment": ENVIRONMENT}))
+    bench.runtime.settle()
     other = {**bench.payload({"environment": {**ENVIRONMENT, "name": "x"}}), "name": "other"}
     operation = bench.another().services.create(other)
 
-    assert bench.driver.told[-1] == ("create", "other", "aks", "DeployService")
-    assert "Use the existing image." in bench.manager.operations.get(operation).log
+    assert bench.runtime.told[-1] == ("create", "other", "aks", "DeployService")
+    assert "Use the existing image." in bench.management.operations.get(operation).log
 
 
 def test_an_image_that_was_never_finished_is_not_there(bench: Any) -> None:
     """An operation that timed out while building has built nothing."""
     bench.cluster()
-    operation = bench.manager.services.create(bench.payload({"environment": ENVIRONMENT}))
+    operation = bench.management.services.create(bench.payload({"environment": ENVIRONMENT}))
     bench.clock.turn(1200)
-    bench.driver.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
-    failed = bench.manager.operations.get(operation)
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
+    failed = bench.management.operations.get(operation)
 
     assert (failed.state, failed.stage) == (OperationState.TIMED_OUT, "BuildImage")
     assert failed.error is not None
     assert (failed.error["code"], failed.error["statusCode"]) == ("DeploymentTimedOut", 504)
-    assert bench.manager.services.get("fraud")["error"] == failed.error
-    bench.manager.services.create({**bench.payload({"environment": ENVIRONMENT}), "name": "other"})
-    assert bench.driver.told[-1][-1] == "BuildImage"
+    assert bench.management.services.get("fraud")["error"] == failed.error
+    bench.management.services.create({**bench.payload({"environment": ENVIRONMENT}), "name": "other"})
+    assert bench.runtime.told[-1][-1] == "BuildImage"
 
 
 @pytest.mark.parametrize(
@@ -113,63 +113,63 @@ def test_a_refused_create_changes_nothing(
 ) -> None:
     """Nothing is kept, nobody is told, no secret is drawn."""
     bench.cluster()
-    kept, told = bench.kept(), list(bench.driver.told)
+    kept, told = bench.kept(), list(bench.runtime.told)
     with pytest.raises(error, match=text):
-        bench.manager.services.create({**bench.payload(), **changed})
+        bench.management.services.create({**bench.payload(), **changed})
 
-    assert (bench.kept(), bench.driver.told, bench.secrets) == (kept, told, 0)
+    assert (bench.kept(), bench.runtime.told, bench.secrets) == (kept, told, 0)
 
 
 def test_a_cluster_that_is_not_ready_takes_no_services(bench: Any) -> None:
     """Until its provisioning ends."""
-    bench.manager.computes.put("aks", {"properties": {"computeType": "AKS"}})
+    bench.management.computes.put("aks", {"properties": {"computeType": "AKS"}})
     with pytest.raises(Conflict, match="provisioning state is Creating"):
-        bench.manager.services.create(bench.payload())
+        bench.management.services.create(bench.payload())
     bench.clock.turn(600)
-    bench.manager.services.create(bench.payload())
+    bench.management.services.create(bench.payload())
 
 
 def test_one_operation_at_a_time(bench: Any) -> None:
     """Updates that replace pods, overwrites and deletions wait; what acts at once does not."""
     bench.cluster()
-    bench.manager.services.create(bench.payload())
-    bench.driver.told.clear()
+    bench.management.services.create(bench.payload())
+    bench.runtime.told.clear()
     kept = bench.kept()
     for refused in (
         lambda: bench.update(cpu_cores=2),
-        lambda: bench.manager.services.delete("fraud"),
-        lambda: bench.manager.services.create({**bench.payload(), "overwrite": True}),
-        lambda: bench.manager.services.create(bench.payload()),
+        lambda: bench.management.services.delete("fraud"),
+        lambda: bench.management.services.create({**bench.payload(), "overwrite": True}),
+        lambda: bench.management.services.create(bench.payload()),
     ):
         with pytest.raises(Conflict):
             refused()
-    assert (bench.kept(), bench.driver.told) == (kept, [])
+    assert (bench.kept(), bench.runtime.told) == (kept, [])
 
     assert bench.update(max_request_wait_time=900) is None
-    assert bench.driver.told == [("change", "fraud", ["Retuned"])]
-    assert bench.manager.services.get("fraud")["maxQueueWaitMs"] == 900
+    assert bench.runtime.told == [("change", "fraud", ["Retuned"])]
+    assert bench.management.services.get("fraud")["maxQueueWaitMs"] == 900
 
 
 def test_updates(bench: Any) -> None:
-    """With an operation if pods are replaced, without one if not, and without the driver if nothing of it changes."""
+    """With an operation if pods are replaced, without one if not, and without the runtime if nothing of it changes."""
     first = bench.service()
 
     assert bench.update(tags={"a": 1}) is None
-    assert bench.driver.told == []
-    assert bench.manager.services.get("fraud")["kvTags"] == {"a": "1"}
+    assert bench.runtime.told == []
+    assert bench.management.services.get("fraud")["kvTags"] == {"a": "1"}
     operation = bench.update(cpu_cores=2)
-    assert bench.driver.told == [("change", "fraud", ["Rolled"])]
+    assert bench.runtime.told == [("change", "fraud", ["Rolled"])]
     assert operation not in (None, first)
-    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
-    assert bench.manager.services.get("fraud")["state"] == "Transitioning"
-    assert bench.driver.specs["fraud"].versions[0].settings.request.cpu == 2000
-    bench.driver.settle()
-    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
-    assert bench.manager.operations.get(first).state is OperationState.SUCCEEDED
+    assert bench.management.operations.get(operation).state is OperationState.RUNNING
+    assert bench.management.services.get("fraud")["state"] == "Transitioning"
+    assert bench.runtime.specs["fraud"].versions[0].settings.request.cpu == 2000
+    bench.runtime.settle()
+    assert bench.management.operations.get(operation).state is OperationState.SUCCEEDED
+    assert bench.management.operations.get(first).state is OperationState.SUCCEEDED
 
 
 def test_a_refused_patch_changes_nothing(bench: Any) -> None:
-    """Neither what is kept nor the driver."""
+    """Neither what is kept nor the runtime."""
     bench.service()
     kept = bench.kept()
     missing = {"modelIds": ["nope:1"]}
@@ -177,7 +177,7 @@ def test_a_refused_patch_changes_nothing(bench: Any) -> None:
         with pytest.raises((InvalidSetting, NotFound)):
             bench.update(**arguments)
 
-    assert (bench.kept(), bench.driver.told) == (kept, [])
+    assert (bench.kept(), bench.runtime.told) == (kept, [])
 
 
 def test_versions_come_and_go(bench: Any) -> None:
@@ -190,61 +190,61 @@ def test_versions_come_and_go(bench: Any) -> None:
         compute_name="aks",
         environment_image_request={"environment": OTHER},
     )
-    operation = bench.manager.services.patch("fraud", add)
+    operation = bench.management.services.patch("fraud", add)
 
-    assert bench.driver.told == [("change", "fraud", ["Added", "Reshared"])]
-    assert set(bench.driver.contents["fraud"]) == {"blue", "green"}
-    assert bench.manager.operations.get(operation).stage == "BuildImage"
+    assert bench.runtime.told == [("change", "fraud", ["Added", "Reshared"])]
+    assert set(bench.runtime.contents["fraud"]) == {"blue", "green"}
+    assert bench.management.operations.get(operation).stage == "BuildImage"
     with pytest.raises(Conflict):
-        bench.manager.services.patch("fraud", wire.version_removed_patch("green"))
-    bench.driver.settle()
-    assert bench.manager.services.patch("fraud", wire.version_removed_patch("green")) is None
-    assert bench.driver.told[-1] == ("change", "fraud", ["Removed", "Reshared"])
-    assert list(bench.manager.services.get("fraud")["versions"]) == ["blue"]
+        bench.management.services.patch("fraud", wire.version_removed_patch("green"))
+    bench.runtime.settle()
+    assert bench.management.services.patch("fraud", wire.version_removed_patch("green")) is None
+    assert bench.runtime.told[-1] == ("change", "fraud", ["Removed", "Reshared"])
+    assert list(bench.management.services.get("fraud")["versions"]) == ["blue"]
 
 
 def test_an_overwrite_replaces_all_pods_and_keeps_the_keys(bench: Any) -> None:
     """As an update operation."""
     bench.service()
-    keys = bench.manager.keys.get("fraud")
-    operation = bench.manager.services.create({**bench.payload(num_replicas=4), "overwrite": True})
+    keys = bench.management.keys.get("fraud")
+    operation = bench.management.services.create({**bench.payload(num_replicas=4), "overwrite": True})
 
-    assert bench.driver.told == [("change", "fraud", ["Rolled"])]
-    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
-    assert bench.manager.keys.get("fraud") == keys
-    assert bench.manager.services.get("fraud")["numReplicas"] == 4
+    assert bench.runtime.told == [("change", "fraud", ["Rolled"])]
+    assert bench.management.operations.get(operation).state is OperationState.RUNNING
+    assert bench.management.keys.get("fraud") == keys
+    assert bench.management.services.get("fraud")["numReplicas"] == 4
 
 
 def test_a_deleted_service_is_forgotten_but_not_its_operations(bench: Any) -> None:
     """While it goes it can be seen, and not be changed."""
     created = bench.service()
-    operation = bench.manager.services.delete("fraud")
+    operation = bench.management.services.delete("fraud")
 
-    assert bench.driver.told == [("end", "fraud")]
-    assert bench.manager.services.get("fraud")["state"] == "Deleting"
-    for refused in (lambda: bench.update(tags={}), lambda: bench.manager.keys.regenerate("fraud", "Primary")):
+    assert bench.runtime.told == [("end", "fraud")]
+    assert bench.management.services.get("fraud")["state"] == "Deleting"
+    for refused in (lambda: bench.update(tags={}), lambda: bench.management.keys.regenerate("fraud", "Primary")):
         with pytest.raises(Conflict, match="is being deleted"):
             refused()
-    bench.driver.vanish()
-    for verb in (bench.manager.services.get, bench.manager.services.delete, bench.manager.keys.get):
+    bench.runtime.vanish()
+    for verb in (bench.management.services.get, bench.management.services.delete, bench.management.keys.get):
         with pytest.raises(NotFound):
             verb("fraud")
     with pytest.raises(NotFound):
         bench.update(tags={})
-    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
-    assert bench.manager.operations.get(created).state is OperationState.SUCCEEDED
+    assert bench.management.operations.get(operation).state is OperationState.SUCCEEDED
+    assert bench.management.operations.get(created).state is OperationState.SUCCEEDED
     again = bench.service()
     assert len({again, created, operation}) == 3
-    assert bench.manager.keys.get("fraud").primary != "secret-1"
+    assert bench.management.keys.get("fraud").primary != "secret-1"
 
 
 def test_lists(bench: Any) -> None:
     """By name, and only what the query means."""
     bench.service(tags={"team": "a"})
-    bench.manager.services.create({**bench.payload(), "name": "another"})
+    bench.management.services.create({**bench.payload(), "name": "another"})
 
-    assert [found["name"] for found in bench.manager.services.find(ServiceQuery())] == ["another", "fraud"]
-    found = bench.manager.services.find(ServiceQuery(compute_type="aks", tags=(("team", None),)))
+    assert [found["name"] for found in bench.management.services.find(ServiceQuery())] == ["another", "fraud"]
+    found = bench.management.services.find(ServiceQuery(compute_type="aks", tags=(("team", None),)))
     assert [document["name"] for document in found] == ["fraud"]
 
 
@@ -254,8 +254,8 @@ def test_a_manager_made_anew_knows_everything(bench: Any) -> None:
     bench.update(cpu_cores=2)
     again = bench.another()
 
-    assert again.services.get("fraud") == bench.manager.services.get("fraud")
-    assert again.operations.get(operation) == bench.manager.operations.get(operation)
+    assert again.services.get("fraud") == bench.management.services.get("fraud")
+    assert again.operations.get(operation) == bench.management.operations.get(operation)
     assert again.services.life("fraud").running is not None
     with pytest.raises(Conflict):
         again.services.delete("fraud")
@@ -267,55 +267,55 @@ def test_a_manager_made_anew_knows_everything(bench: Any) -> None:
 def test_a_key_is_regenerated(bench: Any) -> None:
     """The other one stays; the operation ends when the router knows."""
     bench.service()
-    before = bench.manager.keys.get("fraud")
-    operation = bench.manager.keys.regenerate("fraud", "Primary")
-    after = bench.manager.keys.get("fraud")
+    before = bench.management.keys.get("fraud")
+    operation = bench.management.keys.regenerate("fraud", "Primary")
+    after = bench.management.keys.get("fraud")
 
     assert after.primary != before.primary
     assert after.secondary == before.secondary
-    assert bench.driver.auth["fraud"] == KeyAuth(after.primary, after.secondary)
-    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
+    assert bench.runtime.auth["fraud"] == KeyAuth(after.primary, after.secondary)
+    assert bench.management.operations.get(operation).state is OperationState.RUNNING
     bench.clock.turn(1.999)
-    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
+    assert bench.management.operations.get(operation).state is OperationState.RUNNING
     bench.clock.turn(0.001)
-    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
-    bench.manager.keys.regenerate("fraud", "Secondary", "mine")
-    assert bench.manager.keys.get("fraud").secondary == "mine"
+    assert bench.management.operations.get(operation).state is OperationState.SUCCEEDED
+    bench.management.keys.regenerate("fraud", "Secondary", "mine")
+    assert bench.management.keys.get("fraud").secondary == "mine"
 
 
 def test_what_there_are_no_keys_for_is_refused(bench: Any) -> None:
     """Another kind of key, a service without keys, one without tokens."""
     bench.service()
     with pytest.raises(InvalidSetting, match="key_type: 'Third' is not Primary or Secondary"):
-        bench.manager.keys.regenerate("fraud", "Third")
+        bench.management.keys.regenerate("fraud", "Third")
     with pytest.raises(InvalidSetting, match="set_key"):
-        bench.manager.keys.regenerate("fraud", "Primary", 3)
+        bench.management.keys.regenerate("fraud", "Primary", 3)
     with pytest.raises(InvalidSetting, match="token_auth_enabled: false is not true"):
-        bench.manager.keys.issue_token("fraud")
+        bench.management.keys.issue_token("fraud")
     bench.update(auth_enabled=False, token_auth_enabled=True)
-    assert bench.driver.auth["fraud"] == TokenAuth()
-    for refused in (bench.manager.keys.get, lambda name: bench.manager.keys.regenerate(name, "Primary")):
+    assert bench.runtime.auth["fraud"] == TokenAuth()
+    for refused in (bench.management.keys.get, lambda name: bench.management.keys.regenerate(name, "Primary")):
         with pytest.raises(InvalidSetting, match="auth_enabled: false is not true"):
             refused("fraud")
     bench.update(token_auth_enabled=False)
-    assert bench.driver.auth["fraud"] is None
+    assert bench.runtime.auth["fraud"] is None
     bench.update(auth_enabled=True)
-    assert bench.driver.auth["fraud"] == KeyAuth("secret-1", "secret-2")
+    assert bench.runtime.auth["fraud"] == KeyAuth("secret-1", "secret-2")
 
 
 def test_tokens_expire_by_the_clock(bench: Any) -> None:
     """And are only for the service that they were issued for, in this life of it."""
     bench.service(token_auth_enabled=True)
     bench.clock.turn(100)
-    token = bench.manager.keys.issue_token("fraud")
+    token = bench.management.keys.issue_token("fraud")
 
     assert (token.token_type, token.refresh_after, token.expiry_on) == ("Bearer", 1_600_036_700, 1_600_043_900)
-    credential = bench.manager.keys.read_token("fraud", token.token)
+    credential = bench.management.keys.read_token("fraud", token.token)
     assert (credential.genuine, credential.expires) == (True, 700 * SECOND + 12 * HOUR)
-    assert not bench.manager.keys.read_token("fraud", token.token + "x").genuine
-    bench.manager.services.create({**bench.payload(token_auth_enabled=True), "name": "other"})
-    assert not bench.manager.keys.read_token("other", token.token).genuine
-    bench.manager.services.delete("fraud")
-    bench.driver.vanish()
+    assert not bench.management.keys.read_token("fraud", token.token + "x").genuine
+    bench.management.services.create({**bench.payload(token_auth_enabled=True), "name": "other"})
+    assert not bench.management.keys.read_token("other", token.token).genuine
+    bench.management.services.delete("fraud")
+    bench.runtime.vanish()
     bench.service(token_auth_enabled=True)
-    assert not bench.manager.keys.read_token("fraud", token.token).genuine
+    assert not bench.management.keys.read_token("fraud", token.token).genuine

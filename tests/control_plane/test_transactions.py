@@ -54,12 +54,12 @@ class FailingStore(MemoryStore):
 
 def environment(bench: Any) -> None:
     """An environment."""
-    bench.manager.environments.put("e", None, {"name": "e"})
+    bench.management.environments.put("e", None, {"name": "e"})
 
 
 def asset(bench: Any) -> Any:
     """Uploaded files by name."""
-    return bench.manager.models.create_asset({"name": "m", "artifacts": [{"prefix": "LocalUpload/c/model.bin"}]})
+    return bench.management.models.create_asset({"name": "m", "artifacts": [{"prefix": "LocalUpload/c/model.bin"}]})
 
 
 Prepare = Callable[[Any], Any]
@@ -70,48 +70,48 @@ VERBS: dict[str, tuple[Prepare, Verb]] = {
     "create an asset": (lambda bench: bench.upload(), asset),
     "register a model": (
         lambda bench: (bench.upload(), asset(bench)),
-        lambda bench: bench.manager.models.register(
+        lambda bench: bench.management.models.register(
             {"name": "m", "url": f"aml://asset/{bench.store.keys('asset')[0]}"}
         ),
     ),
     "patch a model": (
         lambda bench: bench.model(),
-        lambda bench: bench.manager.models.patch(
+        lambda bench: bench.management.models.patch(
             "model:1", [{"op": "replace", "path": "/description", "value": "new"}]
         ),
     ),
-    "delete a model": (lambda bench: bench.model(), lambda bench: bench.manager.models.delete("model:1")),
+    "delete a model": (lambda bench: bench.model(), lambda bench: bench.management.models.delete("model:1")),
     "register an environment": (lambda _: None, environment),
     "create a cluster": (
         lambda _: None,
-        lambda bench: bench.manager.computes.put("aks", {"properties": {"computeType": "AKS"}}),
+        lambda bench: bench.management.computes.put("aks", {"properties": {"computeType": "AKS"}}),
     ),
     "update a cluster": (
         lambda bench: bench.cluster(),
-        lambda bench: bench.manager.computes.put(
+        lambda bench: bench.management.computes.put(
             "aks", {"properties": {"computeType": "AKS", "properties": {"loadBalancerType": "InternalLoadBalancer"}}}
         ),
     ),
-    "delete a cluster": (lambda bench: bench.cluster(), lambda bench: bench.manager.computes.delete("aks", "delete")),
+    "delete a cluster": (lambda bench: bench.cluster(), lambda bench: bench.management.computes.delete("aks", "delete")),
     "create a service": (
         lambda bench: bench.cluster(),
-        lambda bench: bench.manager.services.create(bench.payload(OTHER)),
+        lambda bench: bench.management.services.create(bench.payload(OTHER)),
     ),
     "overwrite a service": (
         lambda bench: bench.service(),
-        lambda bench: bench.manager.services.create({**bench.payload(OTHER), "overwrite": True}),
+        lambda bench: bench.management.services.create({**bench.payload(OTHER), "overwrite": True}),
     ),
     "roll a service": (lambda bench: bench.service(), lambda bench: bench.update(**ROLL)),
     "change a service at once": (
         lambda bench: bench.service(),
         lambda bench: bench.update(num_replicas=3, auth_enabled=False, token_auth_enabled=True),
     ),
-    "add a version": (lambda bench: bench.endpoint(), lambda bench: bench.manager.services.patch("fraud", ADD)),
-    "delete a service": (lambda bench: bench.service(), lambda bench: bench.manager.services.delete("fraud")),
-    "regenerate a key": (lambda bench: bench.service(), lambda bench: bench.manager.keys.regenerate("fraud", "Primary")),
+    "add a version": (lambda bench: bench.endpoint(), lambda bench: bench.management.services.patch("fraud", ADD)),
+    "delete a service": (lambda bench: bench.service(), lambda bench: bench.management.services.delete("fraud")),
+    "regenerate a key": (lambda bench: bench.service(), lambda bench: bench.management.keys.regenerate("fraud", "Primary")),
     "end what is due": (
-        lambda bench: (bench.service(), bench.manager.keys.regenerate("fraud", "Primary")),
-        lambda bench: bench.manager.run_due(bench.manager.due()),
+        lambda bench: (bench.service(), bench.management.keys.regenerate("fraud", "Primary")),
+        lambda bench: bench.management.run_due(bench.management.due()),
     ),
 }  # fmt: skip
 
@@ -126,7 +126,7 @@ ACTING = {
 def bench_on(bench: Any, store: MemoryStore) -> Any:
     """The bench, with its management service on another store."""
     bench.store = store
-    bench.manager = bench.another()
+    bench.management = bench.another()
     return bench
 
 
@@ -137,14 +137,14 @@ def test_a_verb_whose_records_cannot_be_written_has_changed_nothing(bench: Any, 
     prepare, verb = VERBS[name]
     bench_on(bench, store)
     prepare(bench)
-    kept, told, plans = bench.kept(), list(bench.driver.told), list(bench.clock.plans)
+    kept, told, plans = bench.kept(), list(bench.runtime.told), list(bench.clock.plans)
     writes = 0
     while True:
         store.left, store.failed = writes, False
         try:
             verb(bench)
         except FullError:
-            assert (bench.kept(), bench.driver.told, bench.clock.plans) == (kept, told, plans), f"write {writes}"
+            assert (bench.kept(), bench.runtime.told, bench.clock.plans) == (kept, told, plans), f"write {writes}"
             writes += 1
             continue
         break
@@ -160,13 +160,13 @@ def test_records_are_written_before_the_world_acts(bench: Any, name: str) -> Non
     prepare(bench)
     found: list[dict[str, str]] = []
 
-    class Looking(type(bench.driver)):  # type: ignore[misc]  # it is a fixture's
+    class Looking(type(bench.runtime)):  # type: ignore[misc]  # it is a fixture's
         def __getattribute__(self, called: str) -> Any:
             if called in ("create", "restore", "change", "authorise", "end", "create_cluster", "end_cluster"):
                 found.append(bench.kept())
             return super().__getattribute__(called)
 
-    bench.driver.__class__ = Looking
+    bench.runtime.__class__ = Looking
     verb(bench)
     assert all(each == bench.kept() for each in found)
     assert bool(found) is (name in ACTING)
@@ -180,10 +180,10 @@ class Broken(Exception):
 def test_a_runtime_that_fails_leaves_whole_records_to_restore_from(bench: Any, called: str) -> None:
     """The caller gets its error; the operation has begun, and a management service made anew performs it again."""
     verbs: dict[str, Verb] = {
-        "create": lambda: bench.manager.services.create(bench.payload(OTHER)),
+        "create": lambda: bench.management.services.create(bench.payload(OTHER)),
         "change": lambda: bench.update(**ROLL),
-        "authorise": lambda: bench.manager.keys.regenerate("fraud", "Primary", "mine"),
-        "end": lambda: bench.manager.services.delete("fraud"),
+        "authorise": lambda: bench.management.keys.regenerate("fraud", "Primary", "mine"),
+        "end": lambda: bench.management.services.delete("fraud"),
     }  # type: ignore[dict-item]
     if called == "create":
         bench.cluster()
@@ -194,23 +194,23 @@ def test_a_runtime_that_fails_leaves_whole_records_to_restore_from(bench: Any, c
     def fail(*_: Any, **__: Any) -> None:
         raise Broken
 
-    setattr(bench.driver, called, fail)
+    setattr(bench.runtime, called, fail)
     with pytest.raises(Broken):
         verbs[called]()  # type: ignore[call-arg]
-    delattr(bench.driver, called)
+    delattr(bench.runtime, called)
     (operation,) = set(bench.store.keys("operation")) - known
-    assert bench.manager.operations.get(operation).state is OperationState.RUNNING
+    assert bench.management.operations.get(operation).state is OperationState.RUNNING
     bench.clock.plans.clear()
-    bench.manager = bench.another()
-    bench.manager.restore()
+    bench.management = bench.another()
+    bench.management.restore()
     if called in ("create", "change"):
-        bench.driver.settle()
+        bench.runtime.settle()
     bench.clock.turn(2)
-    assert bench.manager.operations.get(operation).state is OperationState.SUCCEEDED
-    states = [service["state"] for service in bench.manager.services.find(ServiceQuery())]
+    assert bench.management.operations.get(operation).state is OperationState.SUCCEEDED
+    states = [service["state"] for service in bench.management.services.find(ServiceQuery())]
     assert states == ([] if called == "end" else ["Healthy"])
     if called == "authorise":
-        assert bench.driver.auth["fraud"].primary == "mine"
+        assert bench.runtime.auth["fraud"].primary == "mine"
 
 
 # -- the stores
