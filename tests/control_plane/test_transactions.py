@@ -200,6 +200,7 @@ def test_a_runtime_that_fails_leaves_whole_records_to_restore_from(bench: Any, c
     delattr(bench.runtime, called)
     (operation,) = set(bench.store.keys("operation")) - known
     assert bench.management.operations.get(operation).state is OperationState.RUNNING
+    assert bool(bench.clock.plans) is (called == "authorise"), "its operation has a timer, and the world is to wake it"
     bench.clock.plans.clear()
     bench.management = bench.another()
     bench.management.restore()
