@@ -2,6 +2,9 @@
 
 The worlds change in memory, on the event loop. Whatever answers a call other than scoring first has all changes written, in one
 transaction on a thread of its own: the file never holds half a command, and requests to score do not wait for a disk.
+
+The two kinds of transaction fit into each other: a store's transaction hands its changes to the state file when it ends, all of
+them or none, on the event loop; the file's next batch takes all that has been handed over by then.
 """
 
 import asyncio
