@@ -362,3 +362,27 @@ class Backend(Protocol):
     def observe(self, name: str, window: Micros) -> Observation:
         """What users and operators saw of the service in the last `window` (NotFound)."""
         ...
+
+
+class ValidatingBackend(Backend, Protocol):
+    """A backend that also checks arguments without side effects, as Azure's `services/validate` routes do (wire §7.1).
+
+    Apart from `Backend`, because the SDK's classes do without: a backend that third parties have written stays whole. The
+    management routes of `akstwin serve` need it. What passes may be refused later, when something has changed.
+    """
+
+    def validate_name(self, name: str) -> None:
+        """Refuse the name of a service that is to come (InvalidSetting; Conflict: it is taken)."""
+        ...
+
+    def validate_create(self, payload: Json) -> None:
+        """Refuse what `create_service` would refuse now (InvalidSetting, NotFound, Conflict)."""
+        ...
+
+    def validate_patch(self, name: str, patch: JsonPatch) -> None:
+        """Refuse what `patch_service` would refuse now (InvalidSetting, NotFound, Conflict)."""
+        ...
+
+    def validate_delete(self, name: str) -> None:
+        """Refuse what `delete_service` would refuse now (NotFound, Conflict)."""
+        ...

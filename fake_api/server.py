@@ -22,7 +22,7 @@ from akstwin.fake_api.app import App, PortApp
 from akstwin.fake_api.clock import Mode
 from akstwin.fake_api.connection_info import connection_info
 from akstwin.fake_api.host_check import LOCAL, AllowedHosts
-from akstwin.fake_api.keeping import Keeping, KeptApp
+from akstwin.fake_api.persistence import DurableResponses, StatePersistence
 from akstwin.fake_api.workspace import Scenario, ServedWorkspace
 from akstwin.sim.backend import EPOCH
 
@@ -110,7 +110,7 @@ class FakeServer:
         self._stopped = asyncio.Event()
         self.secret = token_bytes(32)
         """Signs URLs."""
-        self._keeping: Keeping | None = None
+        self._persistence: StatePersistence | None = None
 
     @property
     def first(self) -> Place:
@@ -128,13 +128,13 @@ class FakeServer:
         try:
             first = settings.identity or WorkspaceIdentity() if settings.state is None else self._keep(settings.state)
             self.open(first, settings.port, settings.tls_port, scenario=settings.scenario)
-            if self._keeping is not None:
-                for identity in self._keeping.identities():
+            if self._persistence is not None:
+                for identity in self._persistence.identities():
                     self.open(identity)
-                await self._keeping.settle(noted=True)
+                await self._persistence.settle(noted=True)
         except (AksError, ValueError) as error:
-            if self._keeping is not None:
-                self._keeping.abandon()
+            if self._persistence is not None:
+                self._persistence.abandon()
             if self._own is not None:
                 self._own.cleanup()
             if settings.state is None or isinstance(error, AksError):
@@ -149,9 +149,11 @@ class FakeServer:
         if settings.scenario is not None:
             expected = "possible beside --state: its traffic and faults are not kept"
             raise InvalidSetting("--scenario", str(settings.scenario), expected)
-        keeping = self._keeping = Keeping(state, settings.seed, settings.assumptions, settings.identity)
-        self.secret = keeping.secret
-        return keeping.first
+        persistence = self._persistence = StatePersistence(
+            state, settings.seed, settings.assumptions, settings.identity
+        )
+        self.secret = persistence.secret
+        return persistence.first
 
     def open(
         self,
@@ -187,10 +189,10 @@ class FakeServer:
         mode = settings.clock if clock is None else clock
         if rate is None:
             rate = settings.rate if clock in (None, settings.clock) else 1.0
-        keeping, kept = self._keeping, None
+        persistence, kept = self._persistence, None
         epoch = _epoch(mode)
-        if keeping is not None:
-            kept = keeping.workspace(identity, seed, assumptions, EPOCH if epoch is None else epoch)
+        if persistence is not None:
+            kept = persistence.workspace(identity, seed, assumptions, EPOCH if epoch is None else epoch)
             identity, seed, epoch = kept.identity, kept.record.seed, kept.record.epoch
             assumptions = kept.record.assumptions
         context = self._context()
@@ -210,8 +212,24 @@ class FakeServer:
         place = self.places[key] = Place(workspace, http, https, given)
         app = PortApp(workspace, AllowedHosts({host, *settings.names}), lambda: self._management(place))
         app.control.ways = lambda: connection_info(self, place)
-        place.listeners = [self._serve(app, plain, None), self._serve(app, secure, context)]
+        served = app if persistence is None else DurableResponses(app, persistence)
+        place.listeners = [self._serve(served, app, plain, None), self._serve(served, app, secure, context)]
         workspace.clock.arm()  # what a scenario has planned comes at its time, though nobody calls
+        return place
+
+    def open_beside(self, asked: WorkspaceIdentity, identity: WorkspaceIdentity) -> Place:
+        """A further workspace that a request has named, on ports of its own.
+
+        Args:
+            asked: the open workspace on whose port it was asked for; it is run as that one is, and ends with it.
+            identity: who the new one is.
+
+        Raises:
+            AksError: it cannot be opened.
+        """
+        opener = self.places[asked.resource_id.lower()]
+        place = self.open(identity, **opener.given)
+        place.opener = opener
         return place
 
     def _management(self, place: Place) -> App:
@@ -225,12 +243,12 @@ class FakeServer:
             from akstwin.fake_api.tls import make_authority  # noqa: PLC0415
 
             names = sorted({"127.0.0.1", "localhost", self.settings.host, *self.settings.names} - {"0.0.0.0", "::"})  # noqa: S104 - no names
-            folder = self.folder if self._keeping is None else self._keeping.file.folder
+            folder = self.folder if self._persistence is None else self._persistence.file.folder
             self._tls, self.authority = make_authority(folder / "tls", names)
         return self._tls
 
     def _serve(
-        self, app: PortApp, listener: socket.socket, context: ssl.SSLContext | None
+        self, app: App, port: PortApp, listener: socket.socket, context: ssl.SSLContext | None
     ) -> "tuple[uvicorn.Server, asyncio.Task[None]]":
         import uvicorn  # noqa: PLC0415 - a heavy import that only a running server needs
 
@@ -238,12 +256,12 @@ class FakeServer:
 
         protocol: Any = partial(
             FastPathProtocol,
-            router=app.workspace,
-            host_check=app.hosts.refusal,
-            interference=app.control.interference,
+            router=port.workspace,
+            host_check=port.hosts.refusal,
+            interference=port.control.interference,
         )
         config = uvicorn.Config(
-            app if self._keeping is None else KeptApp(app, self._keeping),
+            app,
             loop="none",
             http=protocol,
             ws="none",
@@ -303,9 +321,9 @@ class FakeServer:
             for answering in (*server.server_state.tasks, task):
                 answering.cancel()
         await asyncio.gather(*(task for _, task in place.listeners), return_exceptions=True)
-        if self._keeping is not None:
-            await self._keeping.settle(noted=True)
-            self._keeping.forget(place.workspace.backend.identity)
+        if self._persistence is not None:
+            await self._persistence.settle(noted=True)
+            self._persistence.forget(place.workspace.backend.identity)
         place.workspace.close()
 
     async def close(self) -> None:
@@ -314,8 +332,8 @@ class FakeServer:
             server.should_exit = True
         await asyncio.gather(*(task for _, task in self._listeners), return_exceptions=True)
         try:
-            if self._keeping is not None:
-                await self._keeping.close()
+            if self._persistence is not None:
+                await self._persistence.close()
         finally:
             for place in self.places.values():
                 place.workspace.close()

@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
 
 from akstwin.backend import Operation, ScoreRequest, ScoreResponse, WorkspaceIdentity
+from akstwin.clock import Micros
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.lifecycles import OperationState
 from akstwin.errors import AksError
 from akstwin.fake_api.clock import Mode, ServerClock
-from akstwin.fake_api.keeping import KeptWorkspace
 from akstwin.fake_api.pending import Pending
+from akstwin.fake_api.persistence import PersistedWorkspace
+from akstwin.files import FileStore
 from akstwin.sim.backend import SimulatedBackend
 from akstwin.sim.gateway import InteractiveRequest
 from akstwin.worker import WorkerSpec
@@ -63,7 +66,7 @@ class ServedWorkspace:
         script_seconds: float = 60.0,
         scenario: Scenario | None = None,
         traffic: bool = True,
-        kept: KeptWorkspace | None = None,
+        kept: PersistedWorkspace | None = None,
     ) -> None:
         self._settings = (
             identity, seed, assumptions, clock, rate, epoch, scoring_base, script_seconds, scenario, traffic, kept
@@ -90,6 +93,15 @@ class ServedWorkspace:
             self.backend.files.watch()
             kept.follow(self.clock.now, self.backend.files.unforced)
             self.backend.restore()
+
+    @property
+    def files(self) -> FileStore:
+        """Where uploads are put."""
+        return self.backend.files
+
+    def acting(self) -> AbstractContextManager[Micros]:
+        """For a look at the workspace, or a change: it happens at the present of its clock."""
+        return self.clock.acting()
 
     @property
     def max_payload(self) -> int:

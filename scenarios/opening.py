@@ -91,7 +91,7 @@ def open_world(
         if scenario.start == "cold":
             backend.create_service(payload)
         else:
-            backend.adopt_service(payload)
+            backend.management.services.adopt(payload)
             _check_room(prepared, backend.driver.service(name))
         return Opened(backend, world, backend.driver.service(name))
     except BaseException:
@@ -166,7 +166,7 @@ def _adopt_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:
         "resourceId": f"{group}/providers/Microsoft.ContainerService/managedClusters/{CLUSTER}",
         "properties": {"clusterPurpose": cluster.purpose, **nodes},
     }
-    backend.adopt_compute(CLUSTER, {"location": backend.identity.location, "properties": attach})
+    backend.management.computes.adopt(CLUSTER, {"location": backend.identity.location, "properties": attach})
 
 
 def _check_room(prepared: Prepared, service: SimulatedService) -> None:

@@ -1,4 +1,4 @@
-"""The simulated workspace as a `Backend`: the manager over simulated clusters, in virtual time.
+"""The simulated workspace as a `Backend`: the management service over simulated clusters, in virtual time.
 
 Nothing here waits: to sleep is to let the calendar run, and a request is answered when virtual time has come to its answer.
 """
@@ -12,24 +12,35 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from akstwin.backend import Json, ScoreRequest, ScoreResponse, WorkspaceIdentity
-from akstwin.clock import Micros
+from akstwin.backend import (
+    AccessToken,
+    Json,
+    JsonPatch,
+    Keys,
+    ModelQuery,
+    Operation,
+    ScoreRequest,
+    ScoreResponse,
+    ServiceQuery,
+    WorkspaceIdentity,
+)
+from akstwin.clock import Clock, Micros
+from akstwin.control_plane import Dependencies, ManagementService
+from akstwin.control_plane.repositories import Repository
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.mistakes import read
 from akstwin.domain.observation import Observation
 from akstwin.errors import InvalidSetting
 from akstwin.files import FileStore
-from akstwin.manager import Manager
-from akstwin.manager.shelves import Shelf
-from akstwin.sim.calendar import Calendar, CalendarClock
+from akstwin.sim.calendar import Calendar, CalendarClock, Order
 from akstwin.sim.driver import Driver, ScriptsOf
 from akstwin.sim.gateway import Gateway
+from akstwin.sim.secret_stream import SecretStream
 from akstwin.sim.simulation import Simulation, Verb
-from akstwin.sim.streams import generator
 from akstwin.store import MemoryStore, Store
 from akstwin.worker import WorkerSpec
 from akstwin.worker.replies import Replies, ScriptReplies
@@ -38,10 +49,6 @@ EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 """When simulated time begins, unless told otherwise: the same in every run."""
 SCORING_BASE: Final = "http://simulated.invalid:80"
 """No server answers there, here or anywhere (RFC 2606): requests go through `run` or `Backend.score`."""
-
-
-_SECRETS: Final = "secrets"
-"""What has been drawn is counted under this name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,8 @@ class Told(BaseModel):
     reply_base64: str | None = None
 
 
-class SimulatedBackend(Manager):
-    """A workspace in virtual time.
+class SimulatedBackend:
+    """A workspace in virtual time: a `Backend` and a `ValidatingBackend`.
 
     Args:
         seed: of all chance: keys, traffic, run times.
@@ -95,6 +102,10 @@ class SimulatedBackend(Manager):
         kept: where records and files are, and from when on time goes on; None: in memory, from the beginning. What is kept
             becomes the world by `restore`.
         watched: whether answers and usage are kept, so that `observe` can be asked; it costs time and memory.
+
+    Attributes:
+        management: what keeps and decides all but requests, logs and observation.
+        simulation: what only a simulated world can do.
 
     Raises:
         AksError: no such assumption, or a value that is refused.
@@ -138,27 +149,29 @@ class SimulatedBackend(Manager):
             watched=watched,
         )
         self.driver.collected = kept.folder / "data"
-        # Workspaces of one seed stand beside each other on a server: what opens one must not open another.
-        whose = "" if named == WorkspaceIdentity() else named.resource_id.lower()
-        self._secrets = generator(seed, 1, "secrets", whose)
-        self._told: Shelf[Told] = Shelf(kept.store, "told", Told)
-        super().__init__(
-            identity=named,
-            clock=CalendarClock(self.calendar),
-            epoch=epoch,
-            assumptions=assumed,
-            driver=self.driver,
-            store=kept.store,
-            files=files,
-            new_secret=self._new_secret,
-            scoring_base=scoring_base,
+        secrets = SecretStream(seed, "" if named == WorkspaceIdentity() else named.resource_id.lower())
+        self._told: Repository[Told] = Repository(kept.store, "told", Told)
+        self.management = ManagementService(
+            Dependencies(
+                identity=named,
+                clock=CalendarClock(self.calendar),
+                epoch=epoch,
+                assumptions=assumed,
+                runtime=self.driver,
+                store=kept.store,
+                files=files,
+                secret=secrets.number,
+                scoring_base=scoring_base,
+                wake=self._wake,
+            )
         )
-        for _ in range(self._shelves.counts.get(_SECRETS) or 0):  # the next one shall be another one
-            self._draw_secret()
-        self.gateway = Gateway(self.driver, self.calendar, seed, self.read_token, kept.first_request)
+        self.gateway = Gateway(self.driver, self.calendar, seed, self.management.keys.read_token, kept.first_request)
         self.simulation = Simulation(self.driver)
         self.simulation.on_told.append(self._keep_told)
         self._finalizer = weakref.finalize(self, _end, self.driver, folder)
+
+    def _wake(self, instant: Micros) -> None:
+        self.calendar.at(instant, Order.OPERATION, lambda: self.management.run_due(self.calendar.now))
 
     def close(self) -> None:
         """End scripts' processes and remove files. The workspace cannot be used afterwards."""
@@ -182,7 +195,7 @@ class SimulatedBackend(Manager):
                     self.simulation.cluster(told.service, **given)
                 case "profile":
                     self.simulation.profile(told.service, version=told.version, **given)
-        super().restore()
+        self.management.restore()
 
     def _keep_told(self, verb: Verb, service: str, version: str | None, given: Mapping[str, Any]) -> None:
         """Keep what was told, over what was told before."""
@@ -198,25 +211,154 @@ class SimulatedBackend(Manager):
                 del told["reply"]
         self._told.put(key, Told(verb=verb, service=service, version=version, given=told, reply_base64=reply_base64))
 
-    def _new_secret(self) -> str:
-        """A key, or what tokens are signed with; what was given once is not given again, also after a restart."""
-        self._next(_SECRETS)
-        return self._draw_secret()
+    # -- who, when, under which limits
 
-    def _draw_secret(self) -> str:
-        """32 letters and digits, as keys have."""
-        letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-        return "".join(letters[at] for at in self._secrets.integers(0, len(letters), 32))
+    @property
+    def identity(self) -> WorkspaceIdentity:
+        """The workspace."""
+        return self.management.dependencies.identity
+
+    @property
+    def clock(self) -> Clock:
+        """The world's time."""
+        return self.management.dependencies.clock
+
+    @property
+    def epoch(self) -> float:
+        """The Unix time of the clock's instant 0, s."""
+        return self.management.dependencies.epoch
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """The limits and times that hold here."""
+        return self.management.dependencies.assumptions
+
+    @property
+    def files(self) -> FileStore:
+        """Uploaded files."""
+        return self.management.files
+
+    # -- the management service's verbs
+
+    def upload(self, container: str, files: Mapping[str, Path]) -> str:
+        """Keep files; returns `LocalUpload/{container}`, where they are found."""
+        return self.management.files.upload(container, files)
+
+    def download(self, prefix: str, target: Path) -> list[Path]:
+        """Write files into a folder; returns their paths below it (NotFound)."""
+        return self.management.files.download(prefix, target)
+
+    def create_asset(self, payload: Json) -> Json:
+        """Name uploaded files (NotFound: one of them is not there)."""
+        return self.management.models.create_asset(payload)
+
+    def get_asset(self, asset_id: str) -> Json:
+        """The asset (NotFound)."""
+        return self.management.models.get_asset(asset_id)
+
+    def register_model(self, payload: Json) -> Json:
+        """Make the next version of a model (NotFound: its asset is not there)."""
+        return self.management.models.register(payload)
+
+    def get_model(self, model_id: str) -> Json:
+        """The model `name:version` (NotFound)."""
+        return self.management.models.get(model_id)
+
+    def list_models(self, query: ModelQuery) -> list[Json]:
+        """The models that the query means, the newest first."""
+        return self.management.models.find(query)
+
+    def patch_model(self, model_id: str, patch: JsonPatch) -> Json:
+        """Change tags, properties or texts of a model (NotFound, InvalidSetting)."""
+        return self.management.models.patch(model_id, patch)
+
+    def delete_model(self, model_id: str) -> None:
+        """Forget a model (NotFound; InUse while it is deployed)."""
+        self.management.models.delete(model_id)
+
+    def put_environment(self, name: str, version: str | None, document: Json) -> Json:
+        """Register an environment; without a version the next one is made, or the newest returned if it is equal."""
+        return self.management.environments.put(name, version, document)
+
+    def get_environment(self, name: str, version: str | None = None) -> Json:
+        """An environment, the newest version without one (NotFound)."""
+        return self.management.environments.get(name, version)
+
+    def list_environments(self) -> list[Json]:
+        """The newest version of each environment, by name."""
+        return self.management.environments.newest()
 
     def put_compute(self, name: str, payload: Json) -> str:
         """Attach, create or update a cluster; one that was described has the nodes that were described."""
-        outer = payload.get("properties") if isinstance(payload, dict) else None
-        described = self.driver.described.get(name) if isinstance(name, str) else None
-        if described is not None and isinstance(outer, dict) and name not in self.driver.worlds:
-            nodes = {"agentCount": described.nodes, "agentVmSize": self.driver.sizes[name]}
-            told = {key: value for key, value in nodes.items() if value is not None}
-            payload = {**payload, "properties": {**outer, "properties": {**(outer.get("properties") or {}), **told}}}
-        return super().put_compute(name, payload)
+        return self.management.computes.put(name, payload)
+
+    def get_compute(self, name: str) -> Json:
+        """The compute target (NotFound)."""
+        return self.management.computes.get(name)
+
+    def list_computes(self) -> list[Json]:
+        """All compute targets, by name."""
+        return self.management.computes.all()
+
+    def delete_compute(self, name: str, action: Literal["delete", "detach"]) -> str:
+        """Delete or detach a cluster; returns the operation's id (NotFound, InUse, Conflict, InvalidSetting)."""
+        return self.management.computes.delete(name, action)
+
+    def compute_credentials(self, name: str) -> Json:
+        """Refused: a simulated cluster has no Kubernetes API (InvalidSetting; NotFound: there is no such cluster)."""
+        return self.management.computes.credentials(name)
+
+    def create_service(self, payload: Json) -> str:
+        """Create or replace a service; returns the operation's id (InvalidSetting, NotFound, Conflict)."""
+        return self.management.services.create(payload)
+
+    def patch_service(self, name: str, patch: JsonPatch) -> str | None:
+        """Change a service; returns the operation's id, None if it took effect without one (as `create_service`)."""
+        return self.management.services.patch(name, patch)
+
+    def delete_service(self, name: str) -> str:
+        """Delete a service; returns the operation's id (NotFound; Conflict while another one is running)."""
+        return self.management.services.delete(name)
+
+    def get_service(self, name: str) -> Json:
+        """The service's document (NotFound)."""
+        return self.management.services.get(name)
+
+    def list_services(self, query: ServiceQuery) -> list[Json]:
+        """The documents of the services that the query means, by name."""
+        return self.management.services.find(query)
+
+    def validate_name(self, name: str) -> None:
+        """Refuse the name of a service that is to come (InvalidSetting; Conflict: it is taken)."""
+        self.management.services.validate_name(name)
+
+    def validate_create(self, payload: Json) -> None:
+        """Refuse what `create_service` would refuse now, and change nothing."""
+        self.management.services.validate_create(payload)
+
+    def validate_patch(self, name: str, patch: JsonPatch) -> None:
+        """Refuse what `patch_service` would refuse now, and change nothing."""
+        self.management.services.validate_patch(name, patch)
+
+    def validate_delete(self, name: str) -> None:
+        """Refuse what `delete_service` would refuse now, and change nothing."""
+        self.management.services.validate_delete(name)
+
+    def get_operation(self, operation_id: str) -> Operation:
+        """An operation of a service, a key or a compute target (NotFound)."""
+        return self.management.operations.get(operation_id)
+
+    def get_keys(self, name: str) -> Keys:
+        """The keys (NotFound; InvalidSetting without key auth)."""
+        return self.management.keys.get(name)
+
+    def regenerate_key(self, name: str, key_type: str, value: str | None = None) -> str:
+        """Replace a key; returns the operation's id (NotFound, InvalidSetting, Conflict)."""
+        return self.management.keys.regenerate(name, key_type, value)
+
+    def issue_token(self, name: str) -> AccessToken:
+        """A token (NotFound; InvalidSetting without token auth)."""
+        return self.management.keys.issue_token(name)
 
     # -- requests
 

@@ -1,4 +1,4 @@
-"""The worlds of a simulated workspace: what the manager decides becomes pods, and containers get what they answer with."""
+"""The runtime of a simulated workspace: clusters, pods, and what containers answer with."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from akstwin.backend import Json, WorkspaceIdentity
 from akstwin.clock import Micros
+from akstwin.control_plane import Auth, Content
 from akstwin.cores.management import DeploymentStatus, Lifecycle, VersionStatus
 from akstwin.dataplane import ContainerSpec
 from akstwin.domain.assumptions import Assumptions
@@ -22,7 +23,6 @@ from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.engine.requests import Recorder
 from akstwin.errors import AksError, NotFound
 from akstwin.files import FileStore
-from akstwin.manager import Auth, Content
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import CapacityObserver
 from akstwin.sim.watch import Watch
@@ -90,7 +90,7 @@ class BrokenContent:
 
 
 class Driver:
-    """Runs what the manager of a simulated workspace decides.
+    """Runs what the management service of a simulated workspace decides.
 
     Args:
         identity: the workspace.
@@ -153,7 +153,7 @@ class Driver:
         self._laid_out = 0
         self._placed = re.compile(re.escape(str(folder / "containers")) + r"/\d+")
 
-    # -- what the manager tells
+    # -- what the management service decides
 
     def try_cluster(self, name: str, cluster: ClusterSpec) -> None:
         """Refuse a cluster that cannot be, before anything begins.
@@ -170,6 +170,14 @@ class Driver:
         for recorder in self.recorders:
             world.record(recorder)
         self.worlds[name] = world
+
+    def known_nodes(self, name: str) -> Json:
+        """The nodes that were described of a cluster that is to come."""
+        described = self.described.get(name)
+        if described is None:
+            return {}
+        nodes = {"agentCount": described.nodes, "agentVmSize": self.sizes[name]}
+        return {key: value for key, value in nodes.items() if value is not None}
 
     def _described(self, name: str, cluster: ClusterSpec) -> ClusterSpec:
         described = self.described.get(name)
@@ -250,7 +258,7 @@ class Driver:
         return DeploymentStatus(versions)
 
     def at(self, instant: Micros, action: Callable[[], None]) -> None:
-        """Call `action` at `instant`."""
+        """Call `action` at `instant`, as an operation."""
         self.calendar.at(instant, Order.OPERATION, action)
 
     # -- what worlds tell

@@ -1,4 +1,4 @@
-"""A workspace on a server as a `Backend`: each verb a call of the management HTTP."""
+"""A workspace on a server as a `ValidatingBackend`: each verb a call of the management HTTP."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial

@@ -1,6 +1,7 @@
 """What a server refuses, as the errors that a world in this process raises."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -59,9 +60,28 @@ def refusal(method: str, url: str | httpx.URL, response: httpx.Response) -> AksE
         if kind is None:
             return ServerError(call, status, message, _code(response) if told else None)
         return kind(f"{call}: {status} {message}".rstrip())
+    return _named(kind, message, exact)
+
+
+def objection(error: Mapping[str, Any]) -> AksError:
+    """The error that a validation answers with: it stands in the body of a 200 (wire §7.1)."""
+    status = error.get("statusCode")
+    kind = _KINDS.get(status) if isinstance(status, int) else None
+    return _named(kind, str(error.get("message")), _exact(error))
+
+
+def _named(kind: type[AksError] | None, message: str, exact: str | None) -> AksError:
     if kind:
         return kind(message)
     return AksError(message) if exact == AksError.__name__ else _bad_request(message)
+
+
+def _exact(error: Mapping[str, Any]) -> str | None:
+    """Which of our errors it was where it came from."""
+    match error.get("details"):
+        case [{"code": str(code)}, *_]:
+            return code
+    return None
 
 
 def _told(response: httpx.Response) -> tuple[str, bool, str | None]:
@@ -72,10 +92,7 @@ def _told(response: httpx.Response) -> tuple[str, bool, str | None]:
         body = None
     error = body.get("error", body) if isinstance(body, dict) else None
     if isinstance(error, dict) and isinstance(error.get("message"), str):
-        match error.get("details"):
-            case [{"code": str(code)}, *_]:
-                return error["message"], True, code
-        return error["message"], True, None
+        return error["message"], True, _exact(error)
     text = response.text.strip()
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…", False, None
 

@@ -7,7 +7,7 @@ from akstwin.backend import AccessToken, Json, JsonPatch, Keys, Operation, Servi
 from akstwin.domain.lifecycles import OperationState
 from akstwin.errors import AksError, NotFound
 from akstwin.remote.caller import JSON_PATCH, segment
-from akstwin.remote.refusals import shown
+from akstwin.remote.refusals import objection, shown
 from akstwin.remote.verbs import COMPUTE_VERSION, Verbs, in_a_query, meant, named
 
 _LOCATION: Final = "Operation-Location"
@@ -80,6 +80,41 @@ class Services(Verbs):
             (each for each in found if meant(each, query.tags, query.properties)),
             key=lambda each: str(each.get("name")),
         )
+
+    def validate_name(self, name: str) -> None:
+        """Refuse the name of a service that is to come (InvalidSetting, Conflict)."""
+        self._validate(self._management("services", "validate", "name", segment("service", name)), {})
+
+    def validate_create(self, payload: Json) -> None:
+        """Refuse what `create_service` would refuse now (InvalidSetting, NotFound, Conflict)."""
+        self._validate_change(
+            "Create", payload.get("name") if isinstance(payload, dict) else None, createRequest=payload
+        )
+
+    def validate_patch(self, name: str, patch: JsonPatch) -> None:
+        """Refuse what `patch_service` would refuse now (InvalidSetting, NotFound, Conflict)."""
+        self._validate_change("Update", name, updateRequest=patch)
+
+    def validate_delete(self, name: str) -> None:
+        """Refuse what `delete_service` would refuse now (NotFound, Conflict)."""
+        self._validate_change("Delete", name)
+
+    def _validate_change(self, kind: str, name: Any, **request: Any) -> None:
+        body = {"type": kind, "serviceName": name, "createRequest": None, "updateRequest": None, **request}
+        self._validate(self._management("services", "validate"), body)
+
+    def _validate(self, url: str, body: Json) -> None:
+        """Ask whether the server objects: it then answers 200 with an error in the body (wire §7.1)."""
+        response = self._caller.call("POST", url, body)
+        if not response.content:
+            return
+        try:
+            document = response.json()
+        except ValueError:
+            raise AksError(f"POST {shown(url)}: the answer is no JSON") from None
+        error = document.get("error") if isinstance(document, dict) else None
+        if isinstance(error, dict) and isinstance(error.get("message"), str):
+            raise objection(error)
 
     def get_operation(self, operation_id: str) -> Operation:
         """An operation of a service, a key or a compute target (NotFound)."""

@@ -12,20 +12,22 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import Struct
-from typing import Any, Final
+from typing import Final
 
 from akstwin.errors import AksError, InvalidSetting
-from akstwin.store.memory import MemoryStore
+from akstwin.store.memory import Key, MemoryStore
 
 SETTING: Final = "--state"
 APPLICATION: Final = 0x414B5354
 """`AKST`: what SQLite keeps in the header of a file of ours."""
-SCHEMA: Final = 1
-"""The version of the tables that this akstwin reads and writes."""
+SCHEMA: Final = 2
+"""The version of the tables and records that this akstwin writes. Version 1, of akstwin 0.1.0, had no timers."""
+READABLE: Final = (1, SCHEMA)
+"""The versions that it reads: an older file becomes one of `SCHEMA` when it is first written to."""
 _MAGIC: Final = b"SQLite format 3\0"
 _HEAD: Final = Struct(">60x I 4x I")
 """How a database begins (https://www.sqlite.org/fileformat.html, 1.3): at 60 its user's version, at 68 the application."""
@@ -73,7 +75,7 @@ class StateFile:
         self._texts: dict[str, dict[str, dict[str, str]]] = {}
         if not self.path.exists() or (self.path.is_file() and not self.path.stat().st_size):
             _make(self.path)
-        _check(self.path)
+        self._schema = _check(self.path)
         self._connection = _opened(self.path)
         try:
             for workspace, kind, key, value in self._connection.execute("SELECT * FROM record"):
@@ -127,10 +129,14 @@ class StateFile:
             _force(batch.files)
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")
+                if batch.records and self._schema != SCHEMA:
+                    self._connection.execute(f"PRAGMA user_version = {SCHEMA}")
                 for name, text in batch.records.items():
                     self._connection.execute(*((_DROP, name) if text is None else (_PUT, (*name, text))))
         except (sqlite3.Error, OSError) as error:
             raise AksError(f"{SETTING} {self.path}: cannot be written: {error}") from None
+        if batch.records:
+            self._schema = SCHEMA
 
     def commit(self, files: Iterable[Path] = ()) -> None:
         """Write all changes now.
@@ -167,19 +173,10 @@ class KeptStore(MemoryStore):
         self._workspace = workspace
         self._texts = file._texts.setdefault(workspace, {})  # noqa: SLF001 - one thing in two classes
 
-    def save(self, kind: str, key: str, value: Any) -> None:
-        """Keep a value (ValueError, TypeError: it is not JSON)."""
-        before = self._texts.get(kind, {}).get(key)
-        super().save(kind, key, value)
-        text = self._texts[kind][key]
-        if self._file is not None and text != before:
-            self._file.change((self._workspace, kind, key), text)
-
-    def delete(self, kind: str, key: str) -> None:
-        """Forget a value, if there is one."""
-        if self._file is not None and key in self._texts.get(kind, {}):
-            self._file.change((self._workspace, kind, key), None)
-        super().delete(kind, key)
+    def _write(self, changes: Mapping[Key, str | None]) -> None:
+        if self._file is not None:
+            for (kind, key), text in changes.items():
+                self._file.change((self._workspace, kind, key), text)
 
     def renewed(self) -> "KeptStore":
         """The store in place of this one, empty. This one goes on in memory only: whoever still has it harms nothing."""
@@ -213,10 +210,11 @@ def _make(path: Path) -> None:
         raise InvalidSetting(SETTING, str(path), f"a file that can be made: {reason}") from None
 
 
-def _check(path: Path) -> None:
-    """Refuse what is not ours; looking changes nothing and takes no lock, whoever has the file.
+def _check(path: Path) -> int:
+    """Refuse what is not ours; returns the version of its tables.
 
-    SQLite is not asked: without its log it takes a file for damaged whose owner was killed while the log was copied into it.
+    Looking changes nothing and takes no lock, whoever has the file. SQLite is not asked: without its log it takes a file
+    for damaged whose owner was killed while the log was copied into it.
     """
     if not path.is_file():
         raise InvalidSetting(SETTING, str(path), "a file, or the name of one to come")
@@ -230,9 +228,10 @@ def _check(path: Path) -> None:
     version, application = _HEAD.unpack(head)
     if application != APPLICATION:
         raise InvalidSetting(SETTING, str(path), "a state file of akstwin: another program's database")
-    if version != SCHEMA:
+    if version not in READABLE:
         expected = f"a state file of this akstwin: its tables have version {version}, and {SCHEMA} is known here"
         raise InvalidSetting(SETTING, str(path), expected)
+    return int(version)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from akstwin.fake_api.management import arm, artifacts, blobs, computes, environments, models, services
 from akstwin.fake_api.management.describing import describe
 from akstwin.fake_api.management.errors import handle_errors
-from akstwin.fake_api.server import FakeServer, Place
+from akstwin.fake_api.management.ports import Binding, WorkspaceServer
 
 OPENAPI: Final = "/openapi.json"
 _WORKSPACE: Final = re.compile(
@@ -32,7 +32,7 @@ class AzurePaths:
         await self._app({**scope, "path": _WORKSPACE.sub(_CANONICAL, path, count=1)}, receive, send)
 
 
-def make_app(server: FakeServer, place: Place) -> FastAPI:
+def make_app(server: WorkspaceServer, place: Binding) -> FastAPI:
     """The application behind a port.
 
     Args:

@@ -12,8 +12,8 @@ from akstwin.backend import Json, WorkspaceIdentity
 from akstwin.errors import InvalidSetting, NotFound
 from akstwin.fake_api.management.desk import ERRORS, WS, AtPath, AtPort, Desk, api_version, bearer
 from akstwin.fake_api.management.errors import answer
+from akstwin.fake_api.management.ports import WorkspaceServer
 from akstwin.fake_api.management.reading import FORM, read_form
-from akstwin.fake_api.server import FakeServer
 
 METADATA: Final = "/metadata/endpoints"
 DISCOVERY: Final = "/discovery"
@@ -142,13 +142,13 @@ async def get_workspace(desk: AtPath) -> Response:
 
 
 def _identities(request: Request) -> list[WorkspaceIdentity]:
-    server: FakeServer = request.app.state.server
+    server: WorkspaceServer = request.app.state.server
     return [place.workspace.backend.identity for place in server.places.values()]
 
 
 async def _desks(request: Request, subscription_id: str) -> list[Desk]:
     """The desks of a subscription's workspaces that are open, by name."""
-    server: FakeServer = request.app.state.server
+    server: WorkspaceServer = request.app.state.server
     desks = [Desk(place, request) for place in server.places.values()]
     found = [desk for desk in desks if desk.identity.subscription_id.lower() == subscription_id.lower()]
     if not found:

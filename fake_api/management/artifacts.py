@@ -23,9 +23,8 @@ _ACCOUNT: Final = "akstwin.blob.local"
 async def create_artifacts(desk: AtPath, origin: str, container: str, request: Request) -> Response:
     """Where to upload files to."""
     paths = _paths((await read_object(request)).get("paths"))
-    with desk.acting() as backend:
-        for path in paths:
-            backend.files.check_new(f"{origin}/{container}/{path}")
+    for path in paths:
+        desk.files.check_new(f"{origin}/{container}/{path}")
     described = {path: _described(origin, container, path) for path in paths}
     host = urlsplit(desk.place.https).netloc
     return answer(
@@ -45,8 +44,7 @@ async def create_artifacts(desk: AtPath, origin: str, container: str, request: R
 @router.get("/contentinfo/{origin}/{container}/{path:path}")
 async def get_artifact(desk: AtPath, origin: str, container: str, path: str) -> Response:
     """Where to download a file from."""
-    with desk.acting() as backend:
-        backend.files.locate(f"{origin}/{container}/{path}")
+    desk.files.locate(f"{origin}/{container}/{path}")
     return answer(_content(desk, origin, container, path))
 
 
@@ -63,8 +61,7 @@ async def list_artifacts(desk: AtPath, origin: str, container: str, prefix: str)
 
 
 def _listed(desk: Desk, origin: str, container: str, prefix: str) -> Response:
-    with desk.acting() as backend:
-        paths = backend.files.paths(f"{origin}/{container}/{prefix}".rstrip("/"))
+    paths = desk.files.paths(f"{origin}/{container}/{prefix}".rstrip("/"))
     return answer({"value": [_content(desk, origin, container, path) for path in paths], "continuationToken": None})
 
 

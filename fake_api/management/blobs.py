@@ -47,7 +47,7 @@ async def put_blob(
 ) -> Response:
     """A whole file, one of its blocks, or the list of its blocks."""
     path = desk.signed(path, signature)
-    files = desk.place.workspace.backend.files
+    files = desk.files
     files.check_new(path)
     if comp == "block":
         block = _block_id(blockid)
@@ -78,7 +78,7 @@ async def put_blob(
 async def get_blob(desk: AtPort, path: str, signature: Signature = "") -> Response:
     """A file."""
     path = desk.signed(path, signature)
-    located = desk.place.workspace.backend.files.locate(path)
+    located = desk.files.locate(path)
     return FileResponse(
         located, media_type="application/octet-stream", headers={"x-ms-blob-type": "BlockBlob", **_seen()}
     )
@@ -86,7 +86,7 @@ async def get_blob(desk: AtPort, path: str, signature: Signature = "") -> Respon
 
 async def _received(desk: Desk, request: Request) -> Path:
     """A body in a file of its own; nothing is left of one that does not come to its end."""
-    written = desk.place.workspace.backend.files.partial()
+    written = desk.files.partial()
     try:
         with _opened(written) as file:
             async for part in chunks(request, LONGEST_BLOB):
@@ -130,7 +130,7 @@ def _join(parts: Sequence[Path], whole: Path) -> None:
 
 
 def _check_unless(desk: Desk, path: str, unless: str | None) -> None:
-    if unless == "*" and desk.place.workspace.backend.files.has(path):
+    if unless == "*" and desk.files.has(path):
         raise Refused(409, "BlobAlreadyExists", f"{path} is there")
 
 

@@ -14,11 +14,11 @@ from uuid import NAMESPACE_URL, uuid5
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from akstwin.backend import WorkspaceIdentity
+from akstwin.backend import ValidatingBackend, WorkspaceIdentity
 from akstwin.errors import NotFound
 from akstwin.fake_api.management.errors import Refused
-from akstwin.fake_api.server import FakeServer, Place
-from akstwin.sim.backend import SimulatedBackend
+from akstwin.fake_api.management.ports import Binding, WorkspaceServer
+from akstwin.files import FileStore
 
 WS: Final = (
     "/subscriptions/{subscription_id}/resourceGroups/{resource_group}"
@@ -38,21 +38,26 @@ class Desk:
     """Answers for one workspace to one request.
 
     Args:
-        place: of the workspace.
+        place: the workspace and its addresses.
         request: whose scheme its URLs have.
     """
 
-    def __init__(self, place: Place, request: Request) -> None:
+    def __init__(self, place: Binding, request: Request) -> None:
         self.place = place
         self._secret: bytes = request.app.state.server.secret
         self.base = place.https if request.url.scheme == "https" else place.http
         self.identity = place.workspace.backend.identity
 
     @contextmanager
-    def acting(self) -> Iterator[SimulatedBackend]:
+    def acting(self) -> Iterator[ValidatingBackend]:
         """The workspace's verbs, at the present of its clock."""
-        with self.place.workspace.clock.acting():
+        with self.place.workspace.acting():
             yield self.place.workspace.backend
+
+    @property
+    def files(self) -> FileStore:
+        """Where the workspace's uploads are put."""
+        return self.place.workspace.files
 
     def url(self, prefix: str, *segments: str) -> str:
         """The URL of something of the workspace, below a service's prefix."""
@@ -112,7 +117,7 @@ async def desk_of_path(
     workspace: Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,254}$")],
 ) -> Desk:
     """The desk of the workspace that a path names; one that nobody has asked for yet is opened."""
-    server: FakeServer = request.app.state.server
+    server: WorkspaceServer = request.app.state.server
     first = server.first.workspace.backend.identity
     named = WorkspaceIdentity(workspace, subscription_id, resource_group, first.location)
     known = server.places.get(named.resource_id.lower())
@@ -120,10 +125,9 @@ async def desk_of_path(
         if len(server.places) >= MOST_WORKSPACES:
             raise NotFound(f"workspace {workspace} is not open, and a server has at most {MOST_WORKSPACES}")
         own = str(uuid5(NAMESPACE_URL, named.resource_id.lower()))
-        asked: Place = request.app.state.place  # what is opened on its port is run as it is
+        asked: Binding = request.app.state.place
         identity = WorkspaceIdentity(workspace, subscription_id, resource_group, first.location, own)
-        known = server.open(identity, **asked.given)
-        known.opener = asked
+        known = server.open_beside(asked.workspace.backend.identity, identity)
     await server.ready()  # its URLs are about to be told
     return Desk(known, request)
 

@@ -39,7 +39,7 @@ def _objection(check: Callable[[], None]) -> Response:
 async def validate_name(desk: AtPath, name: str) -> Response:
     """Whether a new service can have the name."""
     with desk.acting() as backend:
-        return _objection(lambda: backend.check_name(name))
+        return _objection(lambda: backend.validate_name(name))
 
 
 @router.post("/services/validate/resource", openapi_extra=OBJECT)
@@ -47,7 +47,7 @@ async def validate_resource(desk: AtPath, request: Request) -> Response:
     """Whether there is what a new service needs."""
     payload = await read_object(request)
     with desk.acting() as backend:
-        return _objection(lambda: backend.check_create(payload))
+        return _objection(lambda: backend.validate_create(payload))
 
 
 @router.post("/services/validate", openapi_extra=OBJECT)
@@ -56,9 +56,9 @@ async def validate(desk: AtPath, request: Request) -> Response:
     asked = await read_object(request)
     with desk.acting() as backend:
         checks: dict[Any, Callable[[], None]] = {
-            "Create": lambda: backend.check_create(asked.get("createRequest") or {}),
-            "Update": lambda: backend.check_patch(asked.get("serviceName", ""), asked.get("updateRequest") or []),
-            "Delete": lambda: backend.check_delete(asked.get("serviceName", "")),
+            "Create": lambda: backend.validate_create(asked.get("createRequest") or {}),
+            "Update": lambda: backend.validate_patch(asked.get("serviceName", ""), asked.get("updateRequest") or []),
+            "Delete": lambda: backend.validate_delete(asked.get("serviceName", "")),
         }
         kind = asked.get("type")
         check = checks.get(kind) if isinstance(kind, str) else None

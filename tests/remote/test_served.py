@@ -16,6 +16,7 @@ from akstwin.backend import ScoreRequest, WorkspaceIdentity
 from akstwin.clock import MILLISECOND, SECOND, Micros
 from akstwin.errors import AksError, InvalidSetting, NotFound
 from akstwin.remote import RemoteBackend
+from akstwin.sim.backend import SimulatedBackend
 
 WS = "/subscriptions/5ub/resourceGroups/group/providers/Microsoft.MachineLearningServices/workspaces/ws"
 SCRIPT = """
@@ -308,3 +309,40 @@ def test_what_the_server_lacks_is_refused_by_name(ws: Workspace) -> None:
         backend._control.offered("simulation.x", "POST", "x", {})
     with pytest.raises(AksError, match="does not offer it"):
         backend._control.offered("simulation.y", "DELETE", "assumptions")
+
+
+# -- validation
+
+
+def test_validation_refuses_what_the_verb_would_and_changes_nothing(start: Callable[..., Any], tmp_path: Path) -> None:
+    """With the same errors as the world behind the server raises in its own process."""
+    ws = Workspace.connect(start(assumptions=QUICK).url)
+    deploy(ws, tmp_path)
+    own = Workspace.simulated(assumptions=QUICK)
+    deploy(own, tmp_path)
+    payload = {"name": "svc", "computeType": "AKS", "computeName": "aks"}
+    bad = [{"op": "replace", "path": "/numReplicas", "value": -1}]
+    calls: list[tuple[str, tuple[Any, ...]]] = [
+        ("validate_name", ("svc",)),
+        ("validate_name", ("A",)),
+        ("validate_create", (payload,)),
+        ("validate_create", ({**payload, "name": "other", "computeName": "nowhere"},)),
+        ("validate_patch", ("svc", bad)),
+        ("validate_patch", ("nobody", [])),
+        ("validate_delete", ("nobody",)),
+    ]
+    before = ws.backend.get_service("svc")
+    for verb, given in calls:
+        refused = []
+        for backend in (ws.backend, own.backend):
+            with pytest.raises(AksError) as error:
+                getattr(backend, verb)(*given)
+            refused.append((type(error.value), str(error.value)))
+        assert refused[0] == refused[1], verb
+    for backend in (ws.backend, own.backend):
+        assert isinstance(backend, RemoteBackend | SimulatedBackend)
+        backend.validate_name("free")
+        backend.validate_create({**payload, "overwrite": True})
+        backend.validate_patch("svc", [{"op": "replace", "path": "/description", "value": "new"}])
+        backend.validate_delete("svc")
+    assert ws.backend.get_service("svc") == before

@@ -102,6 +102,21 @@ VERBS: dict[str, tuple[Verb, httpx.Response, str, Any, str | None, Any]] = {
         lambda b: b.patch_service("s", PATCH), document(operationId="0q"), f"PATCH {MM}/services/s", PATCH, JSON_PATCH,
         "0q",
     ),
+    "validate_name": (
+        lambda b: b.validate_name("s"), httpx.Response(200), f"POST {MM}/services/validate/name/s", {}, JSON, None,
+    ),
+    "validate_create": (
+        lambda b: b.validate_create({"name": "s"}), document(), f"POST {MM}/services/validate",
+        {"type": "Create", "serviceName": "s", "createRequest": {"name": "s"}, "updateRequest": None}, JSON, None,
+    ),
+    "validate_patch": (
+        lambda b: b.validate_patch("s", PATCH), httpx.Response(200, json=None), f"POST {MM}/services/validate",
+        {"type": "Update", "serviceName": "s", "createRequest": None, "updateRequest": PATCH}, JSON, None,
+    ),
+    "validate_delete": (
+        lambda b: b.validate_delete("s"), document(error=None), f"POST {MM}/services/validate",
+        {"type": "Delete", "serviceName": "s", "createRequest": None, "updateRequest": None}, JSON, None,
+    ),
     "delete_service": (lambda b: b.delete_service("s"), begun(), f"DELETE {MM}/services/s", None, None, "0p"),
     "get_service": (
         lambda b: b.get_service("s"), document(name="s"), f"GET {MM}/services/s?expand=true", None, None, {"name": "s"},

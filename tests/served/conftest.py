@@ -34,13 +34,13 @@ class Management:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.server: FakeServer = self.on_loop(self._start(folder))
+        self.server: Any = self.on_loop(self._start(folder))
         self.http, self.https = self.server.first.http, self.server.first.https
         self.context = ssl.create_default_context(cafile=str(self.server.authority))
         """For https clients."""
         self.client = httpx.Client(base_url=self.http, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
 
-    async def _start(self, folder: Path) -> FakeServer:
+    async def _start(self, folder: Path) -> Any:
         server = FakeServer(Settings(port=0, tls_port=0, folder=folder, seed=7))
         await server.start()
         await server.ready()
@@ -98,7 +98,7 @@ class Management:
         lists = [self.mm("GET", path).json() for path in ("/services", "/models")]
         lists.append(self.arm("GET", "/computes").json())
         lists.append(self.client.get(f"/environment/v1.0{WS}/environments").json())
-        return [*lists, sorted(str(path) for path in self.server.first.workspace.backend.files.folder.rglob("*"))]
+        return [*lists, sorted(str(path) for path in self.server.first.workspace.files.folder.rglob("*"))]
 
     def close(self) -> None:
         """End it."""
@@ -115,6 +115,12 @@ def management(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Management]
     made = Management(tmp_path_factory.mktemp("server"))
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def management_type() -> type[Management]:
+    """For another server than this project's, with the same client."""
+    return Management
 
 
 class RealSdk:

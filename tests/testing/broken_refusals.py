@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from akstwin.clock import SECOND, Micros
+from akstwin.control_plane import ManagementService
 from akstwin.errors import AksError, Conflict, InvalidSetting, NotFound
 from akstwin.sim.backend import SimulatedBackend
 
@@ -110,20 +111,10 @@ class _DefaultIsBusy(SimulatedBackend):
 class _NoLimit(SimulatedBackend):
     """Says that it takes few versions, and takes many."""
 
-    inside = False
-
-    @property
-    def assumptions(self) -> Any:
-        return (
-            super().assumptions.model_copy(update={"versions_per_endpoint": 9}) if self.inside else super().assumptions
-        )
-
     def patch_service(self, name: str, patch: Any) -> Any:
-        self.inside = True
-        try:
-            return super().patch_service(name, patch)
-        finally:
-            self.inside = False
+        assumptions = self.assumptions.model_copy(update={"versions_per_endpoint": 9})
+        generous = replace(self.management.dependencies, assumptions=assumptions)
+        return ManagementService(generous).services.patch(name, patch)
 
 
 class _AnyKeyType(SimulatedBackend):

@@ -4,7 +4,6 @@
 `observe` when a fact changes and at `wake_at`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
@@ -66,6 +65,7 @@ class Operation:
         state: what a poll shows.
         ended: when it reached a final state.
         error: why it did not succeed.
+        resumed: when its world went on after it had stood still; its limits count from then. None: from its start.
     """
 
     number: int
@@ -75,6 +75,12 @@ class Operation:
     state: OperationState = OperationState.RUNNING
     ended: Micros | None = None
     error: OperationError | None = None
+    resumed: Micros | None = None
+
+    @property
+    def limited_from(self) -> Micros:
+        """The instant that its limits count from."""
+        return self.started if self.resumed is None else self.resumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,7 @@ def restarted(life: ServiceLife, now: Micros) -> ServiceLife:
     An operation that was under way has all its time again, and nobody has missed a replica yet.
     """
     running = life.running
-    operations = life.operations if running is None else (*life.operations[:-1], replace(running, started=now))
+    operations = life.operations if running is None else (*life.operations[:-1], replace(running, resumed=now))
     return replace(life, operations=operations, unavailable_since=None)
 
 
@@ -196,12 +202,12 @@ def wake_at(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros
     if running is not None and running.kind == "delete":
         return None
     if running is not None:
-        instants.append(running.started + rules.deployment_timeout)
+        instants.append(running.limited_from + rules.deployment_timeout)
         if running.stage == "DeployService":
             if facts.unschedulable_since is not None:
-                instants.append(max(facts.unschedulable_since, running.started) + rules.unschedulable_after)
+                instants.append(max(facts.unschedulable_since, running.limited_from) + rules.unschedulable_after)
             if facts.crashing_since is not None:
-                instants.append(max(facts.crashing_since, running.started) + rules.crash_time_failed)
+                instants.append(max(facts.crashing_since, running.limited_from) + rules.crash_time_failed)
     elif life.state is ServiceState.HEALTHY and life.unavailable_since is not None:
         instants.append(life.unavailable_since + rules.unhealthy_after)
     later = [instant for instant in instants if instant > now]
@@ -209,36 +215,37 @@ def wake_at(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros
 
 
 class Lifecycle:
-    """Holds a service's life for its driver, and tells whoever keeps it of every change.
+    """The status machine of one service, over the place that holds its life: here the object itself.
+
+    A subclass that has the life elsewhere overrides `_load` and `_save`.
 
     Args:
         name: of the service.
         rules: limits.
         life: what it has been through; None: nothing, it is about to be created.
-        changed: hears of every new life, before and after.
     """
 
-    def __init__(
-        self,
-        name: str,
-        rules: ManagementRules,
-        life: ServiceLife | None = None,
-        changed: Callable[[ServiceLife | None, ServiceLife, Micros], None] | None = None,
-    ) -> None:
+    def __init__(self, name: str, rules: ManagementRules, life: ServiceLife | None = None) -> None:
         self.name = name
         self.rules = rules
-        self._life = life
-        self._changed = changed
+        self._held = life
+
+    def _load(self) -> ServiceLife | None:
+        return self._held
+
+    def _save(self, after: ServiceLife, now: Micros) -> None:  # noqa: ARG002 - for those that keep a history
+        self._held = after
 
     @property
     def life(self) -> ServiceLife:
         """What a caller sees now."""
-        assert self._life is not None, "not created yet"  # noqa: S101
-        return self._life
+        life = self._load()
+        assert life is not None, "not created yet"  # noqa: S101
+        return life
 
     def begin(self, kind: OperationKind, now: Micros, *, builds: bool) -> Operation:
         """Start an operation (Conflict: another one is running, and nothing has changed)."""
-        after = begin(self._life, self.name, kind, now, builds=builds)
+        after = begin(self._load(), self.name, kind, now, builds=builds)
         self._set(after, now)
         return after.operations[-1]
 
@@ -262,9 +269,8 @@ class Lifecycle:
             self._set(replace(life, state=SERVICE.step(life.state, ServiceEvent.RELIEVED), error=None), now)
 
     def _set(self, after: ServiceLife, now: Micros) -> None:
-        before, self._life = self._life, after
-        if self._changed is not None and after != before:
-            self._changed(before, after, now)
+        if after != self._load():
+            self._save(after, now)
 
 
 def _well_again(life: ServiceLife, facts: Facts) -> bool:
@@ -301,7 +307,7 @@ def _operation(life: ServiceLife, running: Operation, facts: Facts, rules: Manag
                 "Your container application crashed. This may be caused by errors in your scoring file's init() function.",
             )  # fmt: skip
             return _ended(life, OperationEvent.FAILED, ServiceEvent.CRASHED, error, now)
-    if now - running.started >= rules.deployment_timeout:
+    if now - running.limited_from >= rules.deployment_timeout:
         error = OperationError(
             "DeploymentTimedOut", 504,
             f"Timed out waiting for AKS deployment to complete. serviceName: {life.name}",
@@ -312,7 +318,7 @@ def _operation(life: ServiceLife, running: Operation, facts: Facts, rules: Manag
 
 def _within(since: Micros | None, running: Operation) -> Micros | None:
     """An operation answers only for what it has seen itself."""
-    return None if since is None else Micros(max(since, running.started))
+    return None if since is None else Micros(max(since, running.limited_from))
 
 
 def _ended(

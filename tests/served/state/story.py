@@ -84,12 +84,12 @@ def _create_endpoint(backend: SimulatedBackend, number: int) -> None:
 
 def _add_version(backend: SimulatedBackend, number: int) -> None:
     name = f"endpoint-{_name(number)}"
-    known = [version.name for version in backend.record(name).versions]
+    known = [version.name for version in backend.management.services.record(name).versions]
     patch = wire.version_added_patch(
         f"green-{number % 2}",
         known,
         {"traffic_percentile": number % 40, "num_replicas": 1},
-        compute_name=backend.record(name).compute_name,
+        compute_name=backend.management.services.record(name).compute_name,
         environment_image_request=_request(number, []),
     )
     backend.patch_service(name, patch)

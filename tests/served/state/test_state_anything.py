@@ -42,7 +42,7 @@ def seen(backend: SimulatedBackend) -> dict[str, Any]:
             keys[document["name"]] = backend.get_keys(document["name"])
         except AksError as error:  # it has tokens
             keys[document["name"]] = str(error)
-    operations = {key: backend.get_operation(key) for key in backend._shelves.operations.keys()}  # noqa: SIM118 - no mapping
+    operations = {key: backend.get_operation(key) for key in backend.management.repositories.operations.keys()}  # noqa: SIM118 - no mapping
     return {
         "now": backend.clock.now(),
         "services": services,
@@ -91,7 +91,7 @@ class Crashing(RuleBasedStateMachine):
     def commit(self) -> None:
         """What has been done is acknowledged."""
         for backend in (self.backend, self.twin):
-            backend._means.store.save("clock", "only", backend.clock.now())
+            backend.management.dependencies.store.save("clock", "only", backend.clock.now())
         self.file.commit(self.backend.files.unforced())
 
     @rule(name=st.sampled_from(sorted(story.COMMANDS)), number=NUMBERS)
@@ -155,7 +155,7 @@ class Crashing(RuleBasedStateMachine):
         """Records, files, and what callers see."""
         if not self.lives:
             return
-        file, memory = self.backend._means.store, self.twin._means.store
+        file, memory = self.backend.management.dependencies.store, self.twin.management.dependencies.store
         assert story.records(file._texts) == story.records(memory._texts)  # type: ignore[attr-defined]
         assert seen(self.backend) == seen(self.twin)
         assert story.tree(self.backend.files.folder) == story.tree(self.twin.files.folder)

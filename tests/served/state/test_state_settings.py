@@ -64,8 +64,8 @@ def dump(path: Path) -> list[str]:
             "another program's database",
         ),
         (
-            lambda path: database(path, f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 2"),
-            "its tables have version 2, and 1 is known here",
+            lambda path: database(path, f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 3"),
+            "its tables have version 3, and 2 is known here",
         ),
         (lambda path: path.mkdir(), "a file, or the name of one to come"),
     ],
@@ -288,18 +288,18 @@ def test_what_is_not_asked_for_is_the_files(tmp_path: Path) -> None:
 @contextmanager
 def full_disk(server: FakeServer) -> Iterator[None]:
     """Nothing can be written."""
-    keeping = server._keeping
-    assert keeping is not None
-    write = keeping.file.write
+    persistence = server._persistence
+    assert persistence is not None
+    write = persistence.file.write
 
     def fail(batch: Any) -> None:
-        raise AksError(f"--state {keeping.file.path}: cannot be written: database or disk is full")
+        raise AksError(f"--state {persistence.file.path}: cannot be written: database or disk is full")
 
-    keeping.file.write = fail  # type: ignore[method-assign]
+    persistence.file.write = fail  # type: ignore[method-assign]
     try:
         yield
     finally:
-        keeping.file.write = write  # type: ignore[method-assign]
+        persistence.file.write = write  # type: ignore[method-assign]
 
 
 def test_nothing_is_acknowledged_that_is_not_written(tmp_path: Path) -> None:
@@ -329,8 +329,8 @@ def test_requests_to_score_write_nothing(tmp_path: Path) -> None:
     """Nor does looking at what has not changed."""
 
     async def scene(server: FakeServer) -> None:
-        keeping = server._keeping
-        assert keeping is not None
+        persistence = server._persistence
+        assert persistence is not None
         async with httpx.AsyncClient(base_url=server.first.http, headers=HEADERS) as client:
             await client.post("/_akstwin/clock", json={"advance": "1s"})
             with full_disk(server):

@@ -22,7 +22,7 @@ import akstwin.fake_api.management.app
 import akstwin.fake_api.tls
 import akstwin.router.fast_path  # noqa: F401 - so that forks have it
 from akstwin.cli import main
-from akstwin.fake_api.keeping import Keeping
+from akstwin.fake_api.persistence import StatePersistence
 from akstwin.sim.backend import EPOCH, SimulatedBackend
 
 assert uvicorn
@@ -41,17 +41,17 @@ def say(line: str) -> None:
 
 async def write(path: str, seed: int, first: int, count: int) -> None:
     """Give a story's commands, and say of each when it is in the file."""
-    keeping = Keeping(Path(path), None, {}, None)
-    kept = keeping.workspace(story.IDENTITY, None, None, EPOCH)
+    persistence = StatePersistence(Path(path), None, {}, None)
+    kept = persistence.workspace(story.IDENTITY, None, None, EPOCH)
     backend = SimulatedBackend(seed=kept.record.seed, identity=story.IDENTITY, kept=kept.begin("manual"))
     backend.files.watch()
     kept.follow(backend.clock.now, backend.files.unforced)
     backend.restore()
-    await keeping.settle(noted=True)
+    await persistence.settle(noted=True)
     say("begun")
     for index in range(first, first + count):
         story.perform(backend, *story.drawn(seed, index))
-        await keeping.settle(noted=True)
+        await persistence.settle(noted=True)
         say(f"done {index}")
 
 

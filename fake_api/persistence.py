@@ -2,6 +2,9 @@
 
 The worlds change in memory, on the event loop. Whatever answers a call other than scoring first has all changes written, in one
 transaction on a thread of its own: the file never holds half a command, and requests to score do not wait for a disk.
+
+The two kinds of transaction fit into each other: a store's transaction hands its changes to the state file when it ends, all of
+them or none, on the event loop; the file's next batch takes all that has been handed over by then.
 """
 
 import asyncio
@@ -91,24 +94,24 @@ class Source:
         files: gives the files that it has kept since it was last asked.
     """
 
-    kept: "KeptWorkspace"
+    kept: "PersistedWorkspace"
     now: Callable[[], Micros]
     files: Callable[[], list[Path]]
 
 
-class KeptWorkspace:
+class PersistedWorkspace:
     """One workspace in the state file.
 
     Args:
-        keeping: the file.
+        persistence: the file.
         record: what it was made with.
     """
 
-    def __init__(self, keeping: "Keeping", record: WorkspaceRecord) -> None:
-        self._keeping = keeping
+    def __init__(self, persistence: "StatePersistence", record: WorkspaceRecord) -> None:
+        self._persistence = persistence
         self._record = record
         self.identity = WorkspaceIdentity(**record.identity)
-        self._store = keeping.file.store(_key(self.identity))
+        self._store = persistence.file.store(_key(self.identity))
         self._remove_but(record.generation)
         self._put()
 
@@ -143,7 +146,7 @@ class KeptWorkspace:
             now: tells its time.
             files: gives the files that it has kept since it was last asked.
         """
-        self._keeping.follow(Source(self, now, files))
+        self._persistence.follow(Source(self, now, files))
 
     def note(self, now: Micros) -> None:
         """Keep the time."""
@@ -151,7 +154,7 @@ class KeptWorkspace:
 
     def renew(self) -> None:
         """Forget all that is kept of it. Its files go when that has been written."""
-        self._keeping.retire(self._folder / str(self._record.generation))
+        self._persistence.retire(self._folder / str(self._record.generation))
         self._store = self._store.renewed()
         self._record = self._record.model_copy(update={"generation": self._record.generation + 1, "runs": 0})
         self._put()
@@ -162,7 +165,7 @@ class KeptWorkspace:
     @property
     def _folder(self) -> Path:
         key = _key(self.identity)
-        return self._keeping.file.folder / f"{self.identity.name}-{sha256(key.encode()).hexdigest()[:12]}"
+        return self._persistence.file.folder / f"{self.identity.name}-{sha256(key.encode()).hexdigest()[:12]}"
 
     def _remove_but(self, generation: int) -> None:
         """A process that was killed in a reset may have left the files of what is forgotten."""
@@ -171,7 +174,7 @@ class KeptWorkspace:
                 shutil.rmtree(folder)
 
 
-class Keeping:
+class StatePersistence:
     """A server's state file, while it has it.
 
     Args:
@@ -223,7 +226,7 @@ class Keeping:
 
     def workspace(
         self, identity: WorkspaceIdentity, seed: int | None, assumptions: Mapping[str, Any] | None, epoch: float
-    ) -> KeptWorkspace:
+    ) -> PersistedWorkspace:
         """A workspace of the file, made if it is not there.
 
         Args:
@@ -247,7 +250,7 @@ class Keeping:
             )
         else:
             _check(self.file.path, known.seed, known.assumptions, seed, assumptions or {})
-        return KeptWorkspace(self, known)
+        return PersistedWorkspace(self, known)
 
     def follow(self, source: Source) -> None:
         """Write what changes in a world, from now on."""
@@ -343,17 +346,17 @@ class Keeping:
         return WorkspaceIdentity() if known is None else WorkspaceIdentity(**known.identity)
 
 
-class KeptApp:
+class DurableResponses:
     """An application whose answers are given when what they tell of is in the file.
 
     Args:
         app: answers.
-        keeping: the file.
+        persistence: the file.
     """
 
-    def __init__(self, app: "PortApp", keeping: Keeping) -> None:
+    def __init__(self, app: "PortApp", persistence: StatePersistence) -> None:
         self._app = app
-        self._keeping = keeping
+        self._persistence = persistence
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -362,15 +365,15 @@ class KeptApp:
             await self._app(scope, receive, send)
             return
         changes = scope.get("method") not in ("GET", "HEAD") and not path.startswith(_BATCHES)
-        await self._app(scope, receive, _Answer(self._keeping, send, noted=changes).send)
+        await self._app(scope, receive, _Answer(self._persistence, send, noted=changes).send)
 
 
 class _Answer:
     """An answer that waits for the file. It has the connection's transport, as uvicorn's own has: faults break that off."""
 
-    def __init__(self, keeping: Keeping, send: Send, *, noted: bool) -> None:
+    def __init__(self, persistence: StatePersistence, send: Send, *, noted: bool) -> None:
         self.transport = getattr(getattr(send, "__self__", None), "transport", None)
-        self._keeping = keeping
+        self._persistence = persistence
         self._send = send
         self._noted = noted
         self._failed = False
@@ -379,7 +382,7 @@ class _Answer:
         """One message of it."""
         if message["type"] == "http.response.start":
             try:
-                await self._keeping.settle(noted=self._noted)
+                await self._persistence.settle(noted=self._noted)
             except AksError as error:
                 self._failed = True
                 body = {**error.body(), "code": "InternalServerError", "statusCode": 500}

@@ -1,4 +1,4 @@
-"""A driver that writes down what it is told, a clock turned by hand, and a manager between them."""
+"""A runtime that writes down what it is told, a clock turned by hand, and a management service between them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -8,13 +8,13 @@ import pytest
 
 from akstwin.backend import Json, WorkspaceIdentity
 from akstwin.clock import SECOND, Micros
+from akstwin.control_plane import Auth, Content, Dependencies, ManagementService
 from akstwin.cores.management import DeploymentStatus, Facts, Lifecycle, VersionStatus
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.changes import Effect
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.service import ServiceSpec
 from akstwin.files import FileStore
-from akstwin.manager import Auth, Content, Manager
 from akstwin.sdk import wire
 from akstwin.store import MemoryStore
 
@@ -33,7 +33,7 @@ class HandClock:
         return self.instant
 
     def sleep_until(self, deadline: Micros) -> None:
-        """The manager never waits."""
+        """The management service never waits."""
         raise AssertionError(deadline)
 
     def turn(self, seconds: float) -> None:
@@ -46,7 +46,7 @@ class HandClock:
         self.instant = Micros(until)
 
 
-class RecordingDriver:
+class RecordingRuntime:
     """Writes down what it is told; `settle` and `end` tell lives what becomes of pods."""
 
     def __init__(self, clock: HandClock) -> None:
@@ -103,6 +103,10 @@ class RecordingDriver:
     def try_cluster(self, name: str, cluster: ClusterSpec) -> None:
         """Every cluster can be."""
 
+    def known_nodes(self, name: str) -> Json:
+        """Nothing beside what is asked for."""
+        return {}
+
     def create_cluster(self, name: str, cluster: ClusterSpec) -> None:
         """Nodes are there."""
         self.told.append(("create_cluster", name, cluster.nodes))
@@ -110,11 +114,6 @@ class RecordingDriver:
     def end_cluster(self, name: str) -> None:
         """Nodes are gone."""
         self.told.append(("end_cluster", name))
-
-    def at(self, instant: Micros, action: Callable[[], None]) -> None:
-        """Plan something."""
-        assert instant >= self.clock.now()
-        self.clock.plans.append((instant, action))
 
     def settle(self, name: str = "fraud") -> None:
         """The image is there, and all pods are."""
@@ -127,28 +126,36 @@ class RecordingDriver:
 
 
 class Bench:
-    """A manager with all that it works with, and short words for common calls."""
+    """A management service with all that it works with, and short words for common calls."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = HandClock()
-        self.driver = RecordingDriver(self.clock)
+        self.runtime = RecordingRuntime(self.clock)
         self.store = MemoryStore()
         self.files = FileStore(folder / "files")
         self.folder = folder
         self.secrets = 0
-        self.manager = self.another()
+        self.management = self.another()
 
-    def another(self) -> Manager:
-        """A manager made anew on the same store."""
-        return Manager(
-            WorkspaceIdentity(), self.clock, EPOCH, Assumptions(), self.driver, self.store, self.files, self.secret,
-            "http://127.0.0.1:8899",
+    def another(self) -> ManagementService:
+        """A management service made anew on the same store."""
+        needs = Dependencies(
+            WorkspaceIdentity(), self.clock, EPOCH, Assumptions(), self.runtime, self.store, self.files, self.secret,
+            "http://127.0.0.1:8899", self.wake,
         )  # fmt: skip
+        made = ManagementService(needs)
+        self._awake = made
+        return made
 
-    def secret(self) -> str:
-        """Another one each time."""
-        self.secrets += 1
-        return f"secret-{self.secrets}"
+    def wake(self, instant: Micros) -> None:
+        """Plan to wake the management service that was made last."""
+        assert instant >= self.clock.now()
+        self.clock.plans.append((instant, lambda: self._awake.run_due(self.clock.now())))
+
+    def secret(self, number: int) -> str:
+        """Another one for each number."""
+        self.secrets = max(number, self.secrets)
+        return f"secret-{number}"
 
     def kept(self) -> dict[str, str]:
         """All that is stored."""
@@ -158,17 +165,17 @@ class Bench:
         """An uploaded file."""
         source = self.folder / "model.bin"
         source.write_bytes(b"1")
-        return self.manager.upload(container, {"model.bin": source})
+        return self.management.files.upload(container, {"model.bin": source})
 
     def model(self, name: str = "model", **more: Any) -> str:
         """A registered model's id."""
-        asset = self.manager.create_asset({"name": name, "artifacts": [{"prefix": self.upload()}]})
-        document = self.manager.register_model({"name": name, "url": f"aml://asset/{asset['id']}", **more})
+        asset = self.management.models.create_asset({"name": name, "artifacts": [{"prefix": self.upload()}]})
+        document = self.management.models.register({"name": name, "url": f"aml://asset/{asset['id']}", **more})
         return str(document["id"])
 
     def cluster(self, name: str = "aks", **settings: Any) -> None:
         """A compute target that is ready."""
-        self.manager.put_compute(name, {"properties": {"computeType": "AKS", "properties": settings}})
+        self.management.computes.put(name, {"properties": {"computeType": "AKS", "properties": settings}})
         self.clock.turn(600)
 
     def payload(self, request: Json | None = None, **arguments: Any) -> Json:
@@ -179,11 +186,11 @@ class Bench:
 
     def service(self, **arguments: Any) -> str:
         """A healthy AksWebservice on a cluster; its operation."""
-        if not self.manager.list_computes():
+        if not self.management.computes.all():
             self.cluster()
-        operation = self.manager.create_service(self.payload(**arguments))
-        self.driver.settle()
-        self.driver.told.clear()
+        operation = self.management.services.create(self.payload(**arguments))
+        self.runtime.settle()
+        self.runtime.told.clear()
         return operation
 
     def endpoint(self, **arguments: Any) -> str:
@@ -192,19 +199,19 @@ class Bench:
         payload = wire.endpoint_payload(
             {"version_name": "blue", **arguments}, name="fraud", compute_name="aks", environment_image_request=None
         )
-        operation = self.manager.create_service(payload)
-        self.driver.settle()
-        self.driver.told.clear()
+        operation = self.management.services.create(payload)
+        self.runtime.settle()
+        self.runtime.told.clear()
         return operation
 
     def update(self, **arguments: Any) -> str | None:
         """An update of the service."""
-        return self.manager.patch_service("fraud", wire.update_patch(arguments))
+        return self.management.services.patch("fraud", wire.update_patch(arguments))
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    """A manager with a recording driver."""
+    """A management service with a recording runtime."""
     made = Bench(tmp_path)
     yield made
     made.files.close()

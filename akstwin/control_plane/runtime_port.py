@@ -1,15 +1,15 @@
-"""The port from the manager to the world it runs in: what has been decided, and when the world is to act.
+"""The port from the management service to the place where services run: what has been decided, to be performed there.
 
-A driver does not refuse but where it is asked (`try_cluster`): what can be refused has been before it is called, and by
-then it is stored.
+A runtime refuses only where it is asked (`try_cluster`): all other refusals come before it is called, and by then the
+records are written. If it fails nevertheless, its error goes to the caller and the records stand: they say what is wanted,
+and `ManagementService.restore` performs it again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from akstwin.backend import Json
-from akstwin.clock import Micros
 from akstwin.cores.management import DeploymentStatus, Lifecycle
 from akstwin.cores.routing import KeyAuth, TokenAuth
 from akstwin.domain.changes import Effect
@@ -33,8 +33,8 @@ class Content:
     models: tuple[Json, ...] = ()
 
 
-class ServiceDriver(Protocol):
-    """What the manager needs of a world. Contents are by the name of the version."""
+class ClusterRuntime(Protocol):
+    """Where services run, as the management service needs it. Contents are by the name of the version."""
 
     def create(
         self, spec: ServiceSpec, cluster: str, contents: Mapping[str, Content], auth: Auth, lifecycle: Lifecycle
@@ -46,7 +46,7 @@ class ServiceDriver(Protocol):
             cluster: the compute target that it runs on.
             contents: what each version runs.
             auth: what its requests need, in effect from the start.
-            lifecycle: to be told of what happens; `lifecycle.life.running.stage` says whether an image is built first.
+            lifecycle: takes note of what happens; `lifecycle.life.running.stage` says whether an image is built first.
         """
         ...
 
@@ -67,7 +67,7 @@ class ServiceDriver(Protocol):
             cluster: the compute target that it runs on.
             contents: what each version runs.
             auth: what its requests need, in effect from the start.
-            lifecycle: to be told of what happens, not before the next event: a `change` may follow at once.
+            lifecycle: takes note of what happens, not before the next event: a `change` may follow at once.
             ready: whether its replicas are there, as far as they fit; else they start now.
         """
         ...
@@ -102,14 +102,18 @@ class ServiceDriver(Protocol):
         """
         ...
 
+    def known_nodes(self, name: str) -> Json:
+        """What the runtime knows of the nodes of a compute target that is about to come.
+
+        Returns:
+            `agentCount` and `agentVmSize` (wire §6), as far as they are known: they hold whatever a payload asks for.
+        """
+        ...
+
     def create_cluster(self, name: str, cluster: ClusterSpec) -> None:
         """A compute target is provisioned: its nodes are there."""
         ...
 
     def end_cluster(self, name: str) -> None:
         """A compute target is gone; no service is on it."""
-        ...
-
-    def at(self, instant: Micros, action: Callable[[], None]) -> None:
-        """Call `action` at `instant`, which is not in the past: by the world's own calendar."""
         ...

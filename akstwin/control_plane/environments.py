@@ -1,0 +1,44 @@
+"""Environments."""
+
+from akstwin.backend import Json
+from akstwin.control_plane.dependencies import Dependencies
+from akstwin.control_plane.repositories import Repositories
+from akstwin.cores.registry import EnvironmentRecord, register_environment
+from akstwin.errors import NotFound
+
+
+class Environments:
+    """Registered environments.
+
+    Args:
+        needs: the world's.
+        records: keeps them.
+    """
+
+    def __init__(self, needs: Dependencies, records: Repositories) -> None:
+        self._needs = needs
+        self._records = records
+
+    def put(self, name: str, version: str | None, document: Json) -> Json:
+        """Register an environment; without a version the next one is made, or the newest returned if it is equal."""
+        record = register_environment(name, version, document, self._versions(name), self._needs.clock.now())
+        self._records.environments.put(f"{name}:{record.version}", record)
+        return record.document
+
+    def get(self, name: str, version: str | None = None) -> Json:
+        """An environment, the newest version without one (NotFound)."""
+        found = [record for record in self._versions(name) if version in (None, record.version)]
+        if not found:
+            raise NotFound(f"environment {name}{f':{version}' if version is not None else ''} is not registered")
+        return found[-1].document
+
+    def newest(self) -> list[Json]:
+        """The newest version of each environment, by name."""
+        records = sorted(self._records.environments.all(), key=lambda record: record.number)
+        newest = {record.name: record for record in records}
+        return [newest[name].document for name in sorted(newest)]
+
+    def _versions(self, name: str) -> list[EnvironmentRecord]:
+        """The versions of an environment, the oldest first."""
+        found = [record for record in self._records.environments.all() if record.name == name]
+        return sorted(found, key=lambda record: record.number)

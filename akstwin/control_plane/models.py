@@ -1,0 +1,118 @@
+"""Files, assets and models."""
+
+from akstwin.backend import Json, JsonPatch, ModelQuery
+from akstwin.control_plane.dependencies import Dependencies
+from akstwin.control_plane.numbering import Numbering
+from akstwin.control_plane.repositories import Repositories
+from akstwin.cores.registry import (
+    AssetRecord,
+    ModelRecord,
+    asset_document,
+    change_model,
+    create_asset,
+    model_document,
+    model_matches,
+    register_model,
+)
+from akstwin.errors import InUse, NotFound
+
+
+class Models:
+    """Uploaded files by name, and models.
+
+    Args:
+        needs: the world's.
+        records: keeps them.
+        numbering: gives ids and versions.
+    """
+
+    def __init__(self, needs: Dependencies, records: Repositories, numbering: Numbering) -> None:
+        self._needs = needs
+        self._records = records
+        self._numbering = numbering
+
+    # -- assets
+
+    def create_asset(self, payload: Json) -> Json:
+        """Name uploaded files (NotFound: one of them is not there)."""
+        record = create_asset(payload, "", self._needs.clock.now())
+        for prefix in record.prefixes:
+            self.check_file(prefix)
+        with self._records.transaction():
+            record = record.model_copy(update={"id": self._numbering.next_id("assets")})
+            self._records.assets.put(record.id, record)
+        return asset_document(record, self._needs.epoch)
+
+    def get_asset(self, asset_id: str) -> Json:
+        """The asset (NotFound)."""
+        return asset_document(self._asset(asset_id), self._needs.epoch)
+
+    # -- models
+
+    def register(self, payload: Json) -> Json:
+        """Make the next version of a model (NotFound: its asset is not there)."""
+        record = register_model(payload, 1, self._needs.clock.now())
+        self._asset(record.asset_id)
+        with self._records.transaction():
+            record = record.model_copy(update={"version": self._numbering.next(f"models/{record.name}")})
+            self._records.models.put(record.id, record)
+        return model_document(record, self._needs.epoch)
+
+    def get(self, model_id: str) -> Json:
+        """The model `name:version` (NotFound)."""
+        return model_document(self.record(model_id), self._needs.epoch)
+
+    def find(self, query: ModelQuery) -> list[Json]:
+        """The models that the query means, the newest first."""
+        records = sorted(self._records.models.all(), key=lambda record: (-record.created, record.name, -record.version))
+        if query.latest:
+            newest: dict[str, int] = {}
+            for record in records:
+                newest[record.name] = max(record.version, newest.get(record.name, 0))
+            records = [record for record in records if record.version == newest[record.name]]
+        return [
+            model_document(record, self._needs.epoch)
+            for record in records
+            if model_matches(
+                record,
+                name=query.name,
+                framework=query.framework,
+                tags=query.tags,
+                properties=query.properties,
+                run_id=query.run_id,
+            )
+        ]
+
+    def patch(self, model_id: str, patch: JsonPatch) -> Json:
+        """Change tags, properties or texts of a model (NotFound, InvalidSetting)."""
+        record = change_model(self.record(model_id), patch, self._needs.clock.now())
+        self._records.models.put(record.id, record)
+        return model_document(record, self._needs.epoch)
+
+    def delete(self, model_id: str) -> None:
+        """Forget a model (NotFound; InUse while it is deployed)."""
+        record = self.record(model_id)
+        users = [service.name for service in self._records.services.all() if record.id in service.model_ids]
+        if users:
+            raise InUse(f"model {record.id} is deployed: {', '.join(users)} would lose it")
+        self._records.models.delete(record.id)
+
+    # -- what other parts need
+
+    def check_file(self, prefix: str) -> None:
+        """Refuse a path below which no file has been uploaded (NotFound)."""
+        if not self._needs.files.has(prefix):
+            raise NotFound(f"no file {prefix} has been uploaded")
+
+    def _asset(self, asset_id: str) -> AssetRecord:
+        record = self._records.assets.get(asset_id)
+        if record is None:
+            raise NotFound(f"asset {asset_id} is not there")
+        return record
+
+    def record(self, model_id: str) -> ModelRecord:
+        """The record of a model (NotFound)."""
+        record = self._records.models.get(model_id)
+        if record is None:
+            raise NotFound(f"model {model_id} is not registered")
+        return record

@@ -1,0 +1,111 @@
+"""Operations, and the timers that end some of them: data in the store, so that nothing is lost with the process."""
+
+from typing import Any, Final
+
+from akstwin.backend import Operation
+from akstwin.clock import Micros
+from akstwin.control_plane.dependencies import Dependencies
+from akstwin.control_plane.numbering import Numbering
+from akstwin.control_plane.repositories import OperationRecord, Repositories, Timer
+from akstwin.domain.documents import calendar_time
+from akstwin.domain.lifecycles import OperationState
+from akstwin.errors import NotFound
+
+_TIMERS: Final = "timers"
+
+
+class Operations:
+    """Operations of services, keys and compute targets.
+
+    Args:
+        needs: the world's.
+        records: keeps them.
+        numbering: gives ids.
+    """
+
+    def __init__(self, needs: Dependencies, records: Repositories, numbering: Numbering) -> None:
+        self._needs = needs
+        self._records = records
+        self._numbering = numbering
+
+    def get(self, operation_id: str) -> Operation:
+        """An operation (NotFound)."""
+        record = self._records.operations.get(operation_id)
+        if record is None:
+            raise NotFound(f"no operation {operation_id}")
+        log = "#".join(
+            f"{calendar_time(self._needs.epoch, instant):%Y%m%d%H%M%S}|{text}" for instant, text in record.log
+        )  # fmt: skip
+        return Operation(record.id, record.state, record.stage, record.error, log)
+
+    def open(self, kind: str, subject: str, **fields: Any) -> OperationRecord:
+        """Record a new operation."""
+        operation_id = self._numbering.next_id("operations")
+        record = OperationRecord(
+            id=operation_id, kind=kind, subject=subject, started=self._needs.clock.now(), **fields
+        )  # fmt: skip
+        self._records.operations.put(record.id, record)
+        return record
+
+    def open_timed(self, kind: str, subject: str, lasts: Micros) -> OperationRecord:
+        """Record a new operation that ends by itself: all that it takes is time. `wake` is to follow."""
+        record = self.open(kind, subject, ends=Micros(self._needs.clock.now() + lasts))
+        self._set_timer(record)
+        return record
+
+    def note(self, operation_id: str, *lines: str, at: Micros, **fields: Any) -> None:
+        """Record what has become of an operation.
+
+        Args:
+            operation_id: which.
+            *lines: to be added to its log.
+            at: when that happened.
+            **fields: what has changed in its record.
+        """
+        record = self._records.operations.get(operation_id)
+        assert record is not None  # noqa: S101 - operations are never deleted
+        log = (*record.log, *((at, line) for line in lines))
+        self._records.operations.put(record.id, record.model_copy(update={**fields, "log": log}))
+
+    # -- timers
+
+    def wake(self, operation: OperationRecord) -> None:
+        """Ask the world to look at the timers when an operation ends: now, if that has passed."""
+        assert operation.ends is not None  # noqa: S101 - only operations with a timer come here
+        self._needs.wake(max(operation.ends, self._needs.clock.now()))
+
+    def due(self) -> Micros | None:
+        """When the next timer ends; None: there is none."""
+        return min((timer.ends for timer in self._records.timers.all()), default=None)
+
+    def ending(self, now: Micros) -> list[OperationRecord]:
+        """The operations whose timers have ended, in that order."""
+        ended = [timer.operation for timer in self._records.timers.all() if timer.ends <= now]
+        return [record for each in ended if (record := self._records.operations.get(each)) is not None]
+
+    def succeed(self, operation: OperationRecord, now: Micros) -> None:
+        """Record that an operation with a timer is over."""
+        for key in self._records.timers.keys():  # noqa: SIM118 - no mapping
+            timer = self._records.timers.get(key)
+            if timer is not None and timer.operation == operation.id:
+                self._records.timers.delete(key)
+        self.note(operation.id, at=now, state=OperationState.SUCCEEDED)
+
+    def resume(self) -> None:
+        """Ask the world to look at all timers; operations that version 0.1.0 has begun get theirs first."""
+        known = {timer.operation for timer in self._records.timers.all()}
+        with self._records.transaction():
+            missing = [
+                record
+                for record in self._records.operations.all()
+                if record.state is OperationState.RUNNING and record.ends is not None and record.id not in known
+            ]
+            for record in sorted(missing, key=lambda record: record.ends or 0):
+                self._set_timer(record)
+        for timer in self._records.timers.all():
+            self._needs.wake(max(timer.ends, self._needs.clock.now()))
+
+    def _set_timer(self, operation: OperationRecord) -> None:
+        assert operation.ends is not None  # noqa: S101 - see `open_timed`
+        key = f"{operation.ends:020d}-{self._numbering.next(_TIMERS):010d}"
+        self._records.timers.put(key, Timer(operation=operation.id, ends=operation.ends))
