@@ -56,7 +56,7 @@ def test_an_update_begins_from_what_served(bench: Any) -> None:
     management = restored(bench)
     assert [told[:2] for told in bench.runtime.told[1:]] == [("restore", "fraud"), ("change", "fraud")]
     assert bench.runtime.told[1][3] == "ready"
-    assert bench.runtime.told[2][2] == ["Rolled"]
+    assert bench.runtime.told[2][2] == ["PodsReplaced"]
     bench.runtime.settle()
     assert management.operations.get(operation).state is OperationState.SUCCEEDED
     restored(bench)

@@ -146,7 +146,7 @@ def test_one_operation_at_a_time(bench: Any) -> None:
     assert (bench.kept(), bench.runtime.told) == (kept, [])
 
     assert bench.update(max_request_wait_time=900) is None
-    assert bench.runtime.told == [("change", "fraud", ["Retuned"])]
+    assert bench.runtime.told == [("change", "fraud", ["SettingsChanged"])]
     assert bench.management.services.get("fraud")["maxQueueWaitMs"] == 900
 
 
@@ -158,7 +158,7 @@ def test_updates(bench: Any) -> None:
     assert bench.runtime.told == []
     assert bench.management.services.get("fraud")["kvTags"] == {"a": "1"}
     operation = bench.update(cpu_cores=2)
-    assert bench.runtime.told == [("change", "fraud", ["Rolled"])]
+    assert bench.runtime.told == [("change", "fraud", ["PodsReplaced"])]
     assert operation not in (None, first)
     assert bench.management.operations.get(operation).state is OperationState.RUNNING
     assert bench.management.services.get("fraud")["state"] == "Transitioning"
@@ -192,14 +192,14 @@ def test_versions_come_and_go(bench: Any) -> None:
     )
     operation = bench.management.services.patch("fraud", add)
 
-    assert bench.runtime.told == [("change", "fraud", ["Added", "Reshared"])]
+    assert bench.runtime.told == [("change", "fraud", ["VersionAdded", "SplitChanged"])]
     assert set(bench.runtime.contents["fraud"]) == {"blue", "green"}
     assert bench.management.operations.get(operation).stage == "BuildImage"
     with pytest.raises(Conflict):
         bench.management.services.patch("fraud", wire.version_removed_patch("green"))
     bench.runtime.settle()
     assert bench.management.services.patch("fraud", wire.version_removed_patch("green")) is None
-    assert bench.runtime.told[-1] == ("change", "fraud", ["Removed", "Reshared"])
+    assert bench.runtime.told[-1] == ("change", "fraud", ["VersionRemoved", "SplitChanged"])
     assert list(bench.management.services.get("fraud")["versions"]) == ["blue"]
 
 
@@ -209,7 +209,7 @@ def test_an_overwrite_replaces_all_pods_and_keeps_the_keys(bench: Any) -> None:
     keys = bench.management.keys.get("fraud")
     operation = bench.management.services.create({**bench.payload(num_replicas=4), "overwrite": True})
 
-    assert bench.runtime.told == [("change", "fraud", ["Rolled"])]
+    assert bench.runtime.told == [("change", "fraud", ["PodsReplaced"])]
     assert bench.management.operations.get(operation).state is OperationState.RUNNING
     assert bench.management.keys.get("fraud") == keys
     assert bench.management.services.get("fraud")["numReplicas"] == 4
