@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from .collector import ModelDataCollector
-from .http import AMLRequest, AMLResponse
 from .models import AzureMLException, Model, ModelNotFoundException, WebserviceException
 
 _RAW_FLAG = "_rawHttpRequested"
@@ -31,26 +30,39 @@ def raw_requested() -> bool:
     return bool(_asked) or any(getattr(sys.modules.get(name), _RAW_FLAG, False) for name in real)
 
 
-_REQUEST = {"AMLRequest": AMLRequest, "rawhttp": rawhttp}
-_RESPONSE = {"AMLResponse": AMLResponse}
-_ERRORS = {error.__name__: error for error in (AzureMLException, ModelNotFoundException, WebserviceException)}
-_COLLECTOR = {"ModelDataCollector": ModelDataCollector}
-OFFERED: dict[str, dict[str, Any]] = {
-    "azureml": {},
-    "azureml.contrib": {},
-    "azureml.contrib.services": {},
-    "azureml.contrib.services.aml_request": _REQUEST,
-    "azureml.contrib.services.aml_response": _RESPONSE,
-    "azureml.core": {"Model": Model},
-    "azureml.core.model": {"Model": Model},
-    "azureml.exceptions": _ERRORS,
-    "azureml.monitoring": _COLLECTOR,
-    "azureml.monitoring.modeldatacollector": _COLLECTOR,
-    "azureml_inference_server_http": {},
-    "azureml_inference_server_http.api": {},
-    "azureml_inference_server_http.api.aml_request": _REQUEST,
-    "azureml_inference_server_http.api.aml_response": _RESPONSE,
+def _request() -> dict[str, Any]:
+    from .web import AMLRequest  # noqa: PLC0415 - werkzeug, for scripts that ask for it
+
+    return {"AMLRequest": AMLRequest, "rawhttp": rawhttp}
+
+
+def _response() -> dict[str, Any]:
+    from .web import AMLResponse  # noqa: PLC0415 - werkzeug, for scripts that ask for it
+
+    return {"AMLResponse": AMLResponse}
+
+
+def _offers(*contents: type) -> Callable[[], dict[str, Any]]:
+    return lambda: {content.__name__: content for content in contents}
+
+
+OFFERED: dict[str, Callable[[], dict[str, Any]]] = {
+    "azureml": _offers(),
+    "azureml.contrib": _offers(),
+    "azureml.contrib.services": _offers(),
+    "azureml.contrib.services.aml_request": _request,
+    "azureml.contrib.services.aml_response": _response,
+    "azureml.core": _offers(Model),
+    "azureml.core.model": _offers(Model),
+    "azureml.exceptions": _offers(AzureMLException, ModelNotFoundException, WebserviceException),
+    "azureml.monitoring": _offers(ModelDataCollector),
+    "azureml.monitoring.modeldatacollector": _offers(ModelDataCollector),
+    "azureml_inference_server_http": _offers(),
+    "azureml_inference_server_http.api": _offers(),
+    "azureml_inference_server_http.api.aml_request": _request,
+    "azureml_inference_server_http.api.aml_response": _response,
 }
+"""What each module has, made when it is imported."""
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -66,7 +78,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(fullname, self, origin="offered by akstwin", is_package=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        vars(module).update(OFFERED[module.__name__], __all__=list(OFFERED[module.__name__]))
+        contents = OFFERED[module.__name__]()
+        vars(module).update(contents, __all__=list(contents))
 
 
 def offer() -> None:
