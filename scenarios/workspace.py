@@ -9,13 +9,13 @@ from typing import Any, Final
 from akstwin.backend import Backend, Json
 from akstwin.clock import NEVER, Micros
 from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.cluster import VM_SIZES, VmSize
 from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.lifecycles import OperationState
 from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Value
 from akstwin.domain.service import VersionSpec
+from akstwin.domain.vm_sizes import VmSize, name_of
 from akstwin.errors import AksError
 from akstwin.policies.canary import Canary
 from akstwin.policies.policy import Policy
@@ -91,7 +91,6 @@ def _prepared(
 def _make_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:
     cluster = prepared.scenario.cluster
     backend.driver.described[CLUSTER] = cluster
-    backend.driver.sizes[CLUSTER] = known_size(cluster.vm_size)
     group = f"/subscriptions/{backend.identity.subscription_id}/resourcegroups/{backend.identity.resource_group}"
     attach: Json = {
         "computeType": "AKS",
@@ -108,7 +107,7 @@ def _profile(model: ModelProfile) -> Profile:
 
 def known_size(size: VmSize) -> str | None:
     """The name of a VM size, if it has one."""
-    return next((name for name, known in VM_SIZES.items() if known == size), None)
+    return name_of(size)
 
 
 def deploy(backend: Backend, prepared: Prepared, cluster: str) -> None:

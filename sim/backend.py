@@ -21,6 +21,7 @@ from akstwin.clock import Micros
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.mistakes import read
 from akstwin.domain.observation import Observation
+from akstwin.domain.vm_sizes import name_of
 from akstwin.errors import InvalidSetting
 from akstwin.files import FileStore
 from akstwin.manager import Manager
@@ -225,7 +226,9 @@ class SimulatedBackend(Manager):
         outer = payload.get("properties") if isinstance(payload, dict) else None
         described = self.driver.described.get(name) if isinstance(name, str) else None
         if described is not None and isinstance(outer, dict) and name not in self.driver.worlds:
-            nodes = {"agentCount": described.nodes, "agentVmSize": self.driver.sizes[name]}
+            asked = (outer.get("properties") or {}).get("agentVmSize")
+            size = name_of(described.vm_size, asked) or described.vm_size.model_dump(mode="json")
+            nodes = {"agentCount": described.nodes, "agentVmSize": size}
             told = {key: value for key, value in nodes.items() if value is not None}
             payload = {**payload, "properties": {**outer, "properties": {**(outer.get("properties") or {}), **told}}}
         return super().put_compute(name, payload)

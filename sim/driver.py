@@ -123,7 +123,6 @@ class Driver:
         self.watches: dict[str, Watch] = {}
         self.events: list[tuple[Micros, str, str, str]] = []
         self.described: dict[str, ClusterSpec] = {}
-        self.sizes: dict[str, str | None] = {}
         self.collected = folder / "data"
         self._identity = identity
         self._assumptions = assumptions
