@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from .headers import Headers
 from .http import AMLRequest, AMLResponse
 from .journal import Moment, moment, told
+from .packages import remedy
 from .script import BadInput, Function, MethodNotTaken, Overdue, Script, UnsupportedInput
 from .swagger import Swagger, UnknownVersion
 
@@ -217,7 +218,8 @@ class Server:
         return said(500, INTERNAL)
 
     def _log_traceback(self, error: BaseException) -> None:
-        self._place.log.error("Encountered Exception: %s", told(error))
+        what = remedy(error)
+        self._place.log.error("Encountered Exception: %s%s", told(error), f"\n{what}" if what else "")
 
     def _log_unhandled(self, request: AMLRequest, error: BaseException) -> None:
         what = f"{request.method} {request.path}"

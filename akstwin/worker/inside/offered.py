@@ -4,6 +4,7 @@ A finder at the end of `sys.meta_path`: whatever is really installed is found be
 `azureml.contrib.services` is ours, in one namespace.
 """
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import sys
@@ -12,7 +13,6 @@ from types import ModuleType
 from typing import Any
 
 from .collector import ModelDataCollector
-from .models import AzureMLException, Model, ModelNotFoundException, WebserviceException
 
 _RAW_FLAG = "_rawHttpRequested"
 _asked: list[Callable[..., Any]] = []
@@ -52,9 +52,6 @@ OFFERED: dict[str, Callable[[], dict[str, Any]]] = {
     "azureml.contrib.services": _offers(),
     "azureml.contrib.services.aml_request": _request,
     "azureml.contrib.services.aml_response": _response,
-    "azureml.core": _offers(Model),
-    "azureml.core.model": _offers(Model),
-    "azureml.exceptions": _offers(AzureMLException, ModelNotFoundException, WebserviceException),
     "azureml.monitoring": _offers(ModelDataCollector),
     "azureml.monitoring.modeldatacollector": _offers(ModelDataCollector),
     "azureml_inference_server_http": _offers(),
@@ -65,6 +62,26 @@ OFFERED: dict[str, Callable[[], dict[str, Any]]] = {
 """What each module has, made when it is imported."""
 
 
+def _of_azureml_core(name: str) -> bool:
+    if not name.startswith(("azureml.core", "azureml.data", "azureml.exceptions")):
+        return False
+    from .azureml_core import NAMES  # noqa: PLC0415 - a table, for scripts that ask for it
+
+    return name in NAMES
+
+
+def _azureml_core(module: str) -> dict[str, Any]:
+    from .azureml_core import NAMES, contents  # noqa: PLC0415 - a table, for scripts that ask for it
+
+    def get(name: str) -> Any:
+        """A module beneath, which azureml-core imports with the one above it."""
+        if f"{module}.{name}" in NAMES:
+            return importlib.import_module(f"{module}.{name}")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return {**contents(module), "__getattr__": get}
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self,
@@ -72,14 +89,15 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         path: Sequence[str] | None,  # noqa: ARG002 - asked for by name
         target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname not in OFFERED:
+        if fullname not in OFFERED and not _of_azureml_core(fullname):
             return None
         # All are packages: something real may still be installed beneath them.
         return importlib.machinery.ModuleSpec(fullname, self, origin="offered by akstwin", is_package=True)
 
     def exec_module(self, module: ModuleType) -> None:
-        contents = OFFERED[module.__name__]()
-        vars(module).update(contents, __all__=list(contents))
+        name = module.__name__
+        contents = OFFERED[name]() if name in OFFERED else _azureml_core(name)
+        vars(module).update(contents, __all__=[each for each in contents if each != "__getattr__"])
 
 
 def offer() -> None:
