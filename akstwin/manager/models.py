@@ -5,17 +5,20 @@ from pathlib import Path
 
 from akstwin.backend import Json, JsonPatch, ModelQuery
 from akstwin.cores.registry import (
+    CURATED_ENVIRONMENTS,
     AssetRecord,
     EnvironmentRecord,
     ModelRecord,
     asset_document,
     change_model,
     create_asset,
+    curated_environment,
     model_document,
     model_matches,
     register_environment,
     register_model,
 )
+from akstwin.domain.words import nearest
 from akstwin.errors import InUse, NotFound
 from akstwin.manager.office import Office
 
@@ -106,18 +109,23 @@ class ModelVerbs(Office):
         return record.document
 
     def get_environment(self, name: str, version: str | None = None) -> Json:
-        """An environment, the newest version without one (NotFound)."""
+        """An environment, the newest version without one (NotFound). Curated ones are in every workspace."""
+        if (curated := curated_environment(name, version)) is not None:
+            return curated
         found = [record for record in self._environments(name) if version in (None, record.version)]
         if not found:
-            raise NotFound(f"environment {name}{f':{version}' if version is not None else ''} is not registered")
+            known = {*CURATED_ENVIRONMENTS, *(record.name for record in self._shelves.environments.all())}
+            asked = name if version is None else f"{name}:{version}"
+            hint = "" if name in known else nearest(name, known)
+            raise NotFound(f"environment {asked} is not registered{hint}")
         return found[-1].document
 
     def list_environments(self) -> list[Json]:
-        """The newest version of each environment, by name."""
-        newest = {
-            record.name: record for record in sorted(self._shelves.environments.all(), key=lambda one: one.number)
-        }
-        return [newest[name].document for name in sorted(newest)]
+        """The newest version of each environment, by name, curated ones among them."""
+        newest = {name: curated_environment(name) or {} for name in CURATED_ENVIRONMENTS}
+        for record in sorted(self._shelves.environments.all(), key=lambda one: one.number):
+            newest[record.name] = record.document
+        return [newest[name] for name in sorted(newest)]
 
     # -- what other verbs need
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from akstwin.backend import ModelQuery
+from akstwin.cores.registry import CURATED_ENVIRONMENTS
 from akstwin.domain.lifecycles import OperationState
 from akstwin.errors import Conflict, InUse, InvalidSetting, NotFound
 
@@ -85,7 +86,8 @@ def test_environments(bench: Any) -> None:
     assert (first["version"], second["version"]) == ("1", "2")
     assert bench.manager.get_environment("sk") == second
     assert bench.manager.get_environment("sk", "1") == first
-    assert [document["name"] for document in bench.manager.list_environments()] == ["other", "sk"]
+    names = [document["name"] for document in bench.manager.list_environments()]
+    assert names == sorted([*CURATED_ENVIRONMENTS, "other", "sk"])
     with pytest.raises(NotFound, match="environment sk:3 is not registered"):
         bench.manager.get_environment("sk", "3")
 

@@ -12,6 +12,8 @@ from akstwin.cores.registry.computes import (
     same_cluster,
     update_compute,
 )
+from akstwin.cores.registry.curated import NAMES as CURATED_ENVIRONMENTS
+from akstwin.cores.registry.curated import curated_environment
 from akstwin.cores.registry.environments import EnvironmentRecord, read_environment, register_environment
 from akstwin.cores.registry.models import (
     ModelRecord,
@@ -22,6 +24,7 @@ from akstwin.cores.registry.models import (
 )
 
 __all__ = [
+    "CURATED_ENVIRONMENTS",
     "AssetRecord",
     "ComputeRecord",
     "EnvironmentRecord",
@@ -32,6 +35,7 @@ __all__ = [
     "compute_document",
     "create_asset",
     "create_compute",
+    "curated_environment",
     "model_document",
     "model_matches",
     "read_environment",

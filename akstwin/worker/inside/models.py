@@ -38,6 +38,7 @@ class Imported(type):
     """Classes that can be imported, named in annotations and passed to `isinstance`; any other use is refused."""
 
     def __call__(cls, *_: Any, **__: Any) -> NoReturn:
+        """Refuse to make an instance."""
         _refuse(cls.__name__, cls.__module__)
 
     def __getattr__(cls, name: str) -> Any:
