@@ -38,6 +38,7 @@ class Manager(ServiceVerbs):
         files: keeps uploads.
         new_secret: makes a key, or a secret for tokens; another one each time. Refused calls do not ask for one.
         scoring_base: URL that scoring URIs begin with.
+        tls_base: the same for services on clusters with TLS; nothing: that URL, by https.
     """
 
     def __init__(
@@ -51,8 +52,11 @@ class Manager(ServiceVerbs):
         files: FileStore,
         new_secret: Callable[[], str],
         scoring_base: str,
+        tls_base: str = "",
     ) -> None:
-        super().__init__(Means(identity, clock, epoch, assumptions, driver, store, files, new_secret, scoring_base))
+        super().__init__(
+            Means(identity, clock, epoch, assumptions, driver, store, files, new_secret, scoring_base, tls_base)
+        )
 
     def resume(self) -> None:
         """Take up operations that just take time and are not over: for a manager made anew on a store."""

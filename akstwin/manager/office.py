@@ -31,6 +31,7 @@ class Means:
         files: keeps uploads.
         new_secret: makes a key, or a secret for tokens; another one each time.
         scoring_base: URL that scoring URIs begin with.
+        tls_base: the same for services on clusters with TLS; nothing: that URL, by https.
     """
 
     identity: WorkspaceIdentity
@@ -42,6 +43,7 @@ class Means:
     files: FileStore
     new_secret: Callable[[], str]
     scoring_base: str
+    tls_base: str = ""
 
 
 class Office:

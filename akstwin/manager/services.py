@@ -27,7 +27,7 @@ from akstwin.cores.management import (
     spec_of,
     takes_operation,
 )
-from akstwin.cores.registry import model_document
+from akstwin.cores.registry import has_tls, model_document
 from akstwin.domain.lifecycles import OperationState, ServiceState
 from akstwin.errors import Conflict, InvalidSetting, NotFound
 from akstwin.manager.computes import ComputeVerbs
@@ -244,9 +244,11 @@ class ServiceVerbs(ModelVerbs, ComputeVerbs):
             self._driver.authorise(record.name, auth_of(record))
 
     def _document(self, record: ServiceRecord) -> Json:
+        plain, secure = self._means.scoring_base, self._means.tls_base
+        compute = self._shelves.computes.get(record.compute_name)
         around = Surroundings(
             self.epoch,
-            self._means.scoring_base,
+            (secure or plain.replace("http:", "https:", 1)) if compute is not None and has_tls(compute) else plain,
             {model: model_document(self._model(model), self.epoch) for model in record.model_ids},
         )
         return service_document(record, self._lives[record.name].life, self._driver.status(record.name), around)

@@ -41,6 +41,8 @@ class _WithSsl:
     ) -> Self:
         """Serve over TLS: with a certificate of one's own, or one that Azure makes.
 
+        Scoring URIs then begin with `https://`. They lead to the server that plays Azure, by its own name and certificate.
+
         Args:
             ssl_cname: the host name of the certificate.
             ssl_cert_pem_file: the certificate's file.

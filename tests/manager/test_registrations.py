@@ -152,6 +152,24 @@ def test_an_update_of_a_cluster_acts_at_once(bench: Any) -> None:
     assert bench.driver.told == told
 
 
+@pytest.mark.parametrize(
+    ("ssl", "begins"),
+    [
+        (None, "http://127.0.0.1:8899/"),
+        ({"status": "Auto", "leafDomainLabel": "shop"}, "https://127.0.0.1:8899/"),
+        ({"status": "Enabled", "cname": "shop.example", "cert": "C", "key": "K"}, "https://127.0.0.1:8899/"),
+        ({"status": "Disabled"}, "http://127.0.0.1:8899/"),
+    ],
+)
+def test_scoring_uris_of_a_cluster_with_tls_are_https(bench: Any, ssl: Any, begins: str) -> None:
+    """At once for the services that are there."""
+    bench.cluster()
+    bench.service()
+    bench.manager.put_compute("aks", {"properties": {"computeType": "AKS", "properties": {"sslConfiguration": ssl}}})
+
+    assert bench.manager.get_service("fraud")["scoringUri"].startswith(begins)
+
+
 def test_nobody_logs_in_to_a_cluster_without_an_api(bench: Any) -> None:
     """Refused by name, not answered with something that looks like a login."""
     bench.cluster()

@@ -9,6 +9,7 @@ from akstwin.cores.registry.computes import (
     cluster_of,
     compute_document,
     create_compute,
+    has_tls,
     same_cluster,
     update_compute,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "create_asset",
     "create_compute",
     "curated_environment",
+    "has_tls",
     "model_document",
     "model_matches",
     "read_environment",

@@ -25,6 +25,7 @@ _ATTACHED_NODES: Final = 3
 """Of a cluster that nobody described (semantics §6.6)."""
 _CHANGEABLE: Final = ("sslConfiguration", "loadBalancerType", "loadBalancerSubnet")
 _SETTINGS: Final = ("agentCount", "agentVmSize", "clusterPurpose", "aksNetworkingConfiguration", *_CHANGEABLE)
+_TLS: Final = ("Enabled", "Auto")
 _DESCRIBED: Final = "{cpu_cores, memory_gb, gpu_cores, hourly_price}"
 _SHOWN: Final = ("clusterFqdn", "systemServices")
 """Settings of a document that come back in an update and say nothing."""
@@ -74,6 +75,11 @@ def cluster_of(record: ComputeRecord) -> ClusterSpec:
     """The cluster that a compute target stands for."""
     node = VM_SIZES[record.vm_size] if record.node is None else record.node
     return ClusterSpec(purpose=record.purpose, nodes=record.nodes, vm_size=node)
+
+
+def has_tls(record: ComputeRecord) -> bool:
+    """Whether services on the cluster are asked over TLS: with a certificate of one's own, or one that Azure makes."""
+    return record.ssl is not None and record.ssl.get("status") in _TLS
 
 
 def same_cluster(one: ComputeRecord, other: ComputeRecord) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from akstwin.clock import Micros
-from akstwin.cores.registry.curated import PREFIXES, curated_environment
+from akstwin.cores.registry.curated import PREFIXES
 from akstwin.cores.registry.reading import Kept, read_name, read_object
 from akstwin.domain.documents import Json
 from akstwin.errors import Conflict, InvalidSetting
@@ -63,12 +63,8 @@ def register_environment(
     read_name("name", name)
     content = read_environment(document)
     if name.startswith(PREFIXES):
-        curated = curated_environment(name, version)
-        if curated is None or read_environment(curated) != content:
-            taken = f"names that begin with {' or '.join(PREFIXES)} are those of curated environments"
-            expected = f"free: {taken}; clone(new_name) makes one of your own"
-            raise InvalidSetting("name", name, expected)
-        return EnvironmentRecord(name=name, version=curated["version"], number=1, document=curated, created=now)
+        taken = f"names that begin with {' or '.join(PREFIXES)} are those of curated environments"
+        raise InvalidSetting("name", name, f"free: {taken}; clone(new_name) makes one of your own")
     if version is None:
         if versions and read_environment(versions[-1].document) == content:
             return versions[-1]
