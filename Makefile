@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 
 AZUREML := .venv-azureml
 PEERS := .venv-peers
+INFERENCE := .venv-inference-server
 
 # What is run once more on the compiled modules.
 COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/compiled tests/served/control tests/served/hostile/test_fast_path.py \
 	--ignore tests/served/control/test_journal.py
 
-.PHONY: setup compile setup-azureml setup-peers demo check test test-azureml test-compare docs bench clean
+.PHONY: setup compile setup-azureml setup-inference-server setup-peers demo check test test-azureml test-compare docs bench clean
 
 setup: $(VENV)/.ready compile
 
@@ -39,6 +40,14 @@ $(AZUREML)-1.42/.ready: constraints-azureml-1.42.txt
 	$(AZUREML)-1.42/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --constraint $< azureml-core setuptools
 	touch $@
 
+# The real server of the containers, which the answers of entry scripts are compared with.
+setup-inference-server: $(INFERENCE)/.ready
+
+$(INFERENCE)/.ready: constraints-peers.txt
+	$(PYTHON) -m venv --clear $(INFERENCE)
+	$(INFERENCE)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --constraint $< azureml-inference-server-http
+	touch $@
+
 # Other servers, which the benchmark of ours runs beside it.
 setup-peers: $(PEERS)/.ready
 
@@ -59,13 +68,13 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto -m 'not slow'
 
-test: setup setup-azureml
+test: setup setup-azureml setup-inference-server
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto
-	@if command -v cc >/dev/null; then set -x; AKSTWIN_COMPILED=1 $(BIN)/python -m pytest -n auto -m 'not azureml' $(COMPILED_TESTS); fi
+	@if command -v cc >/dev/null; then set -x; AKSTWIN_COMPILED=1 $(BIN)/python -m pytest -n auto -m 'not azureml and not inference_server' $(COMPILED_TESTS); fi
 
 # Only the comparison with azureml-core.
 test-azureml: setup setup-azureml
@@ -85,4 +94,4 @@ bench: setup setup-peers
 	$(BIN)/python benchmarks/served.py
 
 clean:
-	rm -rf build dist $(VENV) $(AZUREML) $(AZUREML)-1.42 $(PEERS)
+	rm -rf build dist $(VENV) $(AZUREML) $(AZUREML)-1.42 $(INFERENCE) $(PEERS)

@@ -14,6 +14,7 @@ SUMMARIES = {
     "plan": "Find the smallest value of a setting that meets all objectives.",
     "compare": "Replay a scenario on a server, and compare with the simulator.",
     "schema": "Print the JSON Schema of the scenario file.",
+    "sizes": "List the virtual machine sizes that are known, with source and date.",
     "serve": "Serve a workspace over HTTP, as Azure ML does.",
     "compile": "Compile what each request goes through: `akstwin serve` is then about twice as fast.",
     "faults": "Break something on a running server, by its cause; list and end what is broken.",

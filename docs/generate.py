@@ -90,6 +90,7 @@ PUBLIC_MODULES = (
     "akstwin.domain.workload",
     "akstwin.domain.faults",
     "akstwin.domain.cluster",
+    "akstwin.domain.vm_sizes",
     "akstwin.domain.histogram",
     "akstwin.dataplane",
     "akstwin.cores.routing",

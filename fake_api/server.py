@@ -204,7 +204,7 @@ class FakeServer:
             https = f"https://{shown}:{secure.getsockname()[1]}"
             workspace = ServedWorkspace(
                 identity, settings.seed if seed is None else seed, {**settings.assumptions, **(assumptions or {})}, mode,
-                rate, epoch=epoch, scoring_base=http, script_seconds=settings.script_seconds, scenario=scenario,
+                rate, epoch=epoch, scoring_base=http, tls_base=https, script_seconds=settings.script_seconds, scenario=scenario,
                 traffic=settings.traffic, kept=kept,
             )  # fmt: skip
             unused.pop_all()

@@ -45,6 +45,7 @@ class ServedWorkspace:
         rate: for a paced clock.
         epoch: the Unix time at which its time begins, s.
         scoring_base: URL that scoring URIs begin with.
+        tls_base: the same for services on clusters with TLS; nothing: that URL, by https.
         script_seconds: after which a script counts as hung.
         scenario: what the workspace begins with; None: it is empty.
         traffic: whether the scenario's clients call.
@@ -63,13 +64,14 @@ class ServedWorkspace:
         rate: float = 1.0,
         epoch: float | None = None,
         scoring_base: str = "",
+        tls_base: str = "",
         script_seconds: float = 60.0,
         scenario: Scenario | None = None,
         traffic: bool = True,
         kept: PersistedWorkspace | None = None,
     ) -> None:
         self._settings = (
-            identity, seed, assumptions, clock, rate, epoch, scoring_base, script_seconds, scenario, traffic, kept
+            identity, seed, assumptions, clock, rate, epoch, scoring_base, tls_base, script_seconds, scenario, traffic, kept
         )  # fmt: skip
         self._kept = kept
         given: dict[str, Any] = {} if epoch is None else {"epoch": epoch}
@@ -78,6 +80,7 @@ class ServedWorkspace:
             "assumptions": assumptions,
             "identity": identity,
             "scoring_base": scoring_base,
+            "tls_base": tls_base,
             "scripts": self._scripts,
             "script_seconds": script_seconds,
             "kept": None if kept is None else kept.begin(clock),

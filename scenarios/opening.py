@@ -11,11 +11,11 @@ from typing import Any, Final
 from akstwin.backend import Backend, Json
 from akstwin.clock import Micros
 from akstwin.cores import management
-from akstwin.domain.cluster import VM_SIZES, VmSize
 from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import VersionSpec
+from akstwin.domain.vm_sizes import VmSize, name_of
 from akstwin.engine.requests import Recorder
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.policies import policy_of
@@ -156,15 +156,12 @@ class ScenarioEndpoint:
 
 def _adopt_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:
     cluster = prepared.scenario.cluster
-    size = known_size(cluster.vm_size)
     backend.driver.described[CLUSTER] = cluster
-    backend.driver.sizes[CLUSTER] = size
     group = f"/subscriptions/{backend.identity.subscription_id}/resourcegroups/{backend.identity.resource_group}"
-    nodes = {"agentCount": cluster.nodes, **({} if size is None else {"agentVmSize": size})}
     attach: Json = {
         "computeType": "AKS",
         "resourceId": f"{group}/providers/Microsoft.ContainerService/managedClusters/{CLUSTER}",
-        "properties": {"clusterPurpose": cluster.purpose, **nodes},
+        "properties": {"clusterPurpose": cluster.purpose},
     }
     backend.management.computes.adopt(CLUSTER, {"location": backend.identity.location, "properties": attach})
 
@@ -188,7 +185,7 @@ def profile_of(model: ModelProfile) -> Profile:
 
 def known_size(size: VmSize) -> str | None:
     """The name of a VM size, if it has one."""
-    return next((name for name, known in VM_SIZES.items() if known == size), None)
+    return name_of(size)
 
 
 def payload_of(prepared: Prepared, cluster: str) -> Json:

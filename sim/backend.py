@@ -98,6 +98,7 @@ class SimulatedBackend:
         epoch: the Unix time of its start, s; 2026-01-01T00:00:00Z.
         script_seconds: real seconds after which an entry script counts as hung, in `init()` or in one `run()`.
         scoring_base: URL that scoring URIs begin with.
+        tls_base: the same for services on clusters with TLS; nothing: that URL, by https.
         scripts: makes containers of what runs a script; None: the script's own time never counts.
         kept: where records and files are, and from when on time goes on; None: in memory, from the beginning. What is kept
             becomes the world by `restore`.
@@ -120,6 +121,7 @@ class SimulatedBackend:
         epoch: float = EPOCH,
         script_seconds: float = 60.0,
         scoring_base: str = SCORING_BASE,
+        tls_base: str = "",
         scripts: ScriptsOf | None = None,
         kept: Kept | None = None,
         watched: bool = True,
@@ -162,6 +164,7 @@ class SimulatedBackend:
                 files=files,
                 secret=secrets.number,
                 scoring_base=scoring_base,
+                tls_base=tls_base,
                 wake=self._wake,
             )
         )

@@ -20,6 +20,7 @@ from akstwin.domain.deployment import VersionSettings
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Rules, Simple, Value
 from akstwin.domain.service import ServiceSpec, VersionSpec
+from akstwin.domain.vm_sizes import name_of
 from akstwin.engine.requests import Recorder
 from akstwin.errors import AksError, NotFound
 from akstwin.files import FileStore
@@ -130,7 +131,6 @@ class Driver:
         self.watches: dict[str, Watch] = {}
         self.events: list[tuple[Micros, str, str, str]] = []
         self.described: dict[str, ClusterSpec] = {}
-        self.sizes: dict[str, str | None] = {}
         self.collected = folder / "data"
         self._identity = identity
         self._assumptions = assumptions
@@ -171,13 +171,13 @@ class Driver:
             world.record(recorder)
         self.worlds[name] = world
 
-    def known_nodes(self, name: str) -> Json:
-        """The nodes that were described of a cluster that is to come."""
+    def known_nodes(self, name: str, asked: object) -> Json:
+        """The nodes that were described of a cluster that is to come; a size of several names has the one that is asked for."""
         described = self.described.get(name)
         if described is None:
             return {}
-        nodes = {"agentCount": described.nodes, "agentVmSize": self.sizes[name]}
-        return {key: value for key, value in nodes.items() if value is not None}
+        size = name_of(described.vm_size, asked) or described.vm_size.model_dump(mode="json")
+        return {"agentCount": described.nodes, "agentVmSize": size}
 
     def _described(self, name: str, cluster: ClusterSpec) -> ClusterSpec:
         described = self.described.get(name)

@@ -176,7 +176,6 @@ class Simulation:
         spec = read(_Described, {"cluster": {key: value for key, value in given.items() if value is not None}}).cluster
         self._driver.try_cluster(name, spec)
         self._driver.described[name] = spec
-        self._driver.sizes[name] = vm_size if isinstance(vm_size, str) else None
         for hear in self.on_told:
             hear("cluster", name, None, {key: value for key, value in given.items() if key != "purpose"})
 

@@ -12,6 +12,7 @@ from akstwin.cores.registry import (
     cluster_of,
     compute_document,
     create_compute,
+    has_tls,
     same_cluster,
     update_compute,
 )
@@ -126,6 +127,11 @@ class Computes:
         self._check_provisioned(record)
         return record
 
+    def has_tls(self, name: str) -> bool:
+        """Whether services on the compute target are called by https."""
+        record = self._records.computes.get(name)
+        return record is not None and has_tls(record)
+
     def record_provisioned(self, name: str, now: Micros) -> ComputeRecord:
         """Record that the nodes of a compute target are there; `perform_provisioned` is to follow."""
         record = self._compute(name).model_copy(update={"state": "Succeeded", "updated": now})
@@ -156,9 +162,11 @@ class Computes:
 
     def _with_known_nodes(self, name: str, payload: Json) -> Json:
         """The payload with the nodes that the world knows a cluster to have, whatever was asked for."""
-        nodes = self._needs.runtime.known_nodes(name) if isinstance(name, str) else {}
         outer = payload.get("properties") if isinstance(payload, dict) else None
-        if not nodes or not isinstance(outer, dict):
+        if not isinstance(name, str) or not isinstance(outer, dict):
+            return payload
+        nodes = self._needs.runtime.known_nodes(name, (outer.get("properties") or {}).get("agentVmSize"))
+        if not nodes:
             return payload
         return {**payload, "properties": {**outer, "properties": {**(outer.get("properties") or {}), **nodes}}}
 

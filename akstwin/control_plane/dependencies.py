@@ -27,6 +27,7 @@ class Dependencies:
             always the same.
         scoring_base: URL that scoring URIs begin with.
         wake: asks the world to call `ManagementService.run_due` at an instant, which is not in the past.
+        tls_base: URL that scoring URIs of services on clusters with TLS begin with; empty: `scoring_base`, by https.
     """
 
     identity: WorkspaceIdentity
@@ -39,3 +40,4 @@ class Dependencies:
     secret: Callable[[int], str]
     scoring_base: str
     wake: Callable[[Micros], None]
+    tls_base: str = ""

@@ -3,7 +3,13 @@
 from akstwin.backend import Json
 from akstwin.control_plane.dependencies import Dependencies
 from akstwin.control_plane.repositories import Repositories
-from akstwin.cores.registry import EnvironmentRecord, register_environment
+from akstwin.cores.registry import (
+    CURATED_ENVIRONMENTS,
+    EnvironmentRecord,
+    curated_environment,
+    register_environment,
+)
+from akstwin.domain.words import nearest
 from akstwin.errors import NotFound
 
 
@@ -26,17 +32,23 @@ class Environments:
         return record.document
 
     def get(self, name: str, version: str | None = None) -> Json:
-        """An environment, the newest version without one (NotFound)."""
+        """An environment, the newest version without one (NotFound). Curated ones are in every workspace."""
+        if (curated := curated_environment(name, version)) is not None:
+            return curated
         found = [record for record in self._versions(name) if version in (None, record.version)]
         if not found:
-            raise NotFound(f"environment {name}{f':{version}' if version is not None else ''} is not registered")
+            known = {*CURATED_ENVIRONMENTS, *(record.name for record in self._records.environments.all())}
+            asked = name if version is None else f"{name}:{version}"
+            hint = "" if name in known else nearest(name, known)
+            raise NotFound(f"environment {asked} is not registered{hint}")
         return found[-1].document
 
     def newest(self) -> list[Json]:
-        """The newest version of each environment, by name."""
-        records = sorted(self._records.environments.all(), key=lambda record: record.number)
-        newest = {record.name: record for record in records}
-        return [newest[name].document for name in sorted(newest)]
+        """The newest version of each environment, by name, curated ones among them."""
+        newest = {name: curated_environment(name) or {} for name in CURATED_ENVIRONMENTS}
+        for record in sorted(self._records.environments.all(), key=lambda record: record.number):
+            newest[record.name] = record.document
+        return [newest[name] for name in sorted(newest)]
 
     def _versions(self, name: str) -> list[EnvironmentRecord]:
         """The versions of an environment, the oldest first."""

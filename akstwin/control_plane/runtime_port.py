@@ -102,8 +102,12 @@ class ClusterRuntime(Protocol):
         """
         ...
 
-    def known_nodes(self, name: str) -> Json:
+    def known_nodes(self, name: str, asked: object) -> Json:
         """What the runtime knows of the nodes of a compute target that is about to come.
+
+        Args:
+            name: of the compute target.
+            asked: the `agentVmSize` of the payload; of several names of the known size this one is given.
 
         Returns:
             `agentCount` and `agentVmSize` (wire §6), as far as they are known: they hold whatever a payload asks for.

@@ -339,9 +339,10 @@ class Services:
         }
 
     def _document(self, record: ServiceRecord) -> Json:
+        plain, secure = self._needs.scoring_base, self._needs.tls_base
         around = Surroundings(
             self._needs.epoch,
-            self._needs.scoring_base,
+            (secure or plain.replace("http:", "https:", 1)) if self._computes.has_tls(record.compute_name) else plain,
             {model: model_document(self._models.record(model), self._needs.epoch) for model in record.model_ids},
         )
         status = self._needs.runtime.status(record.name)

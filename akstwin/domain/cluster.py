@@ -3,65 +3,27 @@
 from bisect import bisect_left
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import (
-    BeforeValidator,
-    Field,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveFloat,
-)
+from pydantic import BeforeValidator, Field
 
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.resources import Resources
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import megabytes, millicores
-from akstwin.domain.words import nearest
+from akstwin.domain.vm_sizes import VM_SIZES, VmSize, nearest_size, spelling
 from akstwin.errors import InvalidSetting
 
-
-class VmSize(Spec):
-    """What one node is.
-
-    Attributes:
-        cpu_cores: virtual CPUs.
-        memory_gb: memory, GB.
-        gpu_cores: GPUs.
-        hourly_price: price of an hour in any currency; None: unknown, and so is the cost.
-    """
-
-    cpu_cores: PositiveFloat
-    memory_gb: PositiveFloat
-    gpu_cores: NonNegativeInt = 0
-    hourly_price: NonNegativeFloat | None = None
+__all__ = [
+    "DEFAULT_VM_SIZE",
+    "MOST_NODES",
+    "VM_SIZES",
+    "ClusterSpec",
+    "VmSize",
+    "capacity",
+    "check_cluster",
+    "reserved",
+]
 
 
-# Cores and memory as Azure's size pages give them. Prices are assumed: a rounded pay-as-you-go list price in US dollars
-# for the Dsv5 family in West Europe. A price of one's own goes into the mapping form of `vm_size`.
-VM_SIZES: Final[dict[str, VmSize]] = {
-    name: VmSize(cpu_cores=cores, memory_gb=memory, gpu_cores=gpus, hourly_price=price)
-    for name, cores, memory, gpus, price in (
-        ("Standard_D2_v2", 2, 7, 0, None),
-        ("Standard_D3_v2", 4, 14, 0, None),
-        ("Standard_D4_v2", 8, 28, 0, None),
-        ("Standard_D5_v2", 16, 56, 0, None),
-        ("Standard_D2s_v3", 2, 8, 0, None),
-        ("Standard_D4s_v3", 4, 16, 0, None),
-        ("Standard_D8s_v3", 8, 32, 0, None),
-        ("Standard_D16s_v3", 16, 64, 0, None),
-        ("Standard_D2s_v5", 2, 8, 0, 0.115),
-        ("Standard_D4s_v5", 4, 16, 0, 0.23),
-        ("Standard_D8s_v5", 8, 32, 0, 0.46),
-        ("Standard_D16s_v5", 16, 64, 0, 0.92),
-        ("Standard_E4s_v5", 4, 32, 0, None),
-        ("Standard_E8s_v5", 8, 64, 0, None),
-        ("Standard_F4s_v2", 4, 8, 0, None),
-        ("Standard_F8s_v2", 8, 16, 0, None),
-        ("Standard_F16s_v2", 16, 32, 0, None),
-        ("Standard_NC6", 6, 56, 1, None),
-        ("Standard_NC6s_v3", 6, 112, 1, None),
-        ("Standard_NC12s_v3", 12, 224, 2, None),
-    )
-}
 MOST_NODES: Final = 5000
 """AKS takes no more in one cluster."""
 DEFAULT_VM_SIZE: Final = "Standard_D3_v2"
@@ -95,14 +57,13 @@ def capacity(size: VmSize) -> Resources:
 
 
 def _known_size(value: Any) -> Any:
-    if isinstance(value, str):
-        if value not in VM_SIZES:
-            raise ValueError(
-                "a known virtual machine size, or {cpu_cores, memory_gb, gpu_cores, hourly_price}"
-                + nearest(value, VM_SIZES)
-            )
-        return VM_SIZES[value]
-    return value
+    if not isinstance(value, str):
+        return value
+    name = spelling(value)
+    if name is None:
+        described = "{cpu_cores, memory_gb, gpu_cores, hourly_price}"
+        raise ValueError(f"a known virtual machine size, or {described}{nearest_size(value)}")
+    return VM_SIZES[name]
 
 
 class ClusterSpec(Spec):
@@ -111,7 +72,7 @@ class ClusterSpec(Spec):
     Attributes:
         purpose: FastProd (production: three nodes, twelve cores, three routers) or DevTest.
         nodes: how many nodes it has.
-        vm_size: what a node is: a known name, or a mapping.
+        vm_size: what a node is: a known name (`akstwin sizes` lists them; the case of letters does not matter), or a mapping.
         max_nodes: with it the cluster autoscaler is on and may go from `nodes` up to this (clusters made by the SDK have none).
     """
 

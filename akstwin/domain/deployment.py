@@ -20,6 +20,9 @@ _T = TypeVar("_T")
 SCORING_TIMEOUT_MS_MAX: Final = 300_000
 """The service refuses more (semantics §1.3, reported in MLN#1624)."""
 
+MOST_MODELS: Final = 1000
+"""Models in one container; the service refuses more (semantics §2.1, documented: S1)."""
+
 NAME_FORM: Final = "3 to 32 lower-case letters, digits and dashes, first a letter, last a letter or digit"
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?\Z")
 _NAMESPACE: Final = re.compile(r"[a-z0-9]([a-z0-9-]{,61}[a-z0-9])?\Z")

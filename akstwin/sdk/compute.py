@@ -1,6 +1,7 @@
 """Clusters that services are deployed to: `ComputeTarget`, `AksCompute`."""
 
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, Self, cast
 
 from akstwin.backend import Json
@@ -296,7 +297,7 @@ class AksCompute(ComputeTarget):
     @staticmethod
     def provisioning_configuration(
         agent_count: int | None = None,
-        vm_size: str | None = None,
+        vm_size: str | Mapping[str, float] | None = None,
         ssl_cname: str | None = None,
         ssl_cert_pem_file: str | None = None,
         ssl_key_pem_file: str | None = None,

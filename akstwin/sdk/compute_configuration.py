@@ -1,5 +1,6 @@
 """What a cluster is made, attached or changed with, and what of it comes back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -39,6 +40,8 @@ class _WithSsl:
         overwrite_existing_domain: bool = False,
     ) -> Self:
         """Serve over TLS: with a certificate of one's own, or one that Azure makes.
+
+        Scoring URIs then begin with `https://`. They lead to the server that plays Azure, by its own name and certificate.
 
         Args:
             ssl_cname: the host name of the certificate.
@@ -94,7 +97,8 @@ class AksProvisioningConfiguration(_WithSsl):
 
     Attributes:
         agent_count: how many nodes; 3, or 1 for `DevTest`.
-        vm_size: of the nodes; Standard_D3_v2.
+        vm_size: of the nodes; Standard_D3_v2. `akstwin sizes` lists those that are known, in any case of letters; also a mapping
+            with cpu_cores, memory_gb, gpu_cores and hourly_price, which azureml-core does not take.
         location: an Azure region; the workspace's.
         vnet_resourcegroup_name: with the next five: a network of one's own.
         vnet_name: see there.
@@ -111,7 +115,7 @@ class AksProvisioningConfiguration(_WithSsl):
     """
 
     agent_count: int | None
-    vm_size: str | None
+    vm_size: str | Mapping[str, float] | None
     ssl_cname: str | None = None
     ssl_cert_pem_file: str | None = None
     ssl_key_pem_file: str | None = None
@@ -162,7 +166,7 @@ class AksProvisioningConfiguration(_WithSsl):
         }
         cluster = _given(
             agentCount=self.agent_count,
-            agentVmSize=self.vm_size,
+            agentVmSize=dict(self.vm_size) if isinstance(self.vm_size, Mapping) else self.vm_size,
             clusterPurpose=self.cluster_purpose,
             sslConfiguration=self._ssl(),
             aksNetworkingConfiguration=network,

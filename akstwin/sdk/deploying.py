@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from akstwin.backend import Json
-from akstwin.domain.deployment import check_name
+from akstwin.domain.deployment import MOST_MODELS, check_name
 from akstwin.errors import InvalidSetting
 from akstwin.sdk.checks import refuse
 from akstwin.sdk.compute import ComputeTarget
@@ -103,6 +103,10 @@ def image_request(
 def _check_models(models: Any) -> None:
     if not isinstance(models, list | tuple):
         raise WebserviceException(f"models: {models!r} is not a list of models")
+    if len(models) > MOST_MODELS:
+        raise WebserviceException(
+            f"models: {len(models)} models are more than the {MOST_MODELS} that a service can have"
+        )
     for model in models:
         if not isinstance(model, Model):
             raise WebserviceException(f"models: {model!r} is not a registered Model")

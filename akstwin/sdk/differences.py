@@ -198,6 +198,12 @@ STRICTER: Final = (
         "Checked as in create_version, against the version as it is.",
     ),
     Difference(
+        "update_zero",
+        "AksWebservice.update(autoscale_max_replicas=0), and the autoscaler's other numbers",
+        "Counts as not given: alone it is nothing to update, beside others it is lost.",
+        "Refused: an argument is given unless it is None.",
+    ),
+    Difference(
         "all_at_once",
         "AksEndpoint.deploy_configuration",
         "version_name and traffic_percentile are looked at only when all else is right.",

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _ENTRY_SCRIPT: Final = "AZUREML_ENTRY_SCRIPT"
 _SOURCE_DIRECTORY: Final = "AZUREML_SOURCE_DIRECTORY"
 _USE_ENVIRONMENT: Final = "use environment, which came after"
+_NO_IMAGES: Final = {
+    "extra_docker_file_steps": f"{_USE_ENVIRONMENT}, with the steps in environment.docker.base_dockerfile",
+    "enable_gpu": f"{_USE_ENVIRONMENT}; GPUs are asked for with gpu_cores",
+    "cuda_version": f"{_USE_ENVIRONMENT}, with a base image of that version in environment.docker.base_image",
+}
 
 
 class InferenceConfig:
@@ -33,7 +38,7 @@ class InferenceConfig:
         entry_script: a Python file with `init` and `run`; relative to `source_directory`, or to the current directory.
         runtime: `python`, of old scripts.
         conda_file: a conda specification, of old scripts; relative to `source_directory`.
-        extra_docker_file_steps: not offered.
+        extra_docker_file_steps: not offered: put the steps into `environment.docker.base_dockerfile`.
         source_directory: a folder that is uploaded as a whole; without it, the script alone is.
         enable_gpu: not offered.
         description: for people.
@@ -153,9 +158,9 @@ class InferenceConfig:
         )
 
     def _check_old_parameters(self) -> None:
-        for name in ("extra_docker_file_steps", "enable_gpu", "cuda_version"):
+        for name, instead in _NO_IMAGES.items():
             if getattr(self, name):
-                not_offered(f"{name}={getattr(self, name)!r}", _USE_ENVIRONMENT)
+                not_offered(f"{name}={getattr(self, name)!r}", instead)
         if self.runtime and str(self.runtime).lower() != "python":
             not_offered(f"runtime={self.runtime!r}", "python is")
         for name in self._old_parameters():

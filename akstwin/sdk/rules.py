@@ -92,11 +92,16 @@ def autoscaled(enabled: bool | None, replicas: int | None) -> Problem | None:
     return None
 
 
-def for_the_autoscaler(name: str) -> Rule:
-    """Its settings need it; without it, 0 counts as not given."""
+def for_the_autoscaler(name: str, *, zero_is_given: bool = False) -> Rule:
+    """Its settings need it.
+
+    Args:
+        name: of the setting.
+        zero_is_given: whether a 0 without the autoscaler is refused; else it counts as not given, as in azureml-core.
+    """
 
     def check(enabled: bool | None, value: float | None) -> Problem | None:
-        if enabled and value is not None and value <= 0:
+        if value is not None and (value <= 0 if enabled else zero_is_given and value == 0):
             return Problem((name,), value, "greater than 0")
         if not enabled and value:
             return Problem((name, "autoscale_enabled"), value, "allowed without autoscale_enabled=True")
@@ -214,14 +219,18 @@ EACH: Final = (
     zero_or_more("gpu_cores"),
     Rule(("namespace",), is_namespace),
 )
-TOGETHER: Final = (
+_TOGETHER: Final = (
     not_below("cpu_cores_limit", "cpu_cores"),
     not_below("memory_gb_limit", "memory_gb"),
     Rule(("autoscale_enabled", "num_replicas"), autoscaled),
-    *map(for_the_autoscaler, AUTOSCALER_SETTINGS),
     Rule(("autoscale_enabled", "autoscale_min_replicas", "autoscale_max_replicas"), ordered),
     ONE_AUTH,
 )
-DEPLOYMENT: Final = (*EACH, *TOGETHER)
+DEPLOYMENT: Final = (*EACH, *_TOGETHER, *map(for_the_autoscaler, AUTOSCALER_SETTINGS))
+UPDATE: Final = (
+    *EACH,
+    *_TOGETHER,
+    *(for_the_autoscaler(name, zero_is_given=True) for name in AUTOSCALER_SETTINGS),
+)
 ENDPOINT_PARAMETERS: Final = ("version_name", "traffic_percentile")
 ENDPOINT_RULES: Final = (Rule(("version_name",), is_name), percentage("traffic_percentile"))

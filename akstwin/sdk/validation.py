@@ -18,7 +18,7 @@ from akstwin.sdk.rules import (
     EACH,
     ENDPOINT_RULES,
     ONE_AUTH,
-    TOGETHER,
+    UPDATE,
     CurrentEndpoint,
     CurrentService,
     CurrentVersion,
@@ -60,9 +60,8 @@ def validate_service_update(current: CurrentService, arguments: Arguments) -> Ar
     """
     asked = current.container_resource_requirements or ContainerResourceRequirements(None, None)
     rules = (
-        *EACH,
+        *UPDATE,
         *_LIMITS,
-        *TOGETHER,
         at_most("cpu_cores", asked.cpu_limit, "the service's limit"),
         at_least("cpu_cores_limit", asked.cpu, "what the service asks for"),
         at_most("memory_gb", asked.memory_in_gb_limit, "the service's limit"),

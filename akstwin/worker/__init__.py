@@ -30,13 +30,17 @@ A driver on asyncio is the loop of `client` as callbacks: `loop.add_reader` on `
 which doesn't wait, and after the link's end `process.end(0)` and `process.close()`. `tests/worker/test_worker.py` has it.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from akstwin.worker.client import Worker
-from akstwin.worker.inside.http import AMLResponse
 from akstwin.worker.outcomes import Hung, InitFailed, Ran, Ready, ReplicaLost, Reply, Started
 from akstwin.worker.process import Process
 from akstwin.worker.replies import CallableReply, FixedReply, NoReply, Replies, ScriptReplies
 from akstwin.worker.spec import DataCollection, Limits, Request, WorkerSpec
 from akstwin.worker.talk import Talk
+
+if TYPE_CHECKING:
+    from akstwin.worker.inside.web import AMLResponse
 
 __all__ = [
     "AMLResponse",
@@ -60,3 +64,12 @@ __all__ = [
     "Worker",
     "WorkerSpec",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`AMLResponse`, loaded with werkzeug when it is first asked for."""
+    if name != "AMLResponse":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from akstwin.worker.inside.web import AMLResponse  # noqa: PLC0415
+
+    return AMLResponse

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from xml.sax.saxutils import escape
 
 from fastapi import FastAPI, Request, Response
@@ -71,9 +71,18 @@ def refusal(error: AksError, path: str) -> Response:
     return answer(body, error.status_hint, headers)
 
 
+_IMAGES: Final = (
+    "InferenceConfig(extra_docker_file_steps): use environment.docker.base_dockerfile. akstwin builds no images, so "
+    "InferenceConfig(enable_gpu, cuda_version), Webservice.deploy_from_model and ContainerImage are not there either: "
+    "use InferenceConfig(environment=…) with Model.deploy. "
+)
+"""What to do instead of making an image; azureml-core makes one for arguments that are older than environments."""
+
+
 def not_served(method: str, path: str) -> Refused:
     """The refusal of a route that is not there."""
-    return Refused(400, "NotServed", f"{method} {path} is not served by akstwin")
+    instead = _IMAGES if method == "POST" and path.rstrip("/").endswith("/images") else ""
+    return Refused(400, "NotServed", f"{instead}{method} {path} is not served by akstwin")
 
 
 def _method_not_served(request: Request) -> Refused:

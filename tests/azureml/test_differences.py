@@ -14,6 +14,7 @@ from akstwin.sdk.configuration import deploy_endpoint_configuration, deploy_serv
 from akstwin.sdk.differences import REPAIRED, STRICTER
 from akstwin.sdk.exceptions import WebserviceException
 from akstwin.sdk.requirements import AutoScaler, ContainerResourceRequirements
+from akstwin.sdk.rules import AUTOSCALER_SETTINGS
 from akstwin.sdk.token import AksServiceAccessToken
 from akstwin.sdk.validation import (
     validate_endpoint_update,
@@ -296,6 +297,20 @@ def test_update_version_checks(real: Any, arguments: dict[str, Any], parameter: 
     message = refused(validate_version_update, versions={"blue": VERSION}, arguments=given)
     assert message.startswith(f"{parameter}: ")
     assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", AUTOSCALER_SETTINGS)
+@pytest.mark.parametrize("beside", [{}, {"scoring_timeout_ms": 5}])
+def test_update_zero(real: Any, name: str, beside: dict[str, Any]) -> None:
+    """The real one sends what stands beside the 0, or finds nothing to send."""
+    arguments = {name: 0, **beside}
+    answer = real.ask("call", of="AksWebservice", method="update", current={}, arguments=arguments)
+    if beside:
+        assert [operation["path"] for operation in sent(answer)] == ["/scoringTimeoutMs"]
+    else:
+        assert answer["error"] is not None
+
+    assert refused(validate_service_update, current=SERVICE, arguments=arguments) == f"{name}: 0 is not greater than 0"
 
 
 def test_all_at_once(real: Any) -> None:

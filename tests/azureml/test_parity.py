@@ -14,6 +14,7 @@ from akstwin.sdk import wire
 from akstwin.sdk.configuration import deploy_endpoint_configuration, deploy_service_configuration
 from akstwin.sdk.exceptions import WebserviceException
 from akstwin.sdk.requirements import ContainerResourceRequirements
+from akstwin.sdk.rules import AUTOSCALER_SETTINGS
 from akstwin.sdk.validation import validate_service_update, validate_version_create, validate_version_update
 
 pytestmark = [pytest.mark.azureml, pytest.mark.slow]
@@ -243,7 +244,10 @@ def test_update(real: Any) -> None:
             "token_auth_enabled": chance.one([None, False, True]),
             "container_resource_requirements": chance.one([None, resources]),
         }
-        return {"arguments": without(chance.arguments(names), "gpu_cores", "description"), "current": current}
+        return {
+            "arguments": without(chance.arguments(names), "gpu_cores", "description", *AUTOSCALER_SETTINGS),
+            "current": current,
+        }
 
     def compare(arguments: dict[str, Any], current: dict[str, Any]) -> str:
         answer = real.ask("call", of="AksWebservice", method="update", current=current, arguments=arguments)

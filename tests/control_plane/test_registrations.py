@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from akstwin.backend import ModelQuery
+from akstwin.cores.registry import CURATED_ENVIRONMENTS
 from akstwin.domain.lifecycles import OperationState
 from akstwin.errors import Conflict, InUse, InvalidSetting, NotFound
 
@@ -85,7 +86,8 @@ def test_environments(bench: Any) -> None:
     assert (first["version"], second["version"]) == ("1", "2")
     assert bench.management.environments.get("sk") == second
     assert bench.management.environments.get("sk", "1") == first
-    assert [document["name"] for document in bench.management.environments.newest()] == ["other", "sk"]
+    names = [document["name"] for document in bench.management.environments.newest()]
+    assert names == sorted([*CURATED_ENVIRONMENTS, "other", "sk"])
     with pytest.raises(NotFound, match="environment sk:3 is not registered"):
         bench.management.environments.get("sk", "3")
 
@@ -148,6 +150,25 @@ def test_an_update_of_a_cluster_acts_at_once(bench: Any) -> None:
     assert bench.management.operations.get(operation).state is OperationState.SUCCEEDED
     assert bench.management.computes.get("aks")["properties"]["properties"]["sslConfiguration"] == {"status": "Auto"}
     assert bench.runtime.told == told
+
+
+@pytest.mark.parametrize(
+    ("ssl", "begins"),
+    [
+        (None, "http://127.0.0.1:8899/"),
+        ({"status": "Auto", "leafDomainLabel": "shop"}, "https://127.0.0.1:8899/"),
+        ({"status": "Enabled", "cname": "shop.example", "cert": "C", "key": "K"}, "https://127.0.0.1:8899/"),
+        ({"status": "Disabled"}, "http://127.0.0.1:8899/"),
+    ],
+)
+def test_scoring_uris_of_a_cluster_with_tls_are_https(bench: Any, ssl: Any, begins: str) -> None:
+    """At once for the services that are there."""
+    bench.cluster()
+    bench.service()
+    change = {"properties": {"computeType": "AKS", "properties": {"sslConfiguration": ssl}}}
+    bench.management.computes.put("aks", change)
+
+    assert bench.management.services.get("fraud")["scoringUri"].startswith(begins)
 
 
 def test_nobody_logs_in_to_a_cluster_without_an_api(bench: Any) -> None:

@@ -120,6 +120,10 @@ def test_tags_that_are_numbers_or_booleans_become_text() -> None:
         ({"kvTags": {"a": None}}, "tags.a: is missing; expected text, a number or a boolean"),
         ({"keys": {"primary": "x"}}, "keys.primary: 'x' is not known here; did you mean primaryKey?"),
         ({"environmentImageRequest": {"modelIds": "fraud:1"}}, "environmentImageRequest.modelIds: 'fraud:1'"),
+        (
+            {"environmentImageRequest": {"modelIds": [f"m{number}:1" for number in range(1001)]}},
+            "environmentImageRequest.modelIds: '1001 models' is not at most 1000",
+        ),
         ({"environmentImageRequest": {"assets": [{}]}}, "environmentImageRequest.assets:"),
         ({"scoringTimeoutMs": 400_000}, "scoring_timeout_ms: 400000 is not at most 300000"),
         ({"containerResourceRequirements": {"cpu": 2, "cpuLimit": 1}}, "cpu_cores_limit: 1"),

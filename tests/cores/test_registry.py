@@ -28,7 +28,7 @@ from akstwin.cores.registry import (
     update_compute,
 )
 from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.cluster import VM_SIZES
+from akstwin.domain.cluster import VM_SIZES, VmSize
 from akstwin.errors import AksError, Conflict, InvalidSetting
 
 THEN, NOW = Micros(5 * SECOND), Micros(9 * SECOND)
@@ -225,6 +225,17 @@ def test_a_computes_document() -> None:
     }  # fmt: skip
 
 
+def test_a_cluster_may_be_made_of_nodes_described_by_hand() -> None:
+    """Wherever a name is taken; the document says what they have, or the name of a size that has the same."""
+    own, named = ({"cpu_cores": cores, "memory_gb": 14} for cores in (5, 4))
+
+    record = compute(agentVmSize=own)
+    assert cluster_of(record).vm_size == VmSize(cpu_cores=5, memory_gb=14)
+    assert compute_document(record, "/ws", 0)["properties"]["properties"]["agentVmSize"] == "5 cores, 14 GB, 0 GPUs"
+    assert ComputeRecord.model_validate_json(record.model_dump_json()) == record
+    assert VM_SIZES[compute(agentVmSize=named).vm_size] == VmSize(cpu_cores=4, memory_gb=14)
+
+
 @pytest.mark.parametrize(
     ("name", "outer", "settings", "text"),
     [
@@ -234,7 +245,15 @@ def test_a_computes_document() -> None:
         ("aks", {}, {"agentCount": 2}, "agentCount: 2 is not at least 3 for a FastProd cluster"),
         ("aks", {}, {"agentVmSize": "Standard_D2_v2"}, "nodes times cores is 6, a FastProd cluster needs 12"),
         ("aks", {}, {"agentCount": True}, "agentCount: true is not a whole number"),
-        ("aks", {}, {"agentVmSize": "Standard_D3"}, "agentVmSize: 'Standard_D3' is not a known"),
+        ("aks", {}, {"agentVmSize": "Standard_D3v2"}, "is not a known virtual machine size, or {cpu_cores"),
+        ("aks", {}, {"agentVmSize": "Standard_D3v2"}, "did you mean Standard_D3_v2?"),
+        ("aks", {}, {"agentVmSize": {"cpu_cores": 0, "memory_gb": 1}}, "greater than 0"),
+        (
+            "aks",
+            {},
+            {"agentVmSize": {"cpu_cores": 2, "memory_gb": 8}},
+            "nodes times cores is 6, a FastProd cluster needs 12",
+        ),
         ("aks", {}, {"clusterPurpose": "DenseProd"}, "clusterPurpose: 'DenseProd' is not FastProd or DevTest"),
         ("aks", {}, {"agentsCount": 3}, "agentsCount: 3 is not known here; did you mean agentCount?"),
         ("aks", {}, {"loadBalancerSubnet": "s"}, "loadBalancerSubnet: 's' is not possible without"),

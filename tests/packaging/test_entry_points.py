@@ -27,6 +27,7 @@ def test_all_that_there_is_is_registered() -> None:
         ("akstwin.commands", "compare"),
         ("akstwin.commands", "compile"),
         ("akstwin.commands", "faults"),
+        ("akstwin.commands", "sizes"),
         ("akstwin.backends", "simulated"),
         ("akstwin.backends", "scenario"),
         ("akstwin.backends", "remote"),

@@ -438,8 +438,8 @@ def test_arguments_that_the_sdk_or_the_service_refuses(refusal: Run, deploy: str
             "nodes: 3 is not enough: nodes times cores is 6, a FastProd cluster needs 12",
         ),
         (
-            "{vm_size: Standard_D4s_v6}",
-            f"vm_size: 'Standard_D4s_v6' is not {VM_SIZE}; did you mean Standard_D4s_v5?",
+            "{vm_size: Standard_D4s_v7}",
+            f"vm_size: 'Standard_D4s_v7' is not {VM_SIZE}; did you mean Standard_D4s_v6?",
         ),
         ("{vm_size: {cpu_cores: 4}}", "vm_size.memory_gb: is missing; expected a number"),
         ("{vm_size: {cpu_cores: .inf, memory_gb: 9}}", "vm_size.cpu_cores: .inf is not a finite number"),

@@ -58,7 +58,13 @@ def test_the_script_is_one(name: Any, content: str | None, expected: str) -> Non
         ({"runtime": "spark-py"}, "runtime='spark-py' is not offered here: python is"),
         ({"enable_gpu": True}, "enable_gpu=True is not offered here: use environment, which came after"),
         ({"cuda_version": "9.0"}, "cuda_version='9.0' is not offered here"),
-        ({"extra_docker_file_steps": "steps"}, "extra_docker_file_steps='steps' is not offered here"),
+        (
+            {"extra_docker_file_steps": "steps"},
+            (
+                "extra_docker_file_steps='steps' is not offered here: use environment, which came after, with the steps in "
+                "environment.docker.base_dockerfile"
+            ),
+        ),
     ],
 )
 def test_what_is_refused(arguments: dict[str, Any], expected: str) -> None:

@@ -177,9 +177,16 @@ def test_keys_are_never_shown() -> None:
     assert "hidden" not in repr(deploy_service_configuration(primary_key="hidden", secondary_key="hidden"))
 
 
+@pytest.mark.parametrize("name", AUTOSCALER_SETTINGS)
+@pytest.mark.parametrize("beside", [{}, {"autoscale_enabled": True}, {"autoscale_enabled": False, "num_replicas": 1}])
+def test_a_zero_is_a_value_of_an_update(name: str, beside: dict[str, Any]) -> None:
+    """It is refused once and by its name, and never lost."""
+    assert update(**{name: 0}, **beside) == [f"{name}: 0 is not greater than 0"]
+
+
 @pytest.mark.parametrize(
     "nothing",
-    [{}, {"num_replicas": None}, {"autoscale_min_replicas": 0}, {"namespace": ""}],
+    [{}, {"num_replicas": None}, {"autoscale_min_replicas": None}, {"namespace": ""}],
 )
 def test_an_update_needs_something_to_do(nothing: dict[str, Any]) -> None:
     """None and what counts as not given are nothing; the message lists what can be given."""

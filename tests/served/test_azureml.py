@@ -20,7 +20,17 @@ class Sdk(Protocol):
 
 @pytest.mark.parametrize(
     "program",
-    ["workspaces", "models", "environments", "webservices", "endpoints", "failures", "deployments", "scripts"],
+    [
+        "workspaces",
+        "models",
+        "environments",
+        "clusters",
+        "webservices",
+        "endpoints",
+        "failures",
+        "deployments",
+        "scripts",
+    ],
 )
 def test_an_old_script_does_what_it_did_in_azure(program: str, real_sdk: Sdk, tmp_path: Path) -> None:
     """With the variables of `serve --print-env`, and nothing changed in the SDK but how it sleeps."""

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from akstwin.cores.registry import CURATED_ENVIRONMENTS
 from akstwin.fake_api.management.desk import is_token
 from akstwin.testing.variables import variables
 
@@ -156,9 +157,10 @@ def test_workspaces_share_nothing(management: Any) -> None:
     for base in (management.http, discovery["experimentation"]):
         for path in (environments, environments.replace("Second", "SECOND")):
             answer = management.client.get(f"{base}{path}").json()
-            assert [each["name"] for each in answer["value"]] == ["only-here"]
+            assert [each["name"] for each in answer["value"]] == sorted([*CURATED_ENVIRONMENTS, "only-here"])
     first = environments.replace("Second", "akstwin")
-    assert management.client.get(f"{discovery['api']}{first}").json()["value"] == []
+    answer = management.client.get(f"{discovery['api']}{first}").json()
+    assert [each["name"] for each in answer["value"]] == sorted(CURATED_ENVIRONMENTS)
 
 
 def test_a_files_signature_is_one_workspaces(management: Any) -> None:

@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, quote, urlsplit
 import httpx
 import pytest
 
+from akstwin.cores.registry import CURATED_ENVIRONMENTS
+
 BLOCK = {"x-ms-blob-type": "BlockBlob"}
 
 
@@ -267,4 +269,8 @@ def test_environments_have_versions(management: Any) -> None:
     assert asked("GET", "/e/labels/other").status_code == 404
     assert asked("GET", "/none").status_code == 404
     assert asked("GET", "/").json() == asked("GET").json()
-    assert [each["name"] for each in asked("GET").json()["value"]] == ["e"]
+    names = [each["name"] for each in asked("GET").json()["value"]]
+    assert names == sorted([*CURATED_ENVIRONMENTS, "e"])
+    assert asked("GET", "/AzureML-Minimal/labels/latest").json() == asked("GET", "/AzureML-Minimal/versions/1").json()
+    taken = asked("PUT", "/AzureML-mine", json={})
+    assert (taken.status_code, "clone(new_name)" in taken.json()["message"]) == (400, True)

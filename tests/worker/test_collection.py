@@ -201,4 +201,4 @@ def test_a_real_package_is_found_before_the_offered_one(worker: Any, ask: Any, t
         def init(): pass
         def run(data): return [azureml.core.MINE, ModelDataCollector.origin, AMLResponse.__module__]
     """
-    assert json.loads(ask(worker(script)).body) == [1, "real", "_akstwin_inside.http"]
+    assert json.loads(ask(worker(script)).body) == [1, "real", "_akstwin_inside.web"]

@@ -1,11 +1,13 @@
 """What the container answers: every row of semantics §3 that a scoring script can meet.
 
-The expected replies were recorded from azureml-inference-server-http 1.5.1 (147 requests to it and to this worker; they
-differ in two: a form that was already read as a body can still be read as a form here, and a URL keeps its spelling).
+The expected replies were recorded from azureml-inference-server-http 1.5.1; `test_inference_server` asks it again.
 """
 
+import io
 import json
+import pickle
 import uuid
+import zipfile
 from typing import Any
 
 import pytest
@@ -15,6 +17,14 @@ from akstwin.worker import Reply
 ECHO = "def init(): pass\ndef run(data): return data\n"
 RUN_FAILED = {"message": "An unexpected error occurred in scoring script. Check the logs for more info."}
 INTERNAL = {"message": "An unexpected internal error occurred. Check the logs for more info."}
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    """An archive with one file."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as writer:
+        writer.writestr(name, content)
+    return archive.getvalue()
 
 
 EVAL = """
@@ -64,7 +74,10 @@ def test_run_may_take_the_headers(worker: Any, ask: Any) -> None:
     """A parameter called `request_headers` gets them, whatever its place."""
     script = "def init(): pass\ndef run(request_headers, data): return [request_headers, data]\n"
     reply = ask(worker(script), b"x", headers=(("x-FOO-bar", "1"),))
-    assert json.loads(reply.body) == [{"Content-Type": "application/json", "X-Foo-Bar": "1"}, "x"]
+    assert json.loads(reply.body) == [
+        {"Content-Type": "application/json", "X-Foo-Bar": "1", "Content-Length": "1"},
+        "x",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +235,7 @@ RAW = """
     def run(request):
         if request.method == "OPTIONS": return AMLResponse("opt", 200)
         files = {{name: [file.filename, file.read().decode()] for name, file in request.files.items()}}
-        return [request.method, request.get_data(False).decode("latin1"), request.args.to_dict(flat=False), request.path,
+        return [request.method, request.get_data().decode("latin1"), request.args.to_dict(flat=False), request.path,
                 request.full_path, request.headers["x-FOO"], request.content_type, request.form.to_dict(), files,
                 request.json if request.is_json else None]
 """
@@ -258,6 +271,61 @@ def test_rawhttp_gets_the_request_as_it_is(shared: Any, ask: Any, package: str) 
     )
     uploaded = ask(replica, multipart, "multipart/form-data; boundary=b", headers=foo)
     assert json.loads(uploaded.body)[7:9] == [{"g": "v"}, {"f": ["a.txt", "hel\r\nlo"]}]
+
+
+UPLOADS = """
+    import csv, io, json, pickle, shutil, tempfile, zipfile
+    from azureml.contrib.services.aml_request import rawhttp
+    def init(): pass
+    def copied(file):
+        with tempfile.TemporaryFile() as kept:
+            shutil.copyfileobj(file, kept)
+            return kept.tell()
+    @rawhttp
+    def run(request):
+        file = request.files["file"]
+        return eval(request.form["ask"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("expression", "content", "answer"),
+    [
+        (
+            "[file.filename, file.name, file.content_type, file.mimetype]",
+            b"",
+            ["a.bin", "file", "text/x; a=b", "text/x"],
+        ),
+        ("[file.read(2), file.tell(), file.seek(0), file.readline()] and file.read().decode()", b"a\nb\nc", "b\nc"),
+        ("[line.decode() for line in file]", b"a\nb", ["a\n", "b"]),
+        ("[file.seekable(), file.readable(), file.read().decode()]", b"x", [True, True, "x"]),
+        ("[opened.read().decode() for opened in [file.__enter__()]]", b"x", ["x"]),
+        ("pickle.load(file)", pickle.dumps({"a": [1]}), {"a": [1]}),
+        ("zipfile.ZipFile(file).read('in').decode()", zipped("in", b"packed"), "packed"),
+        ("json.load(file)", b'{"a": 1}', {"a": 1}),
+        ("list(csv.reader(io.TextIOWrapper(file, 'utf-8')))", b"a,b\n1,2\n", [["a", "b"], ["1", "2"]]),
+        ("copied(file)", b"12345", 5),
+    ],
+)
+def test_an_uploaded_file_is_a_file(shared: Any, ask: Any, expression: str, content: bytes, answer: Any) -> None:
+    """It can be read by whatever reads files."""
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\nContent-Type: text/x; a=b\r\n\r\n'
+        + content
+        + b'\r\n--b\r\nContent-Disposition: form-data; name="ask"\r\n\r\n'
+        + expression.encode()
+        + b"\r\n--b--\r\n"
+    )
+    reply = ask(shared(UPLOADS), body, "multipart/form-data; boundary=b")
+    assert (reply.status, json.loads(reply.body)) == (200, answer), reply.logs
+
+
+def test_a_script_that_takes_text_does_not_wait_for_werkzeug(shared: Any, ask: Any) -> None:
+    """Its import takes longer than all else at a worker's start; only a script that asks for its classes pays for it."""
+    script = "import sys\ndef init(): pass\ndef run(data): return 'werkzeug' in sys.modules\n"
+    assert ask(shared(script), b"").body == b"false"
+    asks = "from azureml.contrib.services.aml_response import AMLResponse\n"
+    assert ask(shared(asks + script), b"").body == b"true"
 
 
 @pytest.mark.parametrize(

@@ -464,7 +464,8 @@ def test_environments(worlds: list[Workspace]) -> None:
     pip_env.register(ws)
     copy = restored.clone("my-own")
     copy.register(ws)
-    assert set(Environment.list(ws)) == set(ws.environments) == {"my-own", "pip-env", "sklearn-env"}
+    own = {name for name in Environment.list(ws) if not name.startswith("AzureML-")}
+    assert own == {"my-own", "pip-env", "sklearn-env"} < set(ws.environments) == set(Environment.list(ws))
     with pytest.raises(WebserviceException):
         Environment.get(ws, "sklearn-env", version="3")
     with pytest.raises(WebserviceException):
@@ -487,6 +488,22 @@ def test_environments(worlds: list[Workspace]) -> None:
     )
     service.wait_for_deployment(True)
     assert service.run("") == "changed"
+
+
+def test_a_service_has_a_thousand_models_at_most(worlds: list[Workspace]) -> None:
+    """As many as a container can hold (semantics §2.1); the refusal says how many there are."""
+    ws = open_workspace(worlds)
+    target = cluster_of(ws)
+    Path("model.txt").write_text("1")
+    models = [Model.register(ws, model_path="model.txt", model_name=f"m{number}") for number in range(1001)]
+    Path("score.py").write_text("def init(): pass\ndef run(data): return 1\n")
+    config = InferenceConfig("score.py", environment=Environment("e"))
+    configuration = AksWebservice.deploy_configuration(num_replicas=1)
+    with pytest.raises(WebserviceException, match="models: 1001 models are more than the 1000"):
+        Model.deploy(ws, "many", models, config, configuration, target)
+    service = Model.deploy(ws, "many", models[1:], config, configuration, target)
+    service.wait_for_deployment()
+    assert (service.state, len(service.models)) == ("Healthy", 1000)
 
 
 def test_a_model_of_a_known_framework_without_a_script(worlds: list[Workspace]) -> None:

@@ -732,6 +732,28 @@ def test_nodes_of_ones_own_size(lab: Any) -> None:
     assert service.state == "Healthy"
 
 
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [("STANDARD_DS3_V2", "Standard_DS3_v2"), ("Standard_NC6", "Standard_D3"), ("Standard_Own", "Standard_D3")],
+)
+def test_a_described_cluster_is_there_before_it_is_made(lab: Any, asked: str, shown: str) -> None:
+    """`ComputeTarget.create` then makes what was described, whatever size it asks for; a name that fits is kept."""
+    lab.ws.simulation.cluster("mine", nodes=3, vm_size={"cpu_cores": 4, "memory_gb": 14})
+    target = ComputeTarget.create(lab.ws, "mine", AksCompute.provisioning_configuration(vm_size=asked))
+    target.wait_for_completion()
+    assert (target.agent_count, target.agent_vm_size) == (3, shown)
+
+
+def test_a_cluster_is_created_with_nodes_of_ones_own_size(lab: Any) -> None:
+    """Where azureml-core takes a name, a description does as well."""
+    own = AksCompute.provisioning_configuration(vm_size={"cpu_cores": 7, "memory_gb": 14}, agent_count=4)
+    target = ComputeTarget.create(lab.ws, "mine", own)
+    target.wait_for_completion()
+    assert target.agent_vm_size == "7 cores, 14 GB, 0 GPUs"
+    lab.ws.simulation.profile("svc", reply=1)
+    assert lab.deploy(on=target, cpu_cores=4.5, num_replicas=2).state == "Healthy"
+
+
 def test_a_cluster_with_an_autoscaler(lab: Any) -> None:
     """A pod that fits nowhere brings a node within three minutes and a scan."""
     lab.ws.simulation.cluster("mine", nodes=1, vm_size="Standard_D3_v2", max_nodes=2)

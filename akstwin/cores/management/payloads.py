@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, get_args
 from akstwin.clock import Micros
 from akstwin.cores.management.records import Auth, ComputeType, ServiceRecord, VersionRecord
 from akstwin.cores.management.settings import EVENT_HUB, VERSION_SETTINGS, by_name, checked, read_settings, spec_of
-from akstwin.domain.deployment import check_name
+from akstwin.domain.deployment import MOST_MODELS, check_name
 from akstwin.domain.documents import Json, as_json, check_keys, text_pairs
 from akstwin.errors import Conflict, InvalidSetting
 
@@ -107,6 +107,8 @@ def read_request(value: Any, where: str = "") -> Json | None:
     models, assets, environment = value.get("modelIds"), value.get("assets"), value.get("environment")
     if models is not None and not (isinstance(models, list) and all(isinstance(model, str) for model in models)):
         raise InvalidSetting(f"{path}.modelIds", models, "a list of model ids, name:version each")
+    if models is not None and len(models) > MOST_MODELS:
+        raise InvalidSetting(f"{path}.modelIds", f"{len(models)} models", f"at most {MOST_MODELS}")
     if assets is not None and not (isinstance(assets, list) and all(_is_asset(asset) for asset in assets)):
         raise InvalidSetting(f"{path}.assets", assets, "a list of objects with the url of an uploaded file each")
     if environment is not None and not isinstance(environment, Mapping):

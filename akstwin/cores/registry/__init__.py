@@ -9,9 +9,12 @@ from akstwin.cores.registry.computes import (
     cluster_of,
     compute_document,
     create_compute,
+    has_tls,
     same_cluster,
     update_compute,
 )
+from akstwin.cores.registry.curated import NAMES as CURATED_ENVIRONMENTS
+from akstwin.cores.registry.curated import curated_environment
 from akstwin.cores.registry.environments import EnvironmentRecord, read_environment, register_environment
 from akstwin.cores.registry.models import (
     ModelRecord,
@@ -22,6 +25,7 @@ from akstwin.cores.registry.models import (
 )
 
 __all__ = [
+    "CURATED_ENVIRONMENTS",
     "AssetRecord",
     "ComputeRecord",
     "EnvironmentRecord",
@@ -32,6 +36,8 @@ __all__ = [
     "compute_document",
     "create_asset",
     "create_compute",
+    "curated_environment",
+    "has_tls",
     "model_document",
     "model_matches",
     "read_environment",

@@ -4,12 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
+from pydantic import ValidationError
+
 from akstwin.clock import Micros
 from akstwin.cores.registry.reading import Kept, read_object, read_text
 from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.cluster import DEFAULT_VM_SIZE, MOST_NODES, VM_SIZES, ClusterSpec, check_cluster
+from akstwin.domain.cluster import DEFAULT_VM_SIZE, MOST_NODES, ClusterSpec, check_cluster
 from akstwin.domain.documents import Json, check_keys, iso_time
-from akstwin.domain.words import nearest
+from akstwin.domain.vm_sizes import VM_SIZES, VmSize, name_of, nearest_size, spelling
 from akstwin.errors import InvalidSetting
 
 Purpose = Literal["FastProd", "DevTest"]
@@ -23,6 +25,8 @@ _ATTACHED_NODES: Final = 3
 """Of a cluster that nobody described (semantics §6.6)."""
 _CHANGEABLE: Final = ("sslConfiguration", "loadBalancerType", "loadBalancerSubnet")
 _SETTINGS: Final = ("agentCount", "agentVmSize", "clusterPurpose", "aksNetworkingConfiguration", *_CHANGEABLE)
+_TLS: Final = ("Enabled", "Auto")
+_DESCRIBED: Final = "{cpu_cores, memory_gb, gpu_cores, hourly_price}"
 _SHOWN: Final = ("clusterFqdn", "systemServices")
 """Settings of a document that come back in an update and say nothing."""
 
@@ -37,7 +41,8 @@ class ComputeRecord(Kept):
         resource_id: of the cluster.
         purpose: FastProd or DevTest.
         nodes: how many it has.
-        vm_size: what they are, a known name.
+        vm_size: what they are: a known name, or what a described size has.
+        node: a size that was described by hand; None: that of the name.
         compute_location: region of the cluster.
         network: `aksNetworkingConfiguration`, kept as it is.
         ssl: `sslConfiguration`, kept as it is.
@@ -55,6 +60,7 @@ class ComputeRecord(Kept):
     purpose: Purpose
     nodes: int
     vm_size: str
+    node: VmSize | None = None
     compute_location: str | None = None
     network: Json | None = None
     ssl: Json | None = None
@@ -67,7 +73,13 @@ class ComputeRecord(Kept):
 
 def cluster_of(record: ComputeRecord) -> ClusterSpec:
     """The cluster that a compute target stands for."""
-    return ClusterSpec(purpose=record.purpose, nodes=record.nodes, vm_size=VM_SIZES[record.vm_size])
+    node = VM_SIZES[record.vm_size] if record.node is None else record.node
+    return ClusterSpec(purpose=record.purpose, nodes=record.nodes, vm_size=node)
+
+
+def has_tls(record: ComputeRecord) -> bool:
+    """Whether services on the cluster are asked over TLS: with a certificate of one's own, or one that Azure makes."""
+    return record.ssl is not None and record.ssl.get("status") in _TLS
 
 
 def same_cluster(one: ComputeRecord, other: ComputeRecord) -> bool:
@@ -103,6 +115,7 @@ def create_compute(
         raise InvalidSetting("agentCount", nodes, f"a whole number from 1 to {MOST_NODES}")
     own_id = f"{resource_group_id}/providers/Microsoft.ContainerService/managedClusters/{name}"
     network = settings.get("aksNetworkingConfiguration")
+    vm_size, node = _vm_size(settings.get("agentVmSize"))
     record = ComputeRecord(
         name=name,
         location=location,
@@ -110,7 +123,8 @@ def create_compute(
         resource_id=own_id if resource_id is None else _resource_id(resource_id),
         purpose=purpose,
         nodes=nodes,
-        vm_size=_vm_size(settings.get("agentVmSize")),
+        vm_size=vm_size,
+        node=node,
         compute_location=read_text("computeLocation", outer.get("computeLocation")),
         network=None if network is None else read_object("aksNetworkingConfiguration", network),
         created=now,
@@ -131,7 +145,7 @@ def update_compute(record: ComputeRecord, payload: Json, now: Micros) -> Compute
         "resourceId": (outer.get("resourceId"), record.resource_id),
         "computeLocation": (outer.get("computeLocation"), record.compute_location or record.location),
         "agentCount": (settings.get("agentCount"), record.nodes),
-        "agentVmSize": (settings.get("agentVmSize"), record.vm_size),
+        "agentVmSize": (_same_size(settings.get("agentVmSize"), record), record.vm_size),
         "clusterPurpose": (settings.get("clusterPurpose"), record.purpose),
         "aksNetworkingConfiguration": (settings.get("aksNetworkingConfiguration"), record.network),
     }
@@ -220,14 +234,26 @@ def _one_of(settings: Json, key: str, choices: Any) -> Any:
     return value
 
 
-def _vm_size(value: object) -> str:
-    """A known size, in Azure's spelling; Azure does not look at the case of letters."""
+def _vm_size(value: object) -> tuple[str, VmSize | None]:
+    """What to call a size, and the size itself where it is described by hand."""
     if value is None:
-        return DEFAULT_VM_SIZE
-    for known in VM_SIZES:
-        if isinstance(value, str) and known.lower() == value.lower():
-            return known
-    raise InvalidSetting("agentVmSize", value, f"a known virtual machine size{nearest(str(value), VM_SIZES)}")
+        return DEFAULT_VM_SIZE, None
+    if isinstance(value, dict):
+        try:
+            node = VmSize.model_validate(value)
+        except ValidationError as error:
+            raise InvalidSetting("agentVmSize", value, f"{_DESCRIBED}: {error.errors()[0]['msg']}") from error
+        return name_of(node) or f"{node.cpu_cores:g} cores, {node.memory_gb:g} GB, {node.gpu_cores} GPUs", node
+    known = spelling(value)
+    if known is None:
+        expected = f"a known virtual machine size, or {_DESCRIBED}{nearest_size(str(value))}"
+        raise InvalidSetting("agentVmSize", value, expected)
+    return known, None
+
+
+def _same_size(value: object, record: ComputeRecord) -> object:
+    """A size as the record calls it, if it is that of the record."""
+    return record.vm_size if value == record.node or spelling(value) == record.vm_size else value
 
 
 def _resource_id(value: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from akstwin.clock import Micros
+from akstwin.cores.registry.curated import PREFIXES
 from akstwin.cores.registry.reading import Kept, read_name, read_object
 from akstwin.domain.documents import Json
 from akstwin.errors import Conflict, InvalidSetting
@@ -56,11 +57,14 @@ def register_environment(
         now: the present.
 
     Raises:
-        InvalidSetting: a value is refused.
+        InvalidSetting: a value is refused, or the name is one of a curated environment.
         Conflict: that version exists and says something else.
     """
     read_name("name", name)
     content = read_environment(document)
+    if name.startswith(PREFIXES):
+        taken = f"names that begin with {' or '.join(PREFIXES)} are those of curated environments"
+        raise InvalidSetting("name", name, f"free: {taken}; clone(new_name) makes one of your own")
     if version is None:
         if versions and read_environment(versions[-1].document) == content:
             return versions[-1]

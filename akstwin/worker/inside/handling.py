@@ -4,14 +4,16 @@ import datetime as dt
 import hashlib
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any, NamedTuple
 
+from .headers import Headers
 from .http import AMLRequest, AMLResponse
 from .journal import Moment, moment, told
+from .packages import remedy
 from .script import BadInput, Function, MethodNotTaken, Overdue, Script, UnsupportedInput
 from .swagger import Swagger, UnknownVersion
 
@@ -33,6 +35,15 @@ _BARE_ERROR = (
     b"<html>\n  <head>\n    <title>Internal Server Error</title>\n  </head>\n  <body>\n"
     b"    <h1><p>Internal Server Error</p></h1>\n    \n  </body>\n</html>\n"
 )
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_OF_CONNECTIONS = frozenset(
+    {
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization",
+        "te", "trailers", "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+"""Headers that gunicorn takes away."""
+_VALUE = re.compile(r"[ \t\x21-\x7e\x80-\xff]*")
 INTERNAL = "An unexpected internal error occurred. Check the logs for more info."
 RUN_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
 
@@ -93,32 +104,43 @@ class Server:
         if request.method not in _ROUTES[request.path]:
             return self._finish(request, said(405, "The method is not allowed for the requested URL."))
         ids, problem = self._ids(request)
-        seconds = 0.0
         if problem is not None:
-            response = said(431, problem)
-        elif request.path == "/score":
-            try:
-                response, seconds = self._score(request, ids["x-request-id"], exec_ms)
-            except self._place.survives as error:
-                self._log_unhandled(request, error)
-                return Answer(
-                    500, [("Content-Type", "text/html"), ("Content-Length", str(len(_BARE_ERROR)))], _BARE_ERROR
-                )
-        else:
-            response = self._plain(request)
+            return self._finish(request, self._named(request, said(431, problem), ids))
+        if request.path != "/score":
+            response = self._named(request, self._plain(request), ids)
+            if request.path != "/":
+                self._log_request(request, response, 0.0 if exec_ms is None else exec_ms)
+            return self._finish(request, response)
+        try:
+            with self._script.received(request) as raw:
+                response, seconds = self._score(request, raw, ids["x-request-id"], exec_ms)
+                self._named(request, response, ids)
+                self._log_request(request, response, seconds * 1000 if exec_ms is None else exec_ms)
+                sent = response if isinstance(response, AMLResponse) else _Started(response, request)
+            return self._finish(request, sent, seconds)
+        except self._place.survives as error:
+            self._log_unhandled(request, error)
+            headers = [("Content-Type", "text/html"), ("Content-Length", str(len(_BARE_ERROR)))]
+            return Answer(500, headers, b"" if request.method == "HEAD" else _BARE_ERROR)
+
+    def _named(self, request: AMLRequest, response: Any, ids: Mapping[str, str]) -> Any:
+        """The response with the headers that name the server and the request."""
         if self._names_version:
             response.headers.add("x-ms-server-version", _SERVER_VERSION)
         for name, value in ids.items():
             response.headers[name] = value
         if "TraceId" in request.headers:
             response.headers.add("TraceId", request.headers["TraceId"])
-        if problem is None and request.path != "/":
-            query = request.query_string.decode()
-            path = f"{request.path}?{query}" if query else request.path
-            took = seconds * 1000 if exec_ms is None else exec_ms
-            line = (request.method, path, response.status_code, took, len(response.get_data()))
-            self._place.log.info("%s %s %d %.3fms %d", *line)
-        return self._finish(request, response, seconds)
+        return response
+
+    def _log_request(self, request: AMLRequest, response: Any, took_ms: float) -> None:
+        query = request.query_string.decode()
+        path = f"{request.path}?{query}" if query else request.path
+        if isinstance(response, AMLResponse):
+            length: int | str = len(response.get_data())
+        else:
+            length = "N/A" if response.is_streamed else response.calculate_content_length()
+        self._place.log.info("%s %s %d %.3fms %s", request.method, path, response.status_code, took_ms, length)
 
     def new_id(self) -> str:
         """The id of one more request, which is answered elsewhere."""
@@ -159,11 +181,11 @@ class Server:
         except UnknownVersion as error:
             return said(404, str(error))
 
-    def _score(self, request: AMLRequest, request_id: str, exec_ms: float | None) -> tuple[Any, float]:
+    def _score(self, request: AMLRequest, raw: Any, request_id: str, exec_ms: float | None) -> tuple[Any, float]:
         if request.method == "HEAD" and not self._script.raw:
             return said(405, "Method not allowed"), 0.0
         try:
-            arguments = self._script.arguments(request, _flask_request(request) if self._script.raw else None)
+            arguments = self._script.arguments(request, raw)
         except BadInput as error:
             return said(400, str(error)), 0.0
         except UnsupportedInput as error:
@@ -196,7 +218,8 @@ class Server:
         return said(500, INTERNAL)
 
     def _log_traceback(self, error: BaseException) -> None:
-        self._place.log.error("Encountered Exception: %s", told(error))
+        what = remedy(error)
+        self._place.log.error("Encountered Exception: %s%s", told(error), f"\n{what}" if what else "")
 
     def _log_unhandled(self, request: AMLRequest, error: BaseException) -> None:
         what = f"{request.method} {request.path}"
@@ -204,13 +227,14 @@ class Server:
 
     def _finish(self, request: AMLRequest, response: Any, seconds: float = 0.0) -> Answer:
         bodiless = response.status_code in {204, 304}
-        body = b"" if bodiless else bytes(response.get_data())
+        body = b"" if bodiless else response.get_data()
         named = [("Server", "gunicorn"), ("Date", http_date(self._place.moment.at.astimezone(dt.UTC)))]
-        kept = [(str(name), str(value)) for name, value in response.headers.items() if name.lower() != "content-length"]
-        length = [] if bodiless else [("Content-Length", str(len(body)))]
-        return Answer(
-            response.status_code, [*named, *kept, *length], b"" if request.method == "HEAD" else body, seconds
-        )
+        if not bodiless and not (request.method == "HEAD" and isinstance(response, _Started)):
+            if (length := response.headers.get("Content-Length", type=int)) is not None:
+                body = body[:length]  # as gunicorn does; that there is less than was said, no client could read
+            response.headers["Content-Length"] = len(body)
+        headers = [(str(name), str(value)) for name, value in response.headers.items()]
+        return Answer(response.status_code, [*named, *headers], b"" if request.method == "HEAD" else body, seconds)
 
 
 def said(status: int, message: str, *, failed: bool = False) -> AMLResponse:
@@ -237,8 +261,8 @@ def http_date(at: dt.datetime) -> str:
 
 def _respond(returned: Any) -> Any:
     """What `run` returned as a response."""
-    flask = sys.modules.get("flask")
-    if not isinstance(returned, (AMLResponse,) if flask is None else (AMLResponse, flask.Response)):
+    web = sys.modules.get(f"{__package__}.web")  # there if the script uses it
+    if not isinstance(returned, AMLResponse if web is None else (AMLResponse, web.Response)):
         return AMLResponse(returned, 200, json_str=True)
     if not 200 <= returned.status_code < 600:
         raise ValueError(f"{returned.status_code} is not an HTTP status")
@@ -247,30 +271,35 @@ def _respond(returned: Any) -> Any:
     return returned
 
 
-def _flask_request(request: AMLRequest) -> Any:
-    """Flask's own request if the script brought Flask, else ours."""
-    flask = sys.modules.get("flask")
-    return request if flask is None else flask.Request(_environ(request))
+class _Started:
+    """A response of werkzeug's as gunicorn sends it: its head at once, its body when it is read.
 
+    Args:
+        response: what `run` returned.
+        request: what it answers.
+    """
 
-def _environ(request: AMLRequest) -> Mapping[str, Any]:
-    body = request.get_data()
-    host, _, port = request.host.partition(":")
-    environ = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": request.path,
-        "QUERY_STRING": request.query_string.decode(),
-        "SERVER_NAME": host,
-        "SERVER_PORT": port or "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": BytesIO(body),
-    }
-    if request.content_type is not None:
-        environ["CONTENT_TYPE"] = request.content_type
-    for name, value in request.headers.items():
-        if name.lower() not in {"content-type", "content-length"}:
-            environ["HTTP_" + name.upper().replace("-", "_")] = value
-    return environ
+    def __init__(self, response: Any, request: AMLRequest) -> None:
+        self._pieces, status, headers = response.get_wsgi_response(request.environ())
+        for name, value in headers:
+            if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+                raise ValueError(f"{name}: {value} is not a header that HTTP allows")
+        self._response = response
+        self.status_code = int(status.split()[0])
+        self.headers = Headers((name, value) for name, value in headers if name.lower() not in _OF_CONNECTIONS)
+
+    def get_data(self) -> bytes:
+        """The body. A generator of the script's runs here.
+
+        Raises:
+            BaseException: whatever the generator raises.
+        """
+        body = b""
+        try:
+            for piece in self._pieces:
+                if not isinstance(piece, bytes):
+                    raise TypeError(f"{piece!r} is not a byte")
+                body += piece
+        finally:
+            self._response.close()
+        return body

@@ -1,4 +1,4 @@
-"""Queries, forms and headers: names with several values, as scripts and we look them up."""
+"""Queries and headers: names with several values, as the server looks them up."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any, NoReturn
 
 
 class AzureMLException(Exception):
@@ -21,8 +22,35 @@ class ModelNotFoundException(AzureMLException):
     """There is no such model in the container."""
 
 
-class Model:
+class NotBrought(ImportError):
+    """A part of azureml-core that akstwin does not bring to the container."""
+
+
+def _refuse(name: str, module: str) -> NoReturn:
+    raise NotBrought(
+        f"{module}.{name} is not usable here: akstwin brings Model.get_model_path and the errors of azureml-core to a script's "
+        "container, and no more. Install azureml-core for the Python that runs akstwin; scripts then get the real one.",
+        name=f"{module}.{name}",
+    )
+
+
+class Imported(type):
+    """Classes that can be imported, named in annotations and passed to `isinstance`; any other use is refused."""
+
+    def __call__(cls, *_: Any, **__: Any) -> NoReturn:
+        """Refuse to make an instance."""
+        _refuse(cls.__name__, cls.__module__)
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("__"):  # Python asks for these, no script
+            raise AttributeError(name)
+        _refuse(cls.__name__, cls.__module__)
+
+
+class Model(metaclass=Imported):
     """The one part of a model that a container without azureml-core has: where it is."""
+
+    __module__ = "azureml.core.model"
 
     @staticmethod
     def get_model_path(model_name: str, version: int | None = None) -> str:

@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any
@@ -68,24 +68,36 @@ class Script:
             raise ScriptError("run() needs a parameter for the input data")
         self.raw = raw_requested()
         self.decorated = _schema_decorated(self.run)
+        self._meets_flask = self.raw or "flask" in sys.modules
         if self.raw and self.decorated:
             raise ScriptError("run() is decorated with both @rawhttp and @input_schema")
         kind = "in JSON string" if not self.decorated else ", ".join(item.name for item in self._parameters)
         log.info("run() gets its input %s", "as the raw request" if self.raw else kind)
+
+    @contextmanager
+    def received(self, request: AMLRequest) -> Iterator[Any]:
+        """The request as `@rawhttp` hands it on, while it is answered; None where nothing of the script looks at it."""
+        if not self._meets_flask:
+            yield None
+            return
+        from .web import received  # noqa: PLC0415 - werkzeug, for scripts that ask for it
+
+        with received(request.environ()) as raw:
+            yield raw
 
     def arguments(self, request: AMLRequest, raw: Any) -> dict[str, Any]:
         """What `run` is to be called with.
 
         Args:
             request: the request.
-            raw: the same as `@rawhttp` hands it on.
+            raw: what `received` gave.
 
         Raises:
             BadInput, UnsupportedInput, MethodNotTaken: it is not to be called.
         """
         arguments = {self._parameters[0].name: raw} if self.raw else self._arguments(request)
         if self._wants_headers:
-            arguments["request_headers"] = {name.title(): value for name, value in request.headers.items()}
+            arguments["request_headers"] = request.header_values()
         return arguments
 
     def score(self, arguments: dict[str, Any], request_id: str, limit_ms: int) -> Any:
@@ -135,6 +147,10 @@ class Function:
     def __init__(self, function: Callable[[str], Any], *, reads: bool = True) -> None:
         self._function = function
         self._reads = reads
+
+    def received(self, request: AMLRequest) -> AbstractContextManager[None]:  # noqa: ARG002 - as `Script`
+        """Nothing: a function gets the body."""
+        return nullcontext()
 
     def arguments(self, request: AMLRequest, raw: Any) -> dict[str, Any]:  # noqa: ARG002 - as `Script`
         """The body as text."""

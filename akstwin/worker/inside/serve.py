@@ -21,6 +21,7 @@ from .handling import INTERNAL, Answer, Place, Server, said
 from .http import AMLRequest
 from .journal import moment, open_journal, told
 from .offered import offer
+from .packages import remedy
 from .script import Script
 from .swagger import Swagger
 
@@ -99,8 +100,10 @@ def _boot(settings: dict[str, Any]) -> Server | str:
     except BaseException as error:  # noqa: BLE001 - sys.exit included
         if os.getpid() != own:
             os._exit(0)
-        log.error("User's init function failed\nEncountered Exception %s", told(error))  # noqa: TRY400
-        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        what = remedy(error)
+        log.error("User's init function failed\nEncountered Exception %s%s", told(error), f"\n{what}" if what else "")  # noqa: TRY400
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return f"{reason}. {what}" if what else reason
     if os.getpid() != own:
         os._exit(0)
     log.info("Worker ready for serving traffic")

@@ -72,7 +72,7 @@ def test_clusters_to_come(serve: Serve) -> None:
             ("aks", {}, "it is there already"),
             ("x", {"nodes": 0}, "cluster.nodes: 0 is not at least 1"),
             ("x", {"node": 1}, "did you mean nodes?"),
-            ("x", {"vm_size": "Standard_D4s_v6"}, "did you mean Standard_D4s_v5?"),
+            ("x", {"vm_size": "Standard_D4s_v55"}, "did you mean Standard_D4s_v5?"),
         ):
             assert told in (await town.call("POST", f"cluster/{name}", given, expect=400))["message"]
 

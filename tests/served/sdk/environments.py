@@ -24,9 +24,20 @@ assert found.version == "2"
 assert "numpy==1.26.4" in found.python.conda_dependencies.serialize_to_string()
 assert Environment.get(ws, "tabular", version="1").environment_variables == {"LEVEL": "debug"}
 assert Environment.get(ws, "tabular", label="latest").version == "2"
-assert set(Environment.list(ws)) == {"tabular"}
-assert set(ws.environments) == {"tabular"}
+own = {name for name in Environment.list(ws) if not name.startswith("AzureML-")}
+assert own == {"tabular"} < set(ws.environments) == set(Environment.list(ws))
 assert "environment nothing is not registered" in raised(Exception, Environment.get, ws, "nothing")
+
+# Curated ones are in every workspace; one's own come from them under names of their own.
+minimal = Environment.get(ws, "AzureML-Minimal")
+assert minimal.name in Environment.list(ws)
+assert "azureml-defaults" in minimal.python.conda_dependencies.serialize_to_string()
+assert Environment.get(ws, "AzureML-sklearn-1.0-ubuntu20.04-py38-cpu", version=44).version == "44"
+copy = minimal.clone("mine")
+copy.environment_variables["TEST_VAR"] = "1"
+assert copy.register(ws).version == "1"
+assert "clone(new_name) makes one of your own" in raised(Exception, minimal.register, ws)
+assert "did you mean AzureML-Minimal?" in raised(Exception, Environment.get, ws, "AzureML-Minmal")
 
 # A cluster is made.
 made = ComputeTarget.create(
