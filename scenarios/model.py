@@ -13,11 +13,12 @@ from akstwin.domain.faults import Fault
 from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.spec import Spec
-from akstwin.domain.units import Duration
+from akstwin.domain.units import Duration, Latency
 from akstwin.domain.workload import Arrivals, Clients
 from akstwin.policies.canary import CanarySpec
 
 _PositiveDuration = Annotated[Duration, Field(gt=0)]
+_PositiveLatency = Annotated[Latency, Field(gt=0)]
 
 
 class VersionSection(Spec):
@@ -51,13 +52,13 @@ class Objectives(Spec):
         cost: most that the window may cost in all.
     """
 
-    mean: _PositiveDuration | None = None
-    p50: _PositiveDuration | None = None
-    p90: _PositiveDuration | None = None
-    p95: _PositiveDuration | None = None
-    p99: _PositiveDuration | None = None
-    p999: _PositiveDuration | None = None
-    max: _PositiveDuration | None = None
+    mean: _PositiveLatency | None = None
+    p50: _PositiveLatency | None = None
+    p90: _PositiveLatency | None = None
+    p95: _PositiveLatency | None = None
+    p99: _PositiveLatency | None = None
+    p999: _PositiveLatency | None = None
+    max: _PositiveLatency | None = None
     success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
     cost: Annotated[float, Field(gt=0)] | None = None
 

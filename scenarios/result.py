@@ -292,7 +292,7 @@ def _beyond_the_end(scenario: Scenario) -> list[str]:
 def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figures) -> list[str]:
     """What a reader must know before believing the figures."""
     scenario = prepared.scenario
-    notes: list[str] = []
+    notes = list(prepared.notes)
     untold = [version.name for version in prepared.service.versions if full_load(version) is None]
     if untold:
         notes.append(

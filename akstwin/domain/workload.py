@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.spec import Spec
-from akstwin.domain.units import Duration
+from akstwin.domain.units import Duration, TimeUnit
 
 Rate = Annotated[float, Field(ge=0, le=1e5, description="requests per second")]
 
@@ -42,10 +42,18 @@ class StepArrivals(Spec):
 
 
 class TraceArrivals(Spec):
-    """Arrivals at recorded instants: a CSV file whose first column holds seconds from the start, never going back."""
+    """Arrivals at recorded instants: a column of a CSV file, counted from the start and never going back.
+
+    Attributes:
+        file: where they stand, from the scenario's folder on.
+        column: the heading of the column; absent: the first column.
+        unit: of instants without one; absent: the heading says it (`at_s`, `at_ms`), or each instant (`250ms`).
+    """
 
     shape: Literal["trace"]
     file: str
+    column: str | None = None
+    unit: TimeUnit | None = None
     instants: tuple[Micros, ...] = Field(default=(), exclude=True, json_schema_extra={"hidden": True})
     """The file's instants, filled in by whoever reads the file."""
 

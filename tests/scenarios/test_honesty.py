@@ -66,9 +66,9 @@ def test_a_first_line_that_is_no_heading_is_no_heading(tmp_path: Path, first: st
         prepare(document, tmp_path / "s.yaml")
 
 
-@pytest.mark.parametrize("heading", ["at", "arrived (s)", "Time/s", "t"])
+@pytest.mark.parametrize("heading", ["at_s", "arrived (s)", "Time/s", "elapsedSeconds"])
 def test_a_heading_is_one(tmp_path: Path, heading: str) -> None:
-    """A word above the column is passed over."""
+    """A word above the column is passed over, once it has told the unit."""
     (tmp_path / "calls.csv").write_text(f"{heading}\n2\n")
     document = {"duration": 5, "webservice": SERVICE, "traffic": [{"shape": "trace", "file": "calls.csv"}]}
 
@@ -77,7 +77,7 @@ def test_a_heading_is_one(tmp_path: Path, heading: str) -> None:
 
 def test_what_lies_beyond_the_duration_is_said_to_do_nothing(tmp_path: Path) -> None:
     """A rehearsal whose failure never comes must not look like a success."""
-    (tmp_path / "calls.csv").write_text("1\n2\n100\n")
+    (tmp_path / "calls.csv").write_text("1s\n2s\n100s\n")
     document = {
         "duration": 10,
         "webservice": SERVICE,
