@@ -315,6 +315,7 @@ def _check(scenario: Scenario, service: ServiceSpec) -> None:
         raise InvalidSetting(
             "warm_up", format_duration(scenario.warm_up), f"shorter than duration, {format_duration(scenario.duration)}"
         )
+    _check_survival(scenario)
     check_cluster(scenario.cluster, scenario.assumptions)
     names = [version.name for version in service.versions]
     try:
@@ -335,6 +336,22 @@ def _check(scenario: Scenario, service: ServiceSpec) -> None:
                 f"{where}.version", default, "a version beside the default, which gets what the others leave"
             )
         _check_split(f"{where}.steps", {**percentages, policy.version: max(policy.steps)}, default)
+
+
+def _check_survival(scenario: Scenario) -> None:
+    asked = scenario.objectives.survives
+    if asked is None:
+        return
+    if all(name == "cost" for name, _ in scenario.objectives.given()):
+        raise InvalidSetting(
+            "objectives.survives", asked.lost, "enough: name a latency or a share that must hold when a node is lost"
+        )
+    if asked.at is not None and asked.at >= scenario.duration:
+        raise InvalidSetting(
+            "objectives.survives.at",
+            format_duration(asked.at),
+            f"before the end of the duration, {format_duration(scenario.duration)}",
+        )
 
 
 def _check_split(setting: str, percentages: Mapping[str, float | None], default: str) -> None:
