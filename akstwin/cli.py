@@ -11,7 +11,7 @@ from akstwin.errors import AksError
 # What `akstwin --help` says of our own commands without importing them; a test holds it against the commands.
 SUMMARIES = {
     "run": "Answer a scenario's question on the simulator.",
-    "plan": "Find the smallest value of a setting that meets all objectives.",
+    "plan": "Find the smallest, largest or cheapest value of a setting that meets all objectives.",
     "compare": "Replay a scenario on a server, and compare with the simulator.",
     "schema": "Print the JSON Schema of the scenario file.",
     "serve": "Serve a workspace over HTTP, as Azure ML does.",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from akstwin.scenarios.load import BadScenario, prepare
-from akstwin.scenarios.plan import Over, plan
+from akstwin.scenarios.plan import Over, Stopping, plan
 from akstwin.scenarios.run import run
 
 SERVICE = {"name": "fraud", "deploy": {"num_replicas": 2}}
@@ -101,7 +101,8 @@ def test_a_search_that_finds_nothing_says_what_it_took_for_granted(tmp_path: Pat
         "traffic": {"shape": "poisson", "rate": 22},
         "objectives": {"success_rate": 0.5, "p99": "700ms"},
     }
-    found = plan(document, tmp_path / "s.yaml", Over("webservice.deploy.max_request_wait_time", 1, 20_000))
+    over = Over("webservice.deploy.max_request_wait_time", 1, 20_000)
+    found = plan(document, tmp_path / "s.yaml", over, stopping=Stopping(2, 2))
 
     assert any("takes it that more is better" in note for note in found["notes"])
 
