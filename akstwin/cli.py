@@ -20,8 +20,19 @@ SUMMARIES = {
 }
 
 
+class _ReaderGone(Exception):
+    """Whoever read our output has had enough. click would end with status 1 on the error itself, which is the gate's."""
+
+
 class Commands(click.Group):
     """All commands that are installed, ours and others'."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """The command, with a reader that leaves early told apart from a missed objective."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Ours in the order of the README, then others' by name."""
@@ -80,7 +91,7 @@ def main() -> None:
         sys.exit(130)
     except AksError as error:
         _fail(str(error))
-    except BrokenPipeError:  # whoever read our output has had enough; nothing is wrong
+    except (_ReaderGone, BrokenPipeError):  # nothing is wrong: what a shell says of SIGPIPE
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - else Python writes at exit
         sys.exit(141)
     except OSError as error:

@@ -205,6 +205,6 @@ def _show(result: dict[str, Any], report: Path | None, trace: Path | None) -> No
 
 
 def _console() -> Any:
-    from rich.console import Console  # noqa: PLC0415
+    from akstwin.scenarios.terminal import Terminal  # noqa: PLC0415
 
-    return Console()
+    return Terminal()

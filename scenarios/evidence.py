@@ -1,24 +1,16 @@
 """Whether objectives are met, not met, or cannot be told from the replications there are."""
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from typing import Any, Final
 
 from akstwin.scenarios.intervals import mean_interval, quantile_interval, ratio_interval, share_interval
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.objectives import QUANTILES, SHARES, cost_of, counted, judge, survival_of
+from akstwin.scenarios.tried import Telling
 
 Judged = dict[str, Any]
 Ends = list[float | None]
-
-
-class Telling(StrEnum):
-    """What replications tell of an objective, or of all."""
-
-    MET = "met"
-    NOT_MET = "not met"
-    CANNOT_TELL = "cannot tell"
 
 
 FLOORS: Final = frozenset({"success_rate"})

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.errors import AksError, InvalidSetting
-from akstwin.scenarios.evidence import Telling, assess, cost_with_interval, together
+from akstwin.scenarios.evidence import assess, cost_with_interval, together
 from akstwin.scenarios.load import BadScenario, Prepared, prepare, set_value
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.objectives import variants_of
@@ -22,7 +22,7 @@ from akstwin.scenarios.over import OVER_FORM, Over, parse_over
 from akstwin.scenarios.plan_notes import notes_on
 from akstwin.scenarios.replicating import Replicator, Task
 from akstwin.scenarios.simulate import build
-from akstwin.scenarios.tried import FLOOR, ROUNDS, Direction, Found, Stopping, Tried, Values, Watcher
+from akstwin.scenarios.tried import FLOOR, ROUNDS, Direction, Found, Stopping, Telling, Tried, Values, Watcher
 
 __all__ = [
     "FLOOR",

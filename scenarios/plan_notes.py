@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from akstwin.scenarios.evidence import Telling
 from akstwin.scenarios.over import Over
-from akstwin.scenarios.tried import Direction, Found, Stopping, Tried
+from akstwin.scenarios.tried import Direction, Found, Stopping, Telling, Tried
 from akstwin.scenarios.wording import between, sayer
 
 TAKES_IT: Final = (

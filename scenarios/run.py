@@ -2,8 +2,6 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
@@ -77,6 +75,9 @@ def _side_by_side(
     progress: Callable[[float], None],
 ) -> None:
     """Measure what has not been measured, in processes of their own."""
+    from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415 - a short run does without
+    from multiprocessing import get_context  # noqa: PLC0415 - likewise
+
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = {
             pool.submit(replicate, variants[node], replication): (node, replication)

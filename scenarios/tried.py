@@ -2,9 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final, Literal
-
-from akstwin.scenarios.evidence import Telling
 
 Direction = Literal["low", "high", "cheapest"]
 Values = tuple[Any, ...]
@@ -16,6 +15,14 @@ ROUNDS: Final = 2
 """How often they are doubled, unless a cap is given."""
 FIRST_LEVEL: Final = 0.95
 LATER_LEVEL: Final = 0.98
+
+
+class Telling(StrEnum):
+    """What replications tell of an objective, or of all."""
+
+    MET = "met"
+    NOT_MET = "not met"
+    CANNOT_TELL = "cannot tell"
 
 
 @dataclass(frozen=True, slots=True)

@@ -296,6 +296,12 @@ def test_a_commands_help_imports_no_simulator() -> None:
     assert not {"simpy", "numpy", "scipy", "pyarrow", "plotly"} & _modules("run", "--help")
 
 
+def test_a_plain_run_imports_no_scipy(scenario: Path) -> None:
+    """Nor what only reports, traces and further replications need: it takes longer to import than a short run does."""
+    heavy = {"scipy", "pyarrow", "plotly", "multiprocessing.pool", "concurrent.futures.process"}
+    assert not heavy & _modules("run", str(scenario), "--replications", "1", "--json", os.devnull)
+
+
 def test_summaries_are_the_commands_own() -> None:
     """What `--help` says without importing is what the commands say of themselves."""
     ours = {point.name: point for point in entry_points(group="akstwin.commands") if point.name in cli.SUMMARIES}

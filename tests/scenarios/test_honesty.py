@@ -1,5 +1,6 @@
 """Nothing is dropped without a word, and no exit status says what is not so."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,19 @@ def test_a_reader_that_stops_early_is_no_error(folder: Path) -> None:
 
     assert done.stdout == "{\n"
     assert done.stderr == ""
+
+
+def test_a_pipe_that_is_closed_is_no_missed_objective(folder: Path) -> None:
+    """Closed before the first line: status 141, not 1, with and without JSON."""
+    for output in ("", "--json -"):
+        ours, theirs = os.pipe()
+        os.close(ours)
+        done = subprocess.run(
+            [sys.executable, "-m", "akstwin", "run", "s.yaml", *output.split()],
+            cwd=folder, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        os.close(theirs)
+        assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_a_gate_needs_something_to_judge(folder: Path) -> None:
