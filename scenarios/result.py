@@ -8,6 +8,7 @@ from typing import Any
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.units import format_duration
 from akstwin.domain.workload import StepArrivals, TraceArrivals
+from akstwin.scenarios.causes import causes_of
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement, Tally
 from akstwin.scenarios.model import Scenario
@@ -269,7 +270,7 @@ def _lost_nodes(scenario: Scenario) -> list[str]:
 def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figures) -> list[str]:
     """What a reader must know before believing the figures."""
     scenario = prepared.scenario
-    notes = list(prepared.notes)
+    notes = [*causes_of(prepared, measurements), *prepared.notes]
     untold = [version.name for version in prepared.service.versions if full_load(version) is None]
     if untold:
         notes.append(
