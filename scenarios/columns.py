@@ -1,20 +1,17 @@
 """Recorded times from a column of a file, each with a unit: from its heading, from beside the value, or from the scenario."""
 
-import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from akstwin.clock import Micros
 from akstwin.domain.units import has_unit, parse_duration
 from akstwin.domain.words import nearest
 from akstwin.errors import UnreadableFile
-
-_HEADING: Final = re.compile(r"(?!(inf|infinity|nan)$)[^\W\d][\w .()/\[\]-]*$", re.IGNORECASE)
-"""What may stand above a column: a word that is no number, not even an odd one."""
+from akstwin.scenarios.rows import Rows, open_rows
 
 WORDS: Final = {"ns": "nanoseconds", "us": "microseconds", "ms": "milliseconds", "s": "seconds"}
 _IN_MICROS: Final = {"ns": Decimal("0.001"), "us": Decimal(1), "ms": Decimal(1000), "s": Decimal(1_000_000)}
@@ -46,95 +43,86 @@ def unit_of(heading: str) -> str | None:
     return _SPELT.get(word[1].lower()) if word else None
 
 
-def read_column(
-    path: Path, setting: str, *, column: str | None = None, unit: str | None = None, going_back: bool
-) -> Column:
-    """One column of a CSV file as times.
+def read_column(path: Path, setting: str, *, column: str | None = None, unit: str | None = None) -> Column:
+    """One column of a CSV, Parquet or JSON-lines file as durations.
 
     Args:
         path: the file.
         setting: what names it, for errors and the note.
         column: its heading; None: the first column.
         unit: of values without one; None: the heading or the values say it.
-        going_back: whether a value may be less than the one before it.
 
     Raises:
         UnreadableFile: the file, a line of it, or a value whose unit is not known.
     """
     where = f"{setting}: {path}"
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            found = _Cells(csv.reader(lines), where, column)
-            values = _values(found, unit, where, going_back=going_back)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a CSV file"
-        raise UnreadableFile(where, f"cannot be read: {reason}") from error
-    if not values:
-        raise UnreadableFile(where, "has no values; expected one a line")
-    return Column(tuple(values), f"{setting}: {found.name} of {path.name} {found.read_as}.")
-
-
-class _Cells:
-    """The cells of one column with their line numbers, below its heading if there is one."""
-
-    def __init__(self, rows: Any, where: str, column: str | None) -> None:
-        self._rows = rows
-        self._where = where
-        self._first: list[str] | None = next((row for row in rows if row), None)
-        headings = [cell.strip() for cell in self._first or []]
-        self.at = 0
-        self.heading: str | None = None
-        if headings and _HEADING.match(headings[0]):
-            self._first = None
-            self.at = self._place(headings, column) if column is not None else 0
-            self.heading = headings[self.at]
+    with open_rows(path, where) as rows:
+        at, name = 0, "the first column"
+        if rows.headings is not None:
+            at = place_of(rows.headings, column, where) if column is not None else 0
+            name = f"column {rows.headings[at]}"
         elif column is not None:
             raise UnreadableFile(where, f"has no headings, so no column {column}")
-        self.read_as = "says its unit in each value"
-
-    def _place(self, headings: list[str], column: str) -> int:
-        if column not in headings:
-            known = nearest(column, headings) or f"; there are {', '.join(headings)}"
-            raise UnreadableFile(self._where, f"has no column {column}{known}")
-        return headings.index(column)
-
-    @property
-    def name(self) -> str:
-        """What the column is called in sentences."""
-        return "the first column" if self.heading is None else f"column {self.heading}"
-
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        if self._first is not None:
-            yield self._rows.line_num, self._cell(self._first)
-        for row in self._rows:
-            if row:
-                yield self._rows.line_num, self._cell(row)
-
-    def _cell(self, row: list[str]) -> str:
-        if len(row) <= self.at:
-            raise UnreadableFile(self._where, f"line {self._rows.line_num}: has no value in {self.name}")
-        return row[self.at]
+        unit = agreed_unit(None if rows.headings is None else rows.headings[at], unit, where)
+        values = tuple(_values(rows, at, name, unit, where))
+    if not values:
+        raise UnreadableFile(where, "has no values; expected one a line")
+    return Column(values, f"{setting}: {name} of {path.name} {read_in(unit)}.")
 
 
-def _values(cells: _Cells, unit: str | None, where: str, *, going_back: bool) -> list[Micros]:
-    said = unit_of(cells.heading) if cells.heading is not None else None
+def place_of(headings: Sequence[str], column: str, where: str) -> int:
+    """Where the column of that heading stands.
+
+    Raises:
+        UnreadableFile: there is none.
+    """
+    if column not in headings:
+        known = nearest(column, headings) or f"; there are {', '.join(headings)}"
+        raise UnreadableFile(where, f"has no column {column}{known}")
+    return headings.index(column)
+
+
+def agreed_unit(heading: str | None, unit: str | None, where: str) -> str | None:
+    """What a heading and a setting say together of a column's unit.
+
+    Raises:
+        UnreadableFile: they contradict each other.
+    """
+    said = None if heading is None else unit_of(heading)
     if said and unit and said != unit:
         raise UnreadableFile(
-            where, f"{cells.name} is in {WORDS[said]} by its heading, not in {WORDS[unit]} (unit: {unit})"
+            where, f"column {heading} is in {WORDS[said]} by its heading, not in {WORDS[unit]} (unit: {unit})"
         )
-    unit = unit or said
-    if unit is not None:
-        cells.read_as = f"was read in {WORDS[unit]}"
-    values: list[Micros] = []
-    for line, text in cells:
-        value = _value(text, unit, f"line {line}", where, cells)
-        if not going_back and values and value < values[-1]:
-            raise UnreadableFile(where, f"line {line}: {text!r} goes back in time")
-        values.append(value)
-    return values
+    return unit or said
 
 
-def _value(text: str, unit: str | None, line: str, where: str, cells: _Cells) -> Micros:
+def read_in(unit: str | None) -> str:
+    """What a note says of a column's unit."""
+    return f"was read in {WORDS[unit]}" if unit else "says its unit in each value"
+
+
+def _values(rows: Rows, at: int, name: str, unit: str | None, where: str) -> Iterator[Micros]:
+    heading = None if rows.headings is None else rows.headings[at]
+    for number, cells in rows.rows:
+        line = f"{rows.word} {number}"
+        if len(cells) <= at:
+            raise UnreadableFile(where, f"{line}: has no value in {name}")
+        yield micros_of(cells[at], unit, line, where, heading)
+
+
+def micros_of(text: str, unit: str | None, line: str, where: str, heading: str | None) -> Micros:
+    """One value in µs.
+
+    Args:
+        text: as it stands in the file.
+        unit: of a plain number.
+        line: where it stands, for errors.
+        where: which file, for errors.
+        heading: of its column, if there is one.
+
+    Raises:
+        UnreadableFile: it is no time, or nothing says its unit.
+    """
     if has_unit(text):
         try:
             return parse_duration(text)
@@ -142,16 +130,15 @@ def _value(text: str, unit: str | None, line: str, where: str, cells: _Cells) ->
             raise UnreadableFile(where, f"{line}: {text!r} is not {error}") from None
     try:
         number = Decimal(text.strip())
-        fits = number.is_finite() and 0 <= number < 10**15
+        fits = number.is_finite() and 0 <= number < 10**20
     except InvalidOperation:
         fits = False
     if not fits:
         raise UnreadableFile(where, f"{line}: {text!r} is not a number of seconds, or of another unit")
     if unit is None:
-        plain, name = text.strip(), cells.heading or "at"
-        remedy = f"Name the column {name}_ms or {name}_s" if cells.heading else "Write unit: ms or unit: s beside file:"
-        raise UnreadableFile(
-            where, f"{line}: {text!r} has no unit: {plain} ms or {plain} s? {remedy}"
-            + (", or write unit: ms or unit: s beside file:" if cells.heading else "")
-        )  # fmt: skip
+        plain = text.strip()
+        remedy = "Write unit: ms or unit: s beside file:"
+        if heading is not None:
+            remedy = f"Name the column {heading}_ms or {heading}_s, or write unit: ms or unit: s beside file:"
+        raise UnreadableFile(where, f"{line}: {text!r} has no unit: {plain} ms or {plain} s? {remedy}")
     return Micros(int((number * _IN_MICROS[unit]).to_integral_value(rounding="ROUND_HALF_EVEN")))

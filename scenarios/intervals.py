@@ -89,14 +89,14 @@ def _beyond(histograms: Sequence[Histogram]) -> tuple[list[float], Floats, Float
 
 
 def _spread_of(waits: Sequence[Histogram], level: float) -> float:
-    """Which part of all requests is independent, by the tenth and the hundredth that waited longest."""
+    """Which part of all requests is independent, by the thousandth that waited longest."""
     if sum(each.count for each in waits) == 0:
         return 1.0
     _, beyond, totals = _beyond(waits)
     whole = totals.sum()
-    rows = [int(np.argmax(beyond.sum(axis=1) <= part * whole)) for part in (0.1, 0.01)]
-    shares, errors = _ratios(beyond[rows], totals)
-    return float(_independent(shares, errors, float(whole), len(totals), level).min() / whole)
+    longest = int(np.argmax(beyond.sum(axis=1) <= whole / 1000))
+    shares, errors = _ratios(beyond[longest : longest + 1], totals)
+    return float(_independent(shares, errors, float(whole), len(totals), level)[0] / whole)
 
 
 def _shares(

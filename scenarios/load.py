@@ -22,6 +22,7 @@ from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals, TraceArrivals
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.scenarios.columns import read_column
+from akstwin.scenarios.instants import read_instants
 from akstwin.scenarios.model import Scenario, VersionSection
 from akstwin.scenarios.reading import seconds_note
 from akstwin.scenarios.wording import one_line
@@ -240,8 +241,8 @@ def _with_files(scenario: Scenario, folder: Path, notes: list[str]) -> Scenario:
     traffic: list[Arrivals] = []
     for at, entry in enumerate(scenario.traffic):
         if isinstance(entry, TraceArrivals):
-            found = read_column(
-                folder / entry.file, f"traffic[{at}].file", column=entry.column, unit=entry.unit, going_back=False
+            found = read_instants(
+                folder / entry.file, f"traffic[{at}].file", column=entry.column, unit=entry.unit, zone=entry.zone
             )
             notes.append(found.note)
             traffic.append(entry.model_copy(update={"instants": found.values}))
@@ -274,9 +275,7 @@ def _model_with_files(model: ModelProfile, folder: Path, where: str, notes: list
         distribution = getattr(model, name)
         if isinstance(distribution, Empirical):
             setting = f"{where}.{name}.file"
-            found = read_column(
-                folder / distribution.file, setting, column=distribution.column, unit=distribution.unit, going_back=True
-            )
+            found = read_column(folder / distribution.file, setting, column=distribution.column, unit=distribution.unit)
             notes.append(found.note)
             read_in[name] = distribution.model_copy(update={"values": found.values})
     return model.model_copy(update=read_in)

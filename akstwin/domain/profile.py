@@ -59,7 +59,7 @@ class Weibull(Spec):
 
 
 class Empirical(Spec):
-    """Drawn with replacement from measured values: a column of durations in a CSV file.
+    """Drawn with replacement from measured values: a column of durations in a CSV, Parquet or JSON-lines file.
 
     Attributes:
         file: where they stand, from the scenario's folder on.

@@ -141,7 +141,9 @@ def test_far_from_any_name_all_are_listed(refusal: Run) -> None:
         "endpoint, webservice, traffic, clients, faults, operations, policies, objectives, assumptions"
     )
     text = changed(WEBSERVICE, "{shape: poisson, rate: 5}", "{shape: trace, file: a.csv, instants: [1]}")
-    assert refusal(text) == "s.yaml: traffic[0].instants: no such setting; expected one of shape, file, column, unit"
+    assert (
+        refusal(text) == "s.yaml: traffic[0].instants: no such setting; expected one of shape, file, column, unit, zone"
+    )
 
 
 # -- units and kinds of values

@@ -87,7 +87,7 @@ def test_the_unit_of_a_column(
     """From the heading, from the setting or from beside each value; the note says which was read."""
     path = tmp_path / "d.csv"
     path.write_text(content, encoding="utf-8")
-    found = read_column(path, "traffic[0].file", going_back=True, **options)  # type: ignore[arg-type]
+    found = read_column(path, "traffic[0].file", **options)  # type: ignore[arg-type]
     assert found.values == micros
     assert found.note == f"traffic[0].file: {said}"
 
