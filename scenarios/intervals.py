@@ -95,6 +95,8 @@ def _spread_of(waits: Sequence[Histogram], level: float) -> float:
     _, beyond, totals = _beyond(waits)
     whole = totals.sum()
     longest = int(np.argmax(beyond.sum(axis=1) <= whole / 1000))
+    if longest and not beyond[longest].any():  # the longest are all equally long: they themselves count
+        longest -= 1
     shares, errors = _ratios(beyond[longest : longest + 1], totals)
     return float(_independent(shares, errors, float(whole), len(totals), level)[0] / whole)
 
