@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from akstwin.domain.cluster import ClusterSpec
-from akstwin.errors import AksError, InvalidSetting
+from akstwin.errors import InvalidSetting
 from akstwin.scenarios.evidence import assess, cost_with_interval, together
 from akstwin.scenarios.load import BadScenario, Prepared, prepare, set_value
 from akstwin.scenarios.measure import Measurement
@@ -141,12 +141,13 @@ class _Search:
             return self.tried[values].refused
         try:
             prepared = self._prepare(values)
-            versions = [version.name for version in prepared.service.versions]
-            build(prepared, 1, Measurement(prepared.scenario.warm_up, prepared.scenario.duration, versions))
         except BadScenario as error:
             self.wrong = self.wrong or error
             return str(error.args[1])
-        except AksError as error:
+        versions = [version.name for version in prepared.service.versions]
+        try:
+            build(prepared, 1, Measurement(prepared.scenario.warm_up, prepared.scenario.duration, versions))
+        except InvalidSetting as error:
             return str(error)
         return None
 
