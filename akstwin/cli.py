@@ -11,7 +11,7 @@ from akstwin.errors import AksError
 # What `akstwin --help` says of our own commands without importing them; a test holds it against the commands.
 SUMMARIES = {
     "run": "Answer a scenario's question on the simulator.",
-    "plan": "Find the smallest value of a setting that meets all objectives.",
+    "plan": "Find the smallest, largest or cheapest value of a setting that meets all objectives.",
     "compare": "Replay a scenario on a server, and compare with the simulator.",
     "schema": "Print the JSON Schema of the scenario file.",
     "sizes": "List the virtual machine sizes that are known, with source and date.",
@@ -21,8 +21,19 @@ SUMMARIES = {
 }
 
 
+class _ReaderGone(Exception):
+    """Whoever read our output has had enough. click would end with status 1 on the error itself, which is the gate's."""
+
+
 class Commands(click.Group):
     """All commands that are installed, ours and others'."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """The command, with a reader that leaves early told apart from a missed objective."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Ours in the order of the README, then others' by name."""
@@ -81,7 +92,7 @@ def main() -> None:
         sys.exit(130)
     except AksError as error:
         _fail(str(error))
-    except BrokenPipeError:  # whoever read our output has had enough; nothing is wrong
+    except (_ReaderGone, BrokenPipeError):  # nothing is wrong: what a shell says of SIGPIPE
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - else Python writes at exit
         sys.exit(141)
     except OSError as error:

@@ -6,6 +6,7 @@ python benchmarks/start_up.py [ROUNDS]
 import subprocess
 import sys
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -20,11 +21,12 @@ traffic: {shape: constant, rate: 10}
 MAIN = "from akstwin.cli import main; main()"
 
 
-def wall(command: list[str]) -> float:
-    """Seconds from the process's start to its end."""
-    began = perf_counter()
+def taken(command: list[str]) -> tuple[float, float]:
+    """Seconds from the process's start to its end, and seconds of CPU."""
+    before, began = getrusage(RUSAGE_CHILDREN), perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return perf_counter() - began
+    wall, after = perf_counter() - began, getrusage(RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
@@ -39,15 +41,18 @@ def main() -> None:
             "akstwin run (one second)": [sys.executable, "-c", MAIN, "run", str(scenario)],
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
+        cpu: dict[str, list[float]] = {name: [] for name in commands}
         for number in range(rounds + 1):
             for name, command in commands.items():
-                taken = wall(command)
+                wall, busy = taken(command)
                 if number:  # the first round warms the file cache and writes the byte code
-                    seconds[name].append(taken)
+                    seconds[name].append(wall)
+                    cpu[name].append(busy)
     nothing = seconds["python -c pass"]
     for name, each in seconds.items():
         ratio = median(one / least for one, least in zip(each, nothing, strict=True))
         print(f"{name}: median {1000 * median(each):.0f} ms ({1000 * min(each):.0f} to {1000 * max(each):.0f})", end="")
+        print(f", CPU {1000 * median(cpu[name]):.0f} ms", end="")
         print("" if each is nothing else f", {ratio:.1f} × python -c pass")
 
 

@@ -19,8 +19,9 @@ from akstwin.sdk.differences import REPAIRED, STRICTER, Difference
 
 DOCS = Path(__file__).parent
 SCENARIO_INTRODUCTION = """\
-A YAML file. Unknown settings are refused. Durations are written `250ms`, `10s`, `5m`, `24h`, or as a number of seconds;
-rates are per second; memory is in GB. `akstwin schema` prints the JSON Schema, which also lies in
+A YAML file. Unknown settings are refused. Durations are written `250ms`, `10s`, `5m`, `24h`, or as a number of seconds, which
+a note in the result then repeats; latency objectives and values in files must say their unit. Rates are per second; memory is
+in GB. `akstwin schema` prints the JSON Schema, which also lies in
 [scenario.schema.json](scenario.schema.json).
 """
 PYTHON_INTRODUCTION = """\

@@ -45,6 +45,8 @@ def objectives(result: Result) -> list[Objective]:
 
 
 def _objective(entry: dict[str, Any], intervals: dict[str, list[float]]) -> Objective:
+    if entry["name"] == "survives":
+        return _survival(entry)
     name, target = entry["name"], float(entry["target"])
     say = sayer(name)
     places = (f"objectives.{name}", f"latency_ms.{name}", f"{name}.total")
@@ -55,9 +57,28 @@ def _objective(entry: dict[str, Any], intervals: dict[str, list[float]]) -> Obje
         value=value,
         target=f"at {'least' if is_floor(name) else 'most'} {goal}",
         interval=between(ends, say),
-        verdict=Verdict.UNPROVEN if entry["met"] == "unproven" else Verdict.MET if entry["met"] else Verdict.NOT_MET,
+        verdict=_verdict(entry),
         close=len(ends) == 2 and ends[0] < target < ends[1],
     )
+
+
+def _survival(entry: dict[str, Any]) -> Objective:
+    worst = entry["worst"]
+    value, _ = _told_apart(worst["value"], float(worst["target"]), sayer(worst["name"]))
+    return Objective(
+        name="survives",
+        value=f"{one_line(worst['name'])} {value}",
+        target=f"without node {worst['node']}",
+        interval="",
+        verdict=_verdict(entry),
+        close=False,
+    )
+
+
+def _verdict(entry: dict[str, Any]) -> Verdict:
+    if entry["met"] == "unproven":
+        return Verdict.UNPROVEN
+    return Verdict.MET if entry["met"] else Verdict.NOT_MET
 
 
 def _told_apart(value: float | None, target: float, say: Callable[[float | None], str]) -> tuple[str, str]:

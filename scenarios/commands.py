@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from akstwin.scenarios.load import Prepared
+    from akstwin.scenarios.tried import Direction
 
 _FILE = click.Path(path_type=Path)
 
@@ -83,29 +84,61 @@ def run(
 @_common
 @click.option(
     "--over",
+    "overs",
+    multiple=True,
     required=True,
-    metavar="PATH=LOW..HIGH",
-    help="The setting to find, and where to look: whole numbers, of which more must be better.",
+    metavar="PATH=LOW..HIGH|A,B,C",
+    help="The setting to find, and where to look: numbers or a list of words. Given twice, a grid of both.",
+)
+@click.option(
+    "--prefer",
+    type=click.Choice(["low", "high", "cheapest"]),
+    help="Which value is sought: the smallest (default of numbers), the largest, or the cheapest (default of lists and grids).",
+)
+@click.option(
+    "--max-replications",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Of a value at most, where fewer cannot tell; four times the first look's unless given.",
+)
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes at most; the answer does not depend on it."
 )
 def plan(
     scenario: Path,
-    over: str,
+    overs: tuple[str, ...],
+    prefer: "Direction | None",
+    max_replications: int | None,
+    jobs: int | None,
     seed: int | None,
     replications: int | None,
     changes: tuple[str, ...],
     json_file: Path | None,
     gate: bool,
 ) -> None:
-    """Find the smallest value of a setting that meets all objectives."""
+    """Find the smallest, largest or cheapest value of a setting that meets all objectives.
+
+    Each value is run ten times at first (or as often as --replications or the scenario says), then more often, until it is met,
+    not met, or --max-replications is reached and it cannot be told. With --replications alone it is run just so often.
+    """
     from akstwin.scenarios import outputs  # noqa: PLC0415
     from akstwin.scenarios.load import document_of  # noqa: PLC0415
-    from akstwin.scenarios.plan import parse_over  # noqa: PLC0415
+    from akstwin.scenarios.plan import Stopping, parse_over, stopping_of  # noqa: PLC0415
     from akstwin.scenarios.plan import plan as search  # noqa: PLC0415
+    from akstwin.scenarios.progress import plan_watcher  # noqa: PLC0415
 
     outputs.check_targets({"--json": json_file}, scenario)
     document = document_of(scenario, changes, seed=seed, replications=replications)
-    sought = parse_over(over)
-    found = search(document, scenario, sought, progress=_note_tried)
+    sought = [parse_over(over) for over in overs]
+    stopping = stopping_of(document) if replications is None else Stopping(replications, replications)
+    if max_replications is not None:
+        if max_replications < stopping.first:
+            raise InvalidSetting(
+                "--max-replications", max_replications, f"at least the {stopping.first} replications of the first look"
+            )
+        stopping = Stopping(stopping.first, max_replications)
+    with plan_watcher() as watcher:
+        found = search(document, scenario, sought, prefer=prefer, stopping=stopping, jobs=jobs, watcher=watcher)
     if json_file is not None:
         outputs.write_json(found, json_file)
     if str(json_file) != outputs.STANDARD_OUTPUT:
@@ -172,12 +205,6 @@ def _show(result: dict[str, Any], report: Path | None, trace: Path | None) -> No
 
 
 def _console() -> Any:
-    from rich.console import Console  # noqa: PLC0415
+    from akstwin.scenarios.terminal import Terminal  # noqa: PLC0415
 
-    return Console()
-
-
-def _note_tried(tried: Any) -> None:
-    """A line for each value, where somebody watches."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"tried {tried.value}: {'meets' if tried.meets else 'does not meet'} the objectives\n")
+    return Terminal()

@@ -1,6 +1,5 @@
 """From a scenario file to a checked `Prepared` scenario; every mistake is answered by its place, value and remedy."""
 
-import csv
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -13,22 +12,21 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
-from akstwin.clock import Micros
 from akstwin.domain.cluster import check_cluster
 from akstwin.domain.deployment import check_name
 from akstwin.domain.mistakes import first_mistake
 from akstwin.domain.profile import Empirical, ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec, split_of
-from akstwin.domain.units import format_duration, parse_duration
+from akstwin.domain.units import format_duration
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals, TraceArrivals
-from akstwin.errors import AksError, InvalidSetting, UnreadableFile
+from akstwin.errors import AksError, InvalidSetting
+from akstwin.scenarios.columns import read_column
+from akstwin.scenarios.instants import read_instants
 from akstwin.scenarios.model import Scenario, VersionSection
+from akstwin.scenarios.reading import seconds_note
 from akstwin.scenarios.wording import one_line
 from akstwin.sim.faults import a_version, check_faults
-
-_HEADING = re.compile(r"(?!(inf|infinity|nan)$)[^\W\d][\w .()/-]*$", re.IGNORECASE)
-"""What may stand above a column: a word that is no number, not even an odd one."""
 
 
 class BadScenario(AksError):
@@ -52,6 +50,7 @@ class Prepared:
         models: what its versions cost.
         source: the file.
         changes: made to it by `--set`.
+        notes: how numbers and files were read.
     """
 
     name: str
@@ -60,6 +59,7 @@ class Prepared:
     models: Mapping[str, ModelProfile]
     source: str
     changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def replay(self) -> str:
@@ -180,13 +180,14 @@ def prepare(document: Mapping[str, Any], path: Path) -> Prepared:
         scenario = Scenario.model_validate(document)
     except ValidationError as error:
         raise BadScenario(str(path), first_mistake(error, Scenario)) from error
+    notes = seconds_note(scenario, document)
     try:
-        scenario = _with_files(scenario, path.parent)
+        scenario = _with_files(scenario, path.parent, notes)
         service = _service(scenario)
         _check(scenario, service)
     except AksError as error:
         raise BadScenario(str(path), " ".join(str(error).split())) from error
-    return Prepared(path.stem, scenario, service, _models(scenario), str(path))
+    return Prepared(path.stem, scenario, service, _models(scenario), str(path), notes=tuple(notes))
 
 
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
@@ -237,71 +238,49 @@ def _index(items: list[Any], step: str, place: str) -> int:
 # -- files that the scenario names
 
 
-def _with_files(scenario: Scenario, folder: Path) -> Scenario:
-    """The scenario with recorded instants and measured durations read in."""
+def _with_files(scenario: Scenario, folder: Path, notes: list[str]) -> Scenario:
+    """The scenario with recorded instants and measured durations read in; what was read is added to the notes."""
     traffic: list[Arrivals] = []
     for at, entry in enumerate(scenario.traffic):
         if isinstance(entry, TraceArrivals):
-            instants = _read_column(folder / entry.file, f"traffic[{at}].file", going_back=False)
-            traffic.append(entry.model_copy(update={"instants": instants}))
+            found = read_instants(
+                folder / entry.file, f"traffic[{at}].file", column=entry.column, unit=entry.unit, zone=entry.zone
+            )
+            notes.append(found.note)
+            traffic.append(entry.model_copy(update={"instants": found.values}))
         else:
             traffic.append(entry)
     changed: dict[str, Any] = {"traffic": traffic}
     if scenario.endpoint is not None:
         versions = [
-            version.model_copy(update={"model": _model_with_files(version.model, folder, f"{where}.model")})
+            version.model_copy(update={"model": _model_with_files(version.model, folder, f"{where}.model", notes)})
             for where, version in scenario.versions()
         ]
         changed["endpoint"] = scenario.endpoint.model_copy(update={"versions": versions})
     elif scenario.webservice is not None:
-        model = _model_with_files(scenario.webservice.model, folder, "webservice.model")
+        model = _model_with_files(scenario.webservice.model, folder, "webservice.model", notes)
         changed["webservice"] = scenario.webservice.model_copy(update={"model": model})
     changed["operations"] = [
         operation
         if operation.model is None
         else operation.model_copy(
-            update={"model": _model_with_files(operation.model, folder, f"operations[{at}].model")}
+            update={"model": _model_with_files(operation.model, folder, f"operations[{at}].model", notes)}
         )
         for at, operation in enumerate(scenario.operations)
     ]
     return scenario.model_copy(update=changed)
 
 
-def _model_with_files(model: ModelProfile, folder: Path, where: str) -> ModelProfile:
+def _model_with_files(model: ModelProfile, folder: Path, where: str, notes: list[str]) -> ModelProfile:
     read_in = {}
     for name in ("service_time", "init_time"):
         distribution = getattr(model, name)
         if isinstance(distribution, Empirical):
-            values = _read_column(folder / distribution.file, f"{where}.{name}.file", going_back=True)
-            read_in[name] = distribution.model_copy(update={"values": values})
+            setting = f"{where}.{name}.file"
+            found = read_column(folder / distribution.file, setting, column=distribution.column, unit=distribution.unit)
+            notes.append(found.note)
+            read_in[name] = distribution.model_copy(update={"values": found.values})
     return model.model_copy(update=read_in)
-
-
-def _read_column(path: Path, setting: str, *, going_back: bool) -> tuple[Micros, ...]:
-    """The first column of a CSV file as durations; one line of headings is passed over."""
-    values: list[Micros] = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            for number, row in enumerate(csv.reader(lines), start=1):
-                if not row:
-                    continue
-                try:
-                    value = parse_duration(row[0])
-                except ValueError:
-                    if number == 1 and _HEADING.match(row[0].strip()):
-                        continue
-                    raise UnreadableFile(
-                        f"{setting}: {path}", f"line {number}: {row[0]!r} is not a number of seconds"
-                    ) from None
-                if not going_back and values and value < values[-1]:
-                    raise UnreadableFile(f"{setting}: {path}", f"line {number}: {row[0]!r} goes back in time")
-                values.append(value)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a CSV file"
-        raise UnreadableFile(f"{setting}: {path}", f"cannot be read: {reason}") from error
-    if not values:
-        raise UnreadableFile(f"{setting}: {path}", "has no values; expected one a line, in seconds")
-    return tuple(values)
 
 
 # -- what holds between settings
@@ -342,6 +321,7 @@ def _check(scenario: Scenario, service: ServiceSpec) -> None:
         raise InvalidSetting(
             "warm_up", format_duration(scenario.warm_up), f"shorter than duration, {format_duration(scenario.duration)}"
         )
+    _check_survival(scenario)
     check_cluster(scenario.cluster, scenario.assumptions)
     names = [version.name for version in service.versions]
     try:
@@ -362,6 +342,22 @@ def _check(scenario: Scenario, service: ServiceSpec) -> None:
                 f"{where}.version", default, "a version beside the default, which gets what the others leave"
             )
         _check_split(f"{where}.steps", {**percentages, policy.version: max(policy.steps)}, default)
+
+
+def _check_survival(scenario: Scenario) -> None:
+    asked = scenario.objectives.survives
+    if asked is None:
+        return
+    if all(name == "cost" for name, _ in scenario.objectives.given()):
+        raise InvalidSetting(
+            "objectives.survives", asked.lost, "enough: name a latency or a share that must hold when a node is lost"
+        )
+    if asked.at is not None and asked.at >= scenario.duration:
+        raise InvalidSetting(
+            "objectives.survives.at",
+            format_duration(asked.at),
+            f"before the end of the duration, {format_duration(scenario.duration)}",
+        )
 
 
 def _check_split(setting: str, percentages: Mapping[str, float | None], default: str) -> None:

@@ -107,6 +107,86 @@ class Event:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Refusals:
+    """A stretch of time in which requests were refused again and again.
+
+    Attributes:
+        began: when the first was, s.
+        ended: when the last was, s.
+        count: how many were.
+    """
+
+    began: int
+    ended: int
+    count: int
+
+
+class Troubles:
+    """What made requests fail, as far as the cluster's events say it.
+
+    Attributes:
+        waiting: pods that have found no room, now.
+        most_waiting: most of them at once, and how many replicas were wanted then.
+        refused_without_room: requests answered 503 while pods were waiting.
+        recovering: pods whose container a probe has stopped and that are not back, now.
+        harmed_by_probes: requests answered 502 or 503 while pods were recovering, and none was waiting.
+        lost: requests whose replica died.
+        scale_ups: instants at which the autoscaler asked for more, s.
+    """
+
+    def __init__(self) -> None:
+        self.waiting: set[str] = set()
+        self.most_waiting = (0, 0)
+        self.refused_without_room = 0
+        self.recovering: set[str] = set()
+        self.harmed_by_probes = 0
+        self.lost = 0
+        self.scale_ups: list[int] = []
+        self._refused: Counter[int] = Counter()
+
+    def happened(self, at: int, kind: str, subject: str, detail: str, desired: int) -> None:
+        """Something happened; `desired`: replicas wanted now."""
+        match kind:
+            case "pod_unschedulable":
+                self.waiting.add(subject)
+                self.most_waiting = max(self.most_waiting, (len(self.waiting), max(desired, len(self.waiting))))
+            case "pod_scheduled" | "pod_gone":
+                self.waiting.discard(subject)
+                self.recovering.discard(subject)
+            case "liveness_failed":
+                self.recovering.add(subject)
+            case "pod_ready":
+                self.recovering.discard(subject)
+            case "scaled":
+                before, _, after = detail.partition(" to ")
+                if int(after) > int(before):
+                    self.scale_ups.append(at // SECOND)
+            case _:
+                pass
+
+    def answered(self, request: Request) -> None:
+        """Count an answer that is not 200."""
+        self.lost += request.reason == "replica_lost"
+        if request.status == 503 and self.waiting:
+            self.refused_without_room += 1
+        elif request.status in (502, 503) and self.recovering:
+            self.harmed_by_probes += 1
+        elif request.status == 503 and request.answered is not None:
+            self._refused[request.answered // SECOND] += 1
+
+    def refusals(self) -> list[Refusals]:
+        """Stretches of refusals that neither missing room nor a probe explains; five seconds without one end a stretch."""
+        found: list[Refusals] = []
+        for second, count in sorted(self._refused.items()):
+            if found and second - found[-1].ended <= 5:
+                last = found.pop()
+                found.append(Refusals(last.began, second + 1, last.count + count))
+            else:
+                found.append(Refusals(second, second + 1, count))
+        return found
+
+
 class Measurement:
     """Everything a result is made from, of one replication.
 
@@ -133,6 +213,7 @@ class Measurement:
         self.events: list[Event] = []
         self.events_left_out = 0
         self.counts: Counter[str] = Counter()
+        self.troubles = Troubles()
         self.busy_slots: dict[str, int] = {}
         """Slot-microseconds taken within the window, by version; filled in at its end."""
         self.operations: list[dict[str, object]] = []
@@ -158,6 +239,8 @@ class Measurement:
             if request.status == 200 and request.answered is not None:
                 point.latency.add(request.answered - request.arrived)
         if request.counted:
+            if request.status != 200:
+                self.troubles.answered(request)
             tally = self._nobodys if request.version is None else self.by_version[request.version]
             tally.add(request)
 
@@ -166,6 +249,7 @@ class Measurement:
         if at >= self.window[1]:
             return
         self.counts[kind] += 1
+        self.troubles.happened(at, kind, subject, detail, sum(self._now_desired.values()))
         if kind in _ROUTINE:
             return
         if len(self.events) < EVENTS_KEPT:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
 
 from akstwin.clock import Micros
 from akstwin.domain.assumptions import Assumptions
@@ -13,11 +13,12 @@ from akstwin.domain.faults import Fault
 from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.spec import Spec
-from akstwin.domain.units import Duration
+from akstwin.domain.units import Duration, Latency
 from akstwin.domain.workload import Arrivals, Clients
 from akstwin.policies.canary import CanarySpec
 
 _PositiveDuration = Annotated[Duration, Field(gt=0)]
+_PositiveLatency = Annotated[Latency, Field(gt=0)]
 
 
 class VersionSection(Spec):
@@ -43,23 +44,54 @@ class WebserviceSection(Spec):
     model: ModelProfile = ModelProfile()
 
 
+class Survival(Spec):
+    """What the service must survive: each node is lost in turn, in runs of its own, and the worst counts.
+
+    Attributes:
+        lost: which node.
+        at: when it is lost, from t = 0; absent: at the start of the window that is counted.
+        lasts: for how long; absent: to the end.
+    """
+
+    lost: Literal["any_node"]
+    at: Duration | None = None
+    lasts: Annotated[Duration, Field(gt=0)] | None = None
+
+
+def _survival(value: object) -> object:
+    if isinstance(value, str):
+        if value != "any_node":
+            raise ValueError('"any_node", or a mapping with lost, at, lasts')
+        return {"lost": value}
+    return value
+
+
 class Objectives(Spec):
-    """What must hold; latencies are of requests answered 200.
+    """What must hold; latencies are of requests answered 200, shares are of all attempts.
 
     Attributes:
         success_rate: least share of attempts answered 200.
+        refused: largest share of attempts answered 503.
+        failed: largest share of attempts answered with anything but 200.
         cost: most that the window may cost in all.
+        survives: any_node: latencies and shares must also hold when any one node is lost.
     """
 
-    mean: _PositiveDuration | None = None
-    p50: _PositiveDuration | None = None
-    p90: _PositiveDuration | None = None
-    p95: _PositiveDuration | None = None
-    p99: _PositiveDuration | None = None
-    p999: _PositiveDuration | None = None
-    max: _PositiveDuration | None = None
+    mean: _PositiveLatency | None = None
+    p50: _PositiveLatency | None = None
+    p90: _PositiveLatency | None = None
+    p95: _PositiveLatency | None = None
+    p99: _PositiveLatency | None = None
+    p999: _PositiveLatency | None = None
+    max: _PositiveLatency | None = None
     success_rate: Annotated[float, Field(ge=0, le=1)] | None = None
+    refused: Annotated[float, Field(ge=0, le=1)] | None = None
+    failed: Annotated[float, Field(ge=0, le=1)] | None = None
     cost: Annotated[float, Field(gt=0)] | None = None
+    survives: Annotated[
+        Survival | None,
+        BeforeValidator(_survival, json_schema_input_type=Literal["any_node"] | Survival | None),
+    ] = None
 
     @property
     def any_given(self) -> bool:
@@ -67,10 +99,10 @@ class Objectives(Spec):
         return next(self.given(), None) is not None
 
     def given(self) -> Iterator[tuple[str, float]]:
-        """Names with targets (latencies in µs), in the order of the class."""
+        """Names with targets (latencies in µs), in the order of the class; without `survives`, which has none."""
         for name in type(self).model_fields:
             target = getattr(self, name)
-            if target is not None:
+            if target is not None and name != "survives":
                 yield name, target
 
 

@@ -1,28 +1,39 @@
 """The answer as plain data (design §7.4), from the measurements of all replications."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from typing import Any
 
-from scipy.special import stdtrit
-
 from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.histogram import Histogram
+from akstwin.domain.units import format_duration
 from akstwin.domain.workload import StepArrivals, TraceArrivals
+from akstwin.scenarios.causes import causes_of
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement, Tally
 from akstwin.scenarios.model import Scenario
+from akstwin.scenarios.objectives import (
+    LATENCIES,
+    QUANTILES,
+    SHARES,
+    Figures,
+    cost_of,
+    figures_of,
+    judge,
+    judge_survival,
+    share_of,
+)
 from akstwin.sim.pods import full_load
 
-QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 ALWAYS_SHOWN = (200, 502, 503, 504)
-
-Figures = dict[str, float | None]
 
 
 def result_of(
-    prepared: Prepared, measurements: Sequence[Measurement], engine: str, wall_seconds: float
+    prepared: Prepared,
+    measurements: Sequence[Measurement],
+    engine: str,
+    wall_seconds: float,
+    lost: Mapping[int, Sequence[Measurement]] | None = None,
 ) -> dict[str, Any]:
     """The result of a run.
 
@@ -31,12 +42,13 @@ def result_of(
         measurements: one a replication, in their order.
         engine: which data plane ran.
         wall_seconds: how long it took.
+        lost: the replications with a node lost, by its number, where `survives` asks for them.
     """
     scenario = prepared.scenario
     first = measurements[0]
-    latency = _pooled([m.all.latency for m in measurements])
+    latency = figures_of([m.all.latency for m in measurements])
     cost = _cost(prepared, measurements)
-    objectives = _objectives(prepared, measurements, latency, cost)
+    objectives = judge(prepared, measurements) + ([judge_survival(prepared, lost)] if lost else [])
     return {
         "scenario": prepared.name,
         "question": scenario.question,
@@ -51,7 +63,7 @@ def result_of(
         "wall_seconds": round(wall_seconds, 3),
         **_counts([m.all for m in measurements]),
         "latency_ms": latency,
-        "queue_wait_ms": _pooled([m.all.queue_wait for m in measurements]),
+        "queue_wait_ms": figures_of([m.all.queue_wait for m in measurements]),
         "replicas": _replicas(measurements),
         "nodes": _nodes(measurements, checked=any(full_load(each) is not None for each in prepared.models.values())),
         "cost": cost,
@@ -93,24 +105,6 @@ def _counts(tallies: Sequence[Tally]) -> dict[str, Any]:
     }
 
 
-def _milliseconds(histogram: Histogram) -> Figures:
-    """Mean, quantiles and largest, in ms."""
-    quantiles: Sequence[float | None] = histogram.quantiles(QUANTILES.values()) or [None] * len(QUANTILES)
-    in_us: Figures = {
-        "mean": histogram.mean,
-        **dict(zip(QUANTILES, quantiles, strict=True)),
-        "max": histogram.largest if histogram.count else None,
-    }
-    return {name: None if value is None else round(value / 1000, 6) for name, value in in_us.items()}
-
-
-def _pooled(histograms: Sequence[Histogram]) -> Figures:
-    pool = Histogram()
-    for histogram in histograms:
-        pool.merge(histogram)
-    return _milliseconds(pool)
-
-
 def _seconds(measurement: Measurement) -> float:
     return (measurement.window[1] - measurement.window[0]) / 1e6
 
@@ -140,7 +134,7 @@ def _nodes(measurements: Sequence[Measurement], *, checked: bool) -> dict[str, A
 
 
 def _cost(prepared: Prepared, measurements: Sequence[Measurement]) -> Figures:
-    totals = [_cost_of(prepared, m) for m in measurements]
+    totals = [cost_of(prepared, m) for m in measurements]
     if any(total is None for total in totals):
         return {"total": None, "per_1000_requests": None}
     total = _mean([total for total in totals if total is not None])
@@ -151,53 +145,17 @@ def _cost(prepared: Prepared, measurements: Sequence[Measurement]) -> Figures:
     }
 
 
-def _cost_of(prepared: Prepared, measurement: Measurement) -> float | None:
-    price = prepared.scenario.cluster.vm_size.hourly_price
-    return None if price is None else measurement.nodes.area / 3.6e9 * price
-
-
 def _version(prepared: Prepared, measurements: Sequence[Measurement], name: str) -> dict[str, Any]:
     tallies = [m.by_version[name] for m in measurements]
     slots = prepared.service.version(name).settings.route.slots
     busy, ready = sum(m.busy_slots[name] for m in measurements), sum(m.ready[name].area for m in measurements)
     return {
         **_counts(tallies),
-        "latency_ms": _pooled([tally.latency for tally in tallies]),
-        "queue_wait_ms": _pooled([tally.queue_wait for tally in tallies]),
+        "latency_ms": figures_of([tally.latency for tally in tallies]),
+        "queue_wait_ms": figures_of([tally.queue_wait for tally in tallies]),
         "replicas": _replicas(measurements, name),
         "utilisation": round(busy / (ready * slots), 6) if ready else None,
     }
-
-
-# -- objectives
-
-
-def _success_rate(measurement: Measurement) -> float | None:
-    tally = measurement.all
-    return tally.statuses.get(200, 0) / tally.requests if tally.requests else None
-
-
-def _objectives(
-    prepared: Prepared, measurements: Sequence[Measurement], latency: Figures, cost: Figures
-) -> list[dict[str, Any]]:
-    oversubscribed = any(m.oversubscribed.largest for m in measurements)
-    found: list[dict[str, Any]] = []
-    for name, given in prepared.scenario.objectives.given():
-        target, value = float(given), None
-        if name == "success_rate":
-            answered = sum(m.all.requests for m in measurements)
-            right = sum(m.all.statuses.get(200, 0) for m in measurements)
-            value = right / answered if answered else None
-            met = value is not None and value >= target
-        elif name == "cost":
-            value = cost["total"]
-            met = value is not None and value <= target
-        else:
-            target, value = target / 1000, latency[name]
-            met = value is not None and value <= target
-        verdict: bool | str = "unproven" if met and oversubscribed else met
-        found.append({"name": name, "target": target, "value": value, "met": verdict})
-    return found
 
 
 # -- intervals
@@ -207,8 +165,8 @@ def _intervals(prepared: Prepared, measurements: Sequence[Measurement]) -> dict[
     """Student t at 95 per cent over replications; nothing from one alone."""
     if len(measurements) < 2:
         return {}
-    figures = [_milliseconds(m.all.latency) for m in measurements]
-    waits = [_milliseconds(m.all.queue_wait) for m in measurements]
+    figures = [figures_of([m.all.latency]) for m in measurements]
+    waits = [figures_of([m.all.queue_wait]) for m in measurements]
     found: dict[str, list[float]] = {}
 
     def note(name: str, values: Sequence[float | None], most: float = math.inf) -> None:
@@ -229,12 +187,17 @@ def _intervals(prepared: Prepared, measurements: Sequence[Measurement]) -> dict[
     note("requests", [float(m.all.requests) for m in measurements])
     note("replicas.mean", [m.ready_in_all.area / 1e6 / _seconds(m) for m in measurements])
     note("nodes.node_hours", [m.nodes.area / 3.6e9 for m in measurements])
-    note("cost.total", [_cost_of(prepared, m) for m in measurements])
-    note("objectives.success_rate", [_success_rate(m) for m in measurements], most=1.0)
+    note("cost.total", [cost_of(prepared, m) for m in measurements])
+    asked = {name for name, _ in prepared.scenario.objectives.given()}
+    for name in SHARES:
+        if name == "success_rate" or name in asked:
+            note(f"objectives.{name}", [share_of([m.all], name) for m in measurements], most=1.0)
     return found
 
 
 def _student(values: Sequence[float]) -> list[float]:
+    from scipy.special import stdtrit  # noqa: PLC0415 - slow to import, and a single replication has no interval
+
     count, mean = len(values), _mean(values)
     spread = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1))
     half = float(stdtrit(count - 1, 0.975)) * spread / math.sqrt(count)
@@ -263,7 +226,7 @@ def _timeline(measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
                 "status": {
                     str(status): _whole(_mean([point.statuses.get(status, 0) for point in each])) for status in statuses
                 },
-                "p99": _pooled([point.latency for point in each])["p99"],
+                "p99": figures_of([point.latency for point in each])["p99"],
             }
         )
     return points
@@ -289,10 +252,25 @@ def _beyond_the_end(scenario: Scenario) -> list[str]:
     return notes
 
 
+def _lost_nodes(scenario: Scenario) -> list[str]:
+    """What `survives` is about, and what it is not."""
+    asked = scenario.objectives.survives
+    if asked is None:
+        return []
+    at = format_duration(scenario.warm_up if asked.at is None else asked.at)
+    lasts = "to the end" if asked.lasts is None else f"for {format_duration(asked.lasts)}"
+    return [
+        (
+            f"survives: each of the {scenario.cluster.nodes} nodes was lost in turn at {at}, {lasts}, in runs of its own; the "
+            "worst counts. All other figures are of the runs without that loss."
+        )
+    ]
+
+
 def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figures) -> list[str]:
     """What a reader must know before believing the figures."""
     scenario = prepared.scenario
-    notes: list[str] = []
+    notes = [*causes_of(prepared, measurements), *prepared.notes]
     untold = [name for name, model in prepared.models.items() if full_load(model) is None]
     if untold:
         notes.append(
@@ -307,12 +285,13 @@ def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figure
             "met are unproven."
         )
     notes += _beyond_the_end(scenario)
+    notes += _lost_nodes(scenario)
     if cost["total"] is None:
         notes.append("The price of this virtual machine is not known: give vm_size as a mapping with hourly_price.")
     if scenario.clients.retry == "urllib3":
         notes.append("urllib3's defaults repeat no POST that was answered, so no retries come of them.")
     failed = sum(m.all.requests - m.all.statuses[200] for m in measurements)
-    of_latency = [name for name, _ in scenario.objectives.given() if name not in ("success_rate", "cost")]
+    of_latency = [name for name, _ in scenario.objectives.given() if name in LATENCIES]
     if failed and of_latency:
         share = failed / sum(m.all.requests for m in measurements)
         notes.append(

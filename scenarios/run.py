@@ -1,19 +1,20 @@
 """A scenario's replications, one after the other or side by side, and their result."""
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
 from akstwin.engine.requests import Recorder
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
+from akstwin.scenarios.objectives import variants_of
 from akstwin.scenarios.result import result_of
 from akstwin.scenarios.simulate import replicate
 
 ENGINE = "reference"
+Task = tuple[int | None, int]
+"""The node that is lost, if any, and the replication."""
 _WORTH_PROCESSES = 2.0
 """Seconds that the first replication must have taken before the others get processes of their own."""
 
@@ -41,33 +42,48 @@ def run(
     """
     began = perf_counter()
     count = prepared.scenario.replications
-    measurements: dict[int, Measurement] = {}
+    variants = variants_of(prepared)
+    tasks = [(node, replication) for node in variants for replication in range(1, count + 1)]
+    measurements: dict[Task, Measurement] = {}
 
-    def here(replication: int) -> None:
-        heard = recorder(replication) if recorder is not None else None
-        done = replication - 1
-        measurements[replication] = replicate(
-            prepared, replication, heard, lambda share: progress((done + share) / count)
+    def here(task: Task) -> None:
+        node, replication = task
+        heard = recorder(replication) if recorder is not None and node is None else None
+        done = len(measurements)
+        measurements[task] = replicate(
+            variants[node], replication, heard, lambda share: progress((done + share) / len(tasks))
         )
 
-    here(1)
+    here(tasks[0])
     slow = perf_counter() - began > _WORTH_PROCESSES
-    workers = min(jobs or os.cpu_count() or 1, count - 1)
+    workers = min(jobs or os.cpu_count() or 1, len(tasks) - 1)
     if recorder is None and slow and workers > 1:
-        _side_by_side(prepared, workers, measurements, progress)
-    for replication in range(1, count + 1):
-        if replication not in measurements:
-            here(replication)
-    ordered = [measurements[replication] for replication in range(1, count + 1)]
-    return result_of(prepared, ordered, ENGINE, perf_counter() - began)
+        _side_by_side(variants, tasks, workers, measurements, progress)
+    for task in tasks:
+        if task not in measurements:
+            here(task)
+    ordered = {node: [measurements[node, replication] for replication in range(1, count + 1)] for node in variants}
+    lost = {node: each for node, each in ordered.items() if node is not None}
+    return result_of(prepared, ordered[None], ENGINE, perf_counter() - began, lost)
 
 
 def _side_by_side(
-    prepared: Prepared, workers: int, measurements: dict[int, Measurement], progress: Callable[[float], None]
+    variants: Mapping[int | None, Prepared],
+    tasks: Sequence[Task],
+    workers: int,
+    measurements: dict[Task, Measurement],
+    progress: Callable[[float], None],
 ) -> None:
-    count = prepared.scenario.replications
+    """Measure what has not been measured, in processes of their own."""
+    from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415 - a short run does without
+    from multiprocessing import get_context  # noqa: PLC0415 - likewise
+
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(replicate, prepared, number): number for number in range(2, count + 1)}
+        futures = {
+            pool.submit(replicate, variants[node], replication): (node, replication)
+            for node, replication in tasks
+            if (node, replication) not in measurements
+        }
         for future in as_completed(futures):
             measurements[futures[future]] = future.result()
-            progress(len(measurements) / count)
+            progress(len(measurements) / len(tasks))

@@ -40,6 +40,7 @@ STATUS_OF: Final[Mapping[str, str]] = {
 """The status that each reason is answered with; `run_failure_status` can move one of them."""
 
 _LATENCIES: Final = frozenset({"mean", "p50", "p90", "p95", "p99", "p999", "max"})
+_SHARES: Final = frozenset({"success_rate", "refused", "failed"})
 
 
 def one_line(text: object) -> str:
@@ -106,7 +107,7 @@ def sayer(objective: str) -> Callable[[float | None], str]:
     """
     if objective in _LATENCIES:
         return lambda value: NOTHING if value is None else f"{milliseconds(value)} ms"
-    return share if objective.endswith("_rate") else money
+    return share if objective in _SHARES else money
 
 
 def is_floor(objective: str) -> bool:

@@ -101,6 +101,10 @@ class Histogram:
                 rank = following
         raise AssertionError("ranks end at the count")
 
+    def buckets(self) -> list[tuple[int, int, int]]:
+        """Key, count and sum of each bucket, in the order of the values; equal keys are equal buckets."""
+        return [(key, count, total) for key, (count, total) in sorted(self._buckets.items())]
+
     def _rank(self, share: float) -> int:
         # 0.95 * 20 is 19.000000000000004 in floats on some shares: a rank is a count, not a float
         return max(1, ceil(round(share * self.count, 6)))

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PositiveInt
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.spec import Spec
-from akstwin.domain.units import DURATION_FORM, Duration, parse_duration
+from akstwin.domain.units import DURATION_FORM, Duration, TimeUnit, parse_duration
 
 
 class Constant(Spec):
@@ -59,10 +59,18 @@ class Weibull(Spec):
 
 
 class Empirical(Spec):
-    """Drawn with replacement from measured values: a CSV file whose first column holds durations."""
+    """Drawn with replacement from measured values: a column of durations in a CSV, Parquet or JSON-lines file.
+
+    Attributes:
+        file: where they stand, from the scenario's folder on.
+        column: the heading of the column; absent: the first column.
+        unit: of durations without one; absent: the heading says it (`duration_ms`), or each duration (`80ms`).
+    """
 
     distribution: Literal["empirical"]
     file: str
+    column: str | None = None
+    unit: TimeUnit | None = None
     values: tuple[Micros, ...] = Field(default=(), exclude=True, json_schema_extra={"hidden": True})
     """The file's values, filled in by whoever reads the file."""
 

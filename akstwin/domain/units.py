@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -13,6 +13,7 @@ _DURATION_UNITS: Final = {"us": 1, "ms": MILLISECOND, "s": SECOND, "m": MINUTE, 
 _SIZE_UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _QUANTITY: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)\s*\Z")
 DURATION_FORM: Final = 'a duration such as "250ms", "10s", "5m", "24h", or a number of seconds'
+LATENCY_FORM: Final = 'a latency with its unit, such as "250ms" or "2s"'
 SIZE_FORM: Final = 'a size such as "100MB", or a number of bytes'
 
 
@@ -51,6 +52,24 @@ def parse_duration(value: object) -> Micros:
         ValueError: anything else, and whatever is negative or endless. The message says what is expected.
     """
     return Micros(_quantity(value, _DURATION_UNITS, SECOND, DURATION_FORM))
+
+
+def has_unit(value: object) -> bool:
+    """Whether a quantity says its unit; `parse_duration` reads one that does not as seconds."""
+    match = _QUANTITY.match(value) if isinstance(value, str) else None
+    return match is not None and match[2] != ""
+
+
+def parse_latency(value: object) -> Micros:
+    """A latency in whole microseconds. Unlike a duration it must say its unit: 400 could be 400 ms or 400 s.
+
+    Raises:
+        ValueError: anything else. The message says what is expected.
+    """
+    plain = str(value).strip()
+    if not isinstance(value, bool) and not has_unit(value) and _QUANTITY.match(plain):
+        raise ValueError(f"a latency with its unit: {plain} ms or {plain} s? Write {plain}ms or {plain}s")
+    return Micros(_quantity(value, _DURATION_UNITS, SECOND, LATENCY_FORM))
 
 
 def read_duration(setting: str, value: object) -> Micros:
@@ -102,6 +121,20 @@ _duration_schema = WithJsonSchema(
 Duration = Annotated[Micros, BeforeValidator(parse_duration), PlainSerializer(format_duration), _duration_schema]
 """A pydantic field that holds microseconds and reads what people write."""
 
+Latency = Annotated[
+    Micros,
+    BeforeValidator(parse_latency),
+    PlainSerializer(format_duration),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*(us|ms|s|m|h|d)\s*$",
+            "description": LATENCY_FORM,
+        }
+    ),
+]
+"""A pydantic field that holds microseconds and takes no number without a unit."""
+
 Size = Annotated[
     int,
     BeforeValidator(parse_size),
@@ -109,6 +142,10 @@ Size = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}], "description": SIZE_FORM}),
 ]
 """A pydantic field that holds bytes and reads what people write."""
+
+
+TimeUnit = Literal["ns", "us", "ms", "s"]
+"""What recorded times can be counted in."""
 
 
 def millicores(cores: float) -> int:

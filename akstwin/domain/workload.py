@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, PositiveInt, model_validator
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.spec import Spec
-from akstwin.domain.units import Duration
+from akstwin.domain.units import Duration, TimeUnit
 
 Rate = Annotated[float, Field(ge=0, le=1e5, description="requests per second")]
 
@@ -42,10 +42,24 @@ class StepArrivals(Spec):
 
 
 class TraceArrivals(Spec):
-    """Arrivals at recorded instants: a CSV file whose first column holds seconds from the start, never going back."""
+    """Arrivals at recorded instants: a column of a CSV, Parquet (.parquet) or JSON-lines (.jsonl, .ndjson) file.
+
+    They are counted from a start, never going back, or are times of day in any order, of which the first is t = 0. Rows that
+    a column `attempt` or `retry_count` calls repeats are left out.
+
+    Attributes:
+        file: where they stand, from the scenario's folder on.
+        column: the heading of the column; absent: the first that is called like a time, else the first.
+        unit: of numbers; absent: the heading says it (`at_s`, `at_ms`), each instant (`250ms`), or the size of a number that
+            counts from 1970.
+        zone: of times of day that do not say it, such as Europe/Berlin; absent: UTC.
+    """
 
     shape: Literal["trace"]
     file: str
+    column: str | None = None
+    unit: TimeUnit | None = None
+    zone: str | None = None
     instants: tuple[Micros, ...] = Field(default=(), exclude=True, json_schema_extra={"hidden": True})
     """The file's instants, filled in by whoever reads the file."""
 

@@ -11,9 +11,11 @@ from akstwin.domain.units import (
     SIZE_FORM,
     format_duration,
     format_size,
+    has_unit,
     megabytes,
     millicores,
     parse_duration,
+    parse_latency,
     parse_size,
 )
 
@@ -53,6 +55,22 @@ def test_a_size_written_is_read_back(size: int) -> None:
 def test_durations_mean_what_they_say(written: object, micros: int) -> None:
     """Units from design §7.3; a bare number counts seconds."""
     assert parse_duration(written) == micros
+
+
+@given(spans.filter(bool))
+def test_a_latency_is_a_duration_that_says_its_unit(span: int) -> None:
+    """What says its unit is read alike by both."""
+    written = format_duration(span)
+    assert has_unit(written)
+    assert parse_latency(written) == parse_duration(written) == span
+
+
+@pytest.mark.parametrize("written", [400, 0.4, "400", " .4 ", 0])
+def test_a_latency_without_a_unit_is_none(written: object) -> None:
+    """Milliseconds or seconds: nobody knows."""
+    assert not has_unit(written)
+    with pytest.raises(ValueError, match=r" ms or \S+ s\? Write "):
+        parse_latency(written)
 
 
 @pytest.mark.parametrize(("written", "micros"), [("0.5us", 0), ("1.5us", 2), ("2.5us", 2), (0.0000005, 0)])

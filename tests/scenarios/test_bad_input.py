@@ -141,7 +141,9 @@ def test_far_from_any_name_all_are_listed(refusal: Run) -> None:
         "endpoint, webservice, traffic, clients, faults, operations, policies, objectives, assumptions"
     )
     text = changed(WEBSERVICE, "{shape: poisson, rate: 5}", "{shape: trace, file: a.csv, instants: [1]}")
-    assert refusal(text) == "s.yaml: traffic[0].instants: no such setting; expected one of shape, file"
+    assert (
+        refusal(text) == "s.yaml: traffic[0].instants: no such setting; expected one of shape, file, column, unit, zone"
+    )
 
 
 # -- units and kinds of values
@@ -177,7 +179,6 @@ def test_what_is_no_duration(refusal: Run, written: str, shown: str) -> None:
     [
         ("mean: 80ms", "mean: 80 parsecs", "webservice.model.service_time.mean"),
         ("init_time: 8s", "init_time: forever", "webservice.model.init_time"),
-        ("p99: 300ms", "p99: fast", "objectives.p99"),
         ("duration: 10s", "duration: 10s\nwarm_up: brief", "warm_up"),
         ("duration: 10s", "duration: 10s\nassumptions: {router_lag: 1 parsec}", "assumptions.router_lag"),
         ("{shape: poisson, rate: 5}", "{shape: steps, rate: [1], at: [noon]}", "traffic[0].at[0]"),
@@ -190,6 +191,26 @@ def test_wrong_units_wherever_a_duration_stands(refusal: Run, old: str, new: str
     said = refusal(changed(WEBSERVICE, old, new))
     assert said.startswith(f"s.yaml: {place}: '")
     assert DURATION in said
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("400", "400 is not a latency with its unit: 400 ms or 400 s? Write 400ms or 400s"),
+        ("0.4", "0.4 is not a latency with its unit: 0.4 ms or 0.4 s? Write 0.4ms or 0.4s"),
+        ("'400'", "'400' is not a latency with its unit: 400 ms or 400 s? Write 400ms or 400s"),
+        ("fast", '\'fast\' is not a latency with its unit, such as "250ms" or "2s"'),
+        ("-4ms", '\'-4ms\' is not a latency with its unit, such as "250ms" or "2s"'),
+        ("true", 'true is not a latency with its unit, such as "250ms" or "2s"'),
+    ],
+)
+@pytest.mark.parametrize("objective", ["mean", "p50", "p90", "p95", "p99", "p999", "max"])
+def test_a_latency_objective_says_its_unit(refusal: Run, objective: str, written: str, said: str) -> None:
+    """400 could be milliseconds or seconds: the answer would be wrong by a thousand."""
+    assert (
+        refusal(changed(WEBSERVICE, "p99: 300ms", f"{objective}: {written}"))
+        == f"s.yaml: objectives.{objective}: {said}"
+    )
 
 
 def test_a_size_is_not_a_herd(refusal: Run) -> None:
@@ -309,16 +330,38 @@ def test_bad_traffic(refusal: Run, written: str, said: str) -> None:
     ("content", "said"),
     [
         (b"\x89PNG\x00\xff\xfe", "cannot be read: not a CSV file"),
-        (b"seconds\n1\nx3\n", "line 3: 'x3' is not a number of seconds"),
-        (b"1\n3\n\n2\n", "line 4: '2' goes back in time"),
-        (b"1\n-2\n", "line 2: '-2' is not a number of seconds"),
-        (b"1\nnan\n", "line 2: 'nan' is not a number of seconds"),
-        (b"1\n1e999\n", "line 2: '1e999' is not a number of seconds"),
-        (b"", "has no values; expected one a line, in seconds"),
-        (b"seconds\n", "has no values; expected one a line, in seconds"),
+        (b"seconds\n1\nx3\n", "line 3: 'x3' is not a number of seconds, or of another unit"),
+        (b"1ms\n3ms\n\n2ms\n", "line 4: '2ms' goes back in time"),
+        (b"1s\n-2\n", "line 2: '-2' is not a number of seconds, or of another unit"),
+        (b"1s\nnan\n", "line 2: 'nan' is not a number of seconds, or of another unit"),
+        (b"1s\n1e999\n", "line 2: '1e999' is not a number of seconds, or of another unit"),
+        (b"", "has no values; expected one a line"),
+        (b"seconds\n", "has no values; expected one a line"),
         (None, "cannot be read: No such file or directory"),
+        (b"400\n", "line 1: '400' has no unit: 400 ms or 400 s? Write unit: ms or unit: s beside file:"),
+        (b"5ms\n400\n", "line 2: '400' has no unit: 400 ms or 400 s? Write unit: ms or unit: s beside file:"),
+        (
+            b"at\n\n400\n",
+            (
+                "line 3: '400' has no unit: 400 ms or 400 s? Name the column at_ms or at_s, or write unit: ms or unit: s "
+                "beside file:"
+            ),
+        ),
     ],
-    ids=["binary", "junk", "back", "negative", "nan", "endless", "empty", "heading", "missing"],
+    ids=[
+        "binary",
+        "junk",
+        "back",
+        "negative",
+        "nan",
+        "endless",
+        "empty",
+        "heading",
+        "missing",
+        "bare",
+        "bare-later",
+        "unnamed",
+    ],
 )
 def test_a_trace_that_cannot_be_read(refusal: Run, content: bytes | None, said: str) -> None:
     """The setting, the file, the line."""
@@ -335,8 +378,33 @@ def test_measured_durations_are_read_with_the_same_care(refusal: Run) -> None:
         WEBSERVICE, "{distribution: lognormal, mean: 80ms, cv: 0.6}", "{distribution: empirical, file: d.csv}"
     )
     assert refusal(text) == (
-        "s.yaml: webservice.model.service_time.file: d.csv: line 3: 'slow' is not a number of seconds"
+        "s.yaml: webservice.model.service_time.file: d.csv: line 3: 'slow' is not a number of seconds, or of "
+        "another unit"
     )
+
+
+@pytest.mark.parametrize(
+    ("settings", "content", "said"),
+    [
+        ("column: took", "at_s,wait_ms\n1,2\n", "has no column took; there are at_s, wait_ms"),
+        ("column: wait_m", "at_s,wait_ms\n1,2\n", "has no column wait_m; did you mean wait_ms?"),
+        ("column: wait_ms", "1s,2s\n", "has no headings, so no column wait_ms"),
+        ("column: wait_ms", "at_s,wait_ms\n1\n", "line 2: has no value in column wait_ms"),
+        ("unit: s", "wait_ms\n1\n", "column wait_ms is in milliseconds by its heading, not in seconds (unit: s)"),
+    ],
+)
+def test_a_column_that_cannot_be_read(refusal: Run, settings: str, content: str, said: str) -> None:
+    """A column that is not there, and units that contradict each other."""
+    Path("d.csv").write_text(content, encoding="utf-8")
+    written = f"{{distribution: empirical, file: d.csv, {settings}}}"
+    text = changed(WEBSERVICE, "{distribution: lognormal, mean: 80ms, cv: 0.6}", written)
+    assert refusal(text) == f"s.yaml: webservice.model.service_time.file: d.csv: {said}"
+
+
+def test_a_unit_that_is_none(refusal: Run) -> None:
+    """Units are the four that logs use."""
+    text = changed(WEBSERVICE, "{shape: poisson, rate: 5}", "{shape: trace, file: t.csv, unit: min}")
+    assert refusal(text) == "s.yaml: traffic[0].unit: 'min' is not 'ns', 'us', 'ms' or 's'"
 
 
 # -- names, versions, shares

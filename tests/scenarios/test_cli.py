@@ -260,12 +260,12 @@ def test_progress_is_shown_on_a_terminal_only(here: Here, scenario: Path) -> Non
 
 
 def test_a_plan_tells_what_it_tries_on_a_terminal_only(here: Here, scenario: Path) -> None:
-    """A line a value."""
+    """A line a value; elsewhere nothing but a line every ten seconds."""
     over = ("--over", "webservice.deploy.num_replicas=1..4", "--set", "objectives.success_rate=0.99")
     out, err = _on_a_terminal("plan", scenario, *over, "--json", "-")
     for each in json.loads(out)["tried"]:
         assert f"tried {each['value']}: " in err
-    assert here("plan", scenario, *over).stderr == ""
+    assert all(line.startswith("plan: ") for line in here("plan", scenario, *over).stderr.splitlines())
 
 
 # -- the command itself
@@ -294,6 +294,12 @@ def test_help_is_quick() -> None:
 def test_a_commands_help_imports_no_simulator() -> None:
     """`akstwin run --help` reads the command, and neither simulator nor numerics."""
     assert not {"simpy", "numpy", "scipy", "pyarrow", "plotly"} & _modules("run", "--help")
+
+
+def test_a_plain_run_imports_no_scipy(scenario: Path) -> None:
+    """Nor what only reports, traces and further replications need: it takes longer to import than a short run does."""
+    heavy = {"scipy", "pyarrow", "plotly", "multiprocessing.pool", "concurrent.futures.process"}
+    assert not heavy & _modules("run", str(scenario), "--replications", "1", "--json", os.devnull)
 
 
 def test_summaries_are_the_commands_own() -> None:

@@ -1,5 +1,6 @@
 """Nothing is dropped without a word, and no exit status says what is not so."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from akstwin.scenarios.load import BadScenario, prepare
-from akstwin.scenarios.plan import Over, plan
+from akstwin.scenarios.plan import Over, Stopping, plan
 from akstwin.scenarios.run import run
 
 SERVICE = {"name": "fraud", "deploy": {"num_replicas": 2}}
@@ -48,6 +49,19 @@ def test_a_reader_that_stops_early_is_no_error(folder: Path) -> None:
     assert done.stderr == ""
 
 
+def test_a_pipe_that_is_closed_is_no_missed_objective(folder: Path) -> None:
+    """Closed before the first line: status 141, not 1, with and without JSON."""
+    for output in ("", "--json -"):
+        ours, theirs = os.pipe()
+        os.close(ours)
+        done = subprocess.run(
+            [sys.executable, "-m", "akstwin", "run", "s.yaml", *output.split()],
+            cwd=folder, stdout=theirs, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        os.close(theirs)
+        assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_a_gate_needs_something_to_judge(folder: Path) -> None:
     """Without objectives `--gate` would always be green."""
     done = _akstwin(folder, "run s.yaml --gate")
@@ -66,9 +80,9 @@ def test_a_first_line_that_is_no_heading_is_no_heading(tmp_path: Path, first: st
         prepare(document, tmp_path / "s.yaml")
 
 
-@pytest.mark.parametrize("heading", ["at", "arrived (s)", "Time/s", "t"])
+@pytest.mark.parametrize("heading", ["at_s", "arrived (s)", "Time/s", "elapsedSeconds"])
 def test_a_heading_is_one(tmp_path: Path, heading: str) -> None:
-    """A word above the column is passed over."""
+    """A word above the column is passed over, once it has told the unit."""
     (tmp_path / "calls.csv").write_text(f"{heading}\n2\n")
     document = {"duration": 5, "webservice": SERVICE, "traffic": [{"shape": "trace", "file": "calls.csv"}]}
 
@@ -77,7 +91,7 @@ def test_a_heading_is_one(tmp_path: Path, heading: str) -> None:
 
 def test_what_lies_beyond_the_duration_is_said_to_do_nothing(tmp_path: Path) -> None:
     """A rehearsal whose failure never comes must not look like a success."""
-    (tmp_path / "calls.csv").write_text("1\n2\n100\n")
+    (tmp_path / "calls.csv").write_text("1s\n2s\n100s\n")
     document = {
         "duration": 10,
         "webservice": SERVICE,
@@ -101,7 +115,8 @@ def test_a_search_that_finds_nothing_says_what_it_took_for_granted(tmp_path: Pat
         "traffic": {"shape": "poisson", "rate": 22},
         "objectives": {"success_rate": 0.5, "p99": "700ms"},
     }
-    found = plan(document, tmp_path / "s.yaml", Over("webservice.deploy.max_request_wait_time", 1, 20_000))
+    over = Over("webservice.deploy.max_request_wait_time", 1, 20_000)
+    found = plan(document, tmp_path / "s.yaml", over, stopping=Stopping(2, 2))
 
     assert any("takes it that more is better" in note for note in found["notes"])
 

@@ -113,7 +113,7 @@ def play(tmp_path: Path) -> Play:
             written["traffic"] = arrive
         elif arrive:
             (tmp_path / "arrive.csv").write_text("".join(f"{instant}\n" for instant in arrive), encoding="utf-8")
-            written["traffic"] = {"shape": "trace", "file": "arrive.csv"}
+            written["traffic"] = {"shape": "trace", "file": "arrive.csv", "unit": "s"}
         played = Played()
         silent = Played()
         played.result = run(
