@@ -90,6 +90,8 @@ PUBLIC_MODULES = (
     "akstwin.domain.cluster",
     "akstwin.domain.histogram",
     "akstwin.dataplane",
+    "akstwin.ports.routing_plane",
+    "akstwin.ports.container_runtime",
     "akstwin.cores.routing",
     "akstwin.cores.replies",
     "akstwin.cores.container",

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Final, TypeVar
 
-from akstwin.engine.contents import Later
 from akstwin.errors import AksError
+from akstwin.sim.engine.contents import Later
 from akstwin.worker import Hung, InitFailed, Ran, Ready, ReplicaLost, Reply, Request, Started, Worker, WorkerSpec
 from akstwin.worker.log import SharedLog
 

@@ -7,11 +7,11 @@ from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
-from akstwin.engine.requests import Recorder
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.result import result_of
 from akstwin.scenarios.simulate import replicate
+from akstwin.sim.recording import Recorder
 
 ENGINE = "reference"
 _WORTH_PROCESSES = 2.0

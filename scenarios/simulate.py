@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 
 from akstwin.clock import Micros
-from akstwin.engine.requests import Recorder
 from akstwin.policies.canary import Canary
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
 from akstwin.sim.calendar import Order
+from akstwin.sim.recording import Recorder
 from akstwin.sim.world import SimulatedService, World
 
 PROGRESS_STEPS = 100

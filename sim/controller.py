@@ -31,12 +31,12 @@ from akstwin.domain.lifecycles import PodState, ServiceState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, Split, VersionSpec
 from akstwin.domain.usage import Usage
-from akstwin.engine.requests import Recorders
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pod, Pods, PodTemplate, stretch
+from akstwin.sim.recording import Recorders
 
 _POD_LOG: Final = 10_000
 """Lines that are kept of what happened to a service's pods."""
@@ -337,7 +337,7 @@ class ServiceController:
         for pod in self.pods_of(version):
             pod.template = replace(pod.template, version=replace(pod.template.version, model=model))
             pod.draws = self._draws(made_from)
-        self.plane.become(version, lambda spec: replace(spec, model=model, stretch=stretch(made_from)))
+        self.plane.set_model(version, model, stretch(made_from))
 
     def set_traffic(self, percentages: Mapping[str, float]) -> None:
         """Change the shares of several versions at once; in effect after the router's lag.

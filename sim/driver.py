@@ -17,11 +17,11 @@ from akstwin.domain.deployment import VersionSettings
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Rules, Simple, Value
 from akstwin.domain.service import ServiceSpec, VersionSpec
-from akstwin.engine.contents import Later
 from akstwin.errors import AksError, NotFound
 from akstwin.files import FileStore
 from akstwin.manager import Auth, Content
 from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.engine.contents import Later
 from akstwin.sim.watch import Watch
 from akstwin.sim.world import SimulatedService, World
 from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost, Request, Started, WorkerSpec
@@ -194,7 +194,7 @@ class Driver:
             self._with_models(spec), lifecycle, watch, _Contents(self, spec.name), f"{spec.name}/"
         )
         self.services[spec.name] = service
-        service.on_answer.append(watch.answered)
+        service.on_outcomes.append(watch.answered)
         service.plane.set_auth(auth)
         if spec.name in self._chances:
             service.take_chance(*self._chances[spec.name])
@@ -241,7 +241,7 @@ class Driver:
 
     # -- what worlds tell
 
-    def answered(self, request: object) -> None:
+    def answered(self, outcomes: object) -> None:
         """Each service has its own watch."""
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:

@@ -18,10 +18,10 @@ from akstwin.domain.lifecycles import POD, PodEvent, PodState
 from akstwin.domain.resources import Resources
 from akstwin.domain.service import VersionSpec
 from akstwin.domain.units import megabytes, millicores
-from akstwin.engine.requests import Recorders
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Node, Nodes
+from akstwin.sim.recording import Recorders
 
 
 class PodOwner(Protocol):

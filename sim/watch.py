@@ -3,15 +3,16 @@
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from operator import sub
 from typing import Final
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.histogram import Histogram
 from akstwin.domain.observation import Observation, VersionObservation
-from akstwin.engine.requests import Request
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import ServiceController
+from akstwin.sim.engine.outcomes import REASONS, Outcomes
 
 KEPT_ANSWERS: Final = 2_000_000
 """So many of the latest answers are kept, some 60 MB; a window that reaches further back is refused."""
@@ -57,9 +58,7 @@ class Watch:
         self._version = array("h")
         self._reason = array("h")
         self._versions: list[str | None] = [None]
-        self._reasons: list[str | None] = [None]
         self._number_of: dict[str | None, int] = {None: 0}
-        self._reason_number: dict[str | None, int] = {None: 0}
         self._forgotten_before = 0
         self._desired: dict[str, _Steps] = {}
         self._demand: dict[str, tuple[array[int], array[int]]] = {}
@@ -72,14 +71,14 @@ class Watch:
 
     # -- what it hears
 
-    def answered(self, request: Request) -> None:
-        """Keep an answer."""
-        assert request.answered is not None  # noqa: S101
-        self._at.append(self._calendar.now)
-        self._latency.append(request.answered - request.arrived)
-        self._status.append(request.status)
-        self._version.append(_number(request.version, self._versions, self._number_of))
-        self._reason.append(_number(request.reason, self._reasons, self._reason_number))
+    def answered(self, outcomes: Outcomes) -> None:
+        """Keep answers."""
+        self._at.extend(outcomes.settled)
+        self._latency.extend(map(sub, outcomes.answered, outcomes.arrived))
+        self._status.extend(outcomes.status)
+        kept = [_number(version, self._versions, self._number_of) for version in outcomes.versions]
+        self._version.extend([kept[version] for version in outcomes.version])
+        self._reason.extend(outcomes.reason)
         if len(self._at) > KEPT_ANSWERS * _SPARE:
             surplus = len(self._at) - KEPT_ANSWERS
             self._forgotten_before = self._at[surplus - 1] + 1
@@ -113,6 +112,7 @@ class Watch:
         """
         controller = self._controller
         assert controller is not None  # noqa: S101
+        self._calendar.collect()
         now = self._calendar.now
         since = max(0, now - window)
         if window <= 0:
@@ -131,10 +131,10 @@ class Watch:
             version, status = self._version[row], self._status[row]
             counts = answers.setdefault(version, {})
             counts[status] = counts.get(status, 0) + 1
-            reason = self._reasons[self._reason[row]]
+            reason = REASONS[self._reason[row]]
             if reason is not None:
                 why = reasons.setdefault(version, {})
-                why[reason] = why.get(reason, 0) + 1
+                why[reason.value] = why.get(reason.value, 0) + 1
             if status == 200:
                 latencies.setdefault(version, Histogram()).add(self._latency[row])
         shares = controller.split_in_force().shares()

@@ -12,8 +12,8 @@ from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import Code, ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, ConstantArrivals
-from akstwin.engine.requests import Request
 from akstwin.errors import Conflict
+from akstwin.sim.engine.outcomes import Outcome, Outcomes
 from akstwin.sim.world import World
 
 MODEL = ModelProfile.model_validate({"service_time": "20ms", "init_time": "5s"})
@@ -39,9 +39,13 @@ class Endpoint:
         self.spec = ServiceSpec("fraud", (version("blue"), *more))
         self.service = self.world.deploy(self.spec, "healthy", Blind())
         self.controller = self.service.controller
-        self.answers: list[Request] = []
-        self.service.on_answer.append(self.answers.append)
+        self.answers: list[Outcome] = []
+        self.service.on_outcomes.append(self.take)
         self.service.send([ConstantArrivals(shape="constant", rate=50)], Clients(), (0, 1 << 60))
+
+    def take(self, outcomes: Outcomes) -> None:
+        """Keep the answers."""
+        self.answers.extend(outcomes.rows())
 
     def change(self, *versions: VersionSpec) -> None:
         """What the manager does with a patch."""

@@ -14,7 +14,7 @@ from akstwin.domain.lifecycles import PodState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, TraceArrivals
-from akstwin.engine.requests import Request
+from akstwin.sim.engine.outcomes import Outcome, Outcomes
 from akstwin.sim.pods import Pod
 from akstwin.sim.world import World
 
@@ -38,7 +38,7 @@ class Cluster:
         self.world = World(ClusterSpec(), assumptions, seed=5)
         self.world.record(self)
         self.events: list[tuple[float, str, str]] = []
-        self.answers: dict[int, Request] = {}
+        self.answers: dict[int, Outcome] = {}
         profile = ModelProfile.model_validate({"service_time": "1s", "init_time": "2s", **(model or {})})
         arguments = DeployArguments(**{"num_replicas": 1, **NO_PROBE, **(deploy or {})})
         spec = ServiceSpec("fraud", (VersionSpec(BLUE, arguments, profile),))
@@ -49,9 +49,9 @@ class Cluster:
         if instants:
             self.service.send([TraceArrivals(shape="trace", file="", instants=instants)], Clients(), (0, 1 << 60))
 
-    def answered(self, request: Request) -> None:
-        """Keep the answer by the request's number."""
-        self.answers[request.number] = request
+    def answered(self, outcomes: Outcomes) -> None:
+        """Keep the answers by the requests' numbers."""
+        self.answers.update({each.number: each for each in outcomes.rows()})
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Keep the event."""

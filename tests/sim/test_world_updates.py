@@ -14,7 +14,7 @@ from akstwin.domain.operations import UpdateVersion
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, ConstantArrivals
-from akstwin.engine.requests import Request
+from akstwin.sim.engine.outcomes import Outcome, Outcomes
 from akstwin.sim.world import SimulatedService, World
 
 BLUE = "blue"
@@ -34,7 +34,7 @@ class Story:
     ) -> None:
         self.world = World(ClusterSpec(), Assumptions.model_validate(assumed), seed=3)
         self.world.record(self)
-        self.answers: list[Request] = []
+        self.answers: list[Outcome] = []
         self.events: list[tuple[float, str, str, str]] = []
         self.pods: list[int] = []
         self.ready: list[tuple[float, int]] = []
@@ -50,9 +50,9 @@ class Story:
         if rate:
             self.service.send([ConstantArrivals(shape="constant", rate=rate)], Clients(), (0, 1 << 60))
 
-    def answered(self, request: Request) -> None:
-        """Keep the answer."""
-        self.answers.append(request)
+    def answered(self, outcomes: Outcomes) -> None:
+        """Keep the answers."""
+        self.answers.extend(outcomes.rows())
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Keep the event, and count the pods."""
