@@ -182,10 +182,10 @@ class ReferenceEngine:
             if request.counted:
                 self.pending_counted -= 1
             waiting = self._outcomes.add(request, now)
-            if waiting == 1:
-                self._calendar.register(self)
-            elif waiting == BATCH:
+            if waiting == BATCH:
                 self.hand_over()
+            elif waiting == 1:
+                self._calendar.register(self)
             if request.exchange is not None:
                 request.exchange.settle(request)
             elif request.status != 200:
