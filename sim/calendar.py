@@ -4,7 +4,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from heapq import heappop, heappush
-from typing import Protocol
+from typing import Final, Protocol
 
 from simpy import Environment, Event
 from simpy.core import EmptySchedule, Infinity
@@ -42,6 +42,7 @@ class Engine(Protocol):
 
 _CLASSES = [order << KEY_BITS for order in Order]
 """First priority of each class: a key is added to it."""
+_STOPPED_FOR_NOTHING: Final = "an engine stopped early, and put nothing on the calendar"
 
 
 class Timer(Event):
@@ -142,6 +143,7 @@ class Calendar(Environment):
                         step()
             if self._reached(instant, END_OF_INSTANT):
                 break
+            assert peek() <= instant, _STOPPED_FOR_NOTHING  # noqa: S101
         self._now = instant
 
     # -- engines
@@ -170,7 +172,7 @@ class Calendar(Environment):
             if self._reached(int(head[0]), head[1] >> KEY_BITS):
                 self.collect()
                 break
-            assert self._queue[0] is not head, "an engine stopped early, and put nothing on the calendar"  # noqa: S101
+            assert self._queue[0] is not head, _STOPPED_FOR_NOTHING  # noqa: S101
 
     def _reached(self, until: int, before: int) -> bool:
         """Let engines come as far; whether all have."""

@@ -108,6 +108,11 @@ def test_an_engine_that_stops_for_nothing_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="put nothing on the calendar"):
         calendar.step()
 
+    calendar = Calendar()
+    Idle(calendar, [])
+    with pytest.raises(AssertionError, match="put nothing on the calendar"):
+        calendar.run_until(10)
+
 
 def test_an_engine_that_is_dropped_is_left_alone() -> None:
     """Until it registers again; who looks lets those that are registered hand over."""
