@@ -141,7 +141,7 @@ class Calendar(Environment):
                 with _rare_collections():
                     while peek() <= instant:  # not `run`, which makes an event of the end
                         step()
-            if self._reached(instant, END_OF_INSTANT):
+            if not self._engines or self._reached(instant, END_OF_INSTANT):
                 break
             assert peek() <= instant, _STOPPED_FOR_NOTHING  # noqa: S101
         self._now = instant
@@ -176,4 +176,8 @@ class Calendar(Environment):
 
     def _reached(self, until: int, before: int) -> bool:
         """Let engines come as far; whether all have."""
-        return all([engine.advance(until, before) >= until for engine in list(self._engines)])  # noqa: C419 - all of them
+        reached = True
+        for engine in list(self._engines):
+            if engine.advance(until, before) < until:
+                reached = False
+        return reached
