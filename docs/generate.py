@@ -94,6 +94,8 @@ PUBLIC_MODULES = (
     "akstwin.domain.vm_sizes",
     "akstwin.domain.histogram",
     "akstwin.dataplane",
+    "akstwin.ports.routing_plane",
+    "akstwin.ports.container_runtime",
     "akstwin.cores.routing",
     "akstwin.cores.router_http",
     "akstwin.cores.container",

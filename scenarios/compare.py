@@ -16,7 +16,7 @@ from akstwin.scenarios.compare_script import Script
 from akstwin.scenarios.compare_server import Server
 from akstwin.scenarios.compare_stats import Figures, Run
 from akstwin.scenarios.load import Prepared
-from akstwin.sim.retries import Retries
+from akstwin.sim.load.retries import Retries
 
 SCHEMA_VERSION: Final = 1
 _ALONE: Final = 50

@@ -16,7 +16,7 @@ from typing import Any, Final, cast
 import httptools
 
 from akstwin.clock import SECOND
-from akstwin.sim.identity import HEADER, RequestIdentity
+from akstwin.sim.load.request_index import HEADER, RequestIdentity
 
 NO_ANSWER: Final = 0
 """Stands for a status where the connection broke or the patience ended."""

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from akstwin.clock import MINUTE, Micros
 from akstwin.domain.workload import TraceArrivals
-from akstwin.engine.requests import Request
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.simulate import build
-from akstwin.sim.identity import RequestIdentity
-from akstwin.sim.workload import merged
+from akstwin.sim.engine.outcomes import Outcomes
+from akstwin.sim.load.arrivals import merged
+from akstwin.sim.load.request_index import RequestIdentity
 
 
 class Outcome(NamedTuple):
@@ -37,11 +37,12 @@ class _Outcomes:
     def __init__(self) -> None:
         self.found: list[Outcome] = []
 
-    def answered(self, request: Request) -> None:
-        if request.counted and request.answered is not None:
-            identity = RequestIdentity(request.entry, request.number, request.attempt)
-            latency = request.answered - request.arrived
-            self.found.append(Outcome(identity, request.arrived, request.status, latency, request.version))
+    def answered(self, outcomes: Outcomes) -> None:
+        for each in outcomes.rows():
+            if each.counted:
+                identity = RequestIdentity(each.entry, each.number, each.attempt)
+                latency = each.answered - each.arrived
+                self.found.append(Outcome(identity, each.arrived, each.status, latency, each.version))
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Only answers count here."""

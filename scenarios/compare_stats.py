@@ -18,7 +18,7 @@ from scipy import stats
 from akstwin.clock import SECOND
 from akstwin.scenarios.compare_client import NO_ANSWER, Sent
 from akstwin.scenarios.compare_predict import Outcome
-from akstwin.sim.identity import RequestIdentity
+from akstwin.sim.load.request_index import RequestIdentity
 
 Figures = dict[str, Any]
 Times = npt.NDArray[np.float64]

@@ -6,7 +6,8 @@ from functools import cached_property
 
 from akstwin.clock import SECOND
 from akstwin.domain.histogram import Histogram
-from akstwin.engine.requests import Request
+from akstwin.domain.reasons import Reason
+from akstwin.sim.engine.outcomes import ABSENT, REASONS, Outcomes
 
 TIMELINE_POINTS = 120
 EVENTS_KEPT = 400
@@ -63,17 +64,14 @@ class Tally:
     latency: Histogram = field(default_factory=Histogram)
     queue_wait: Histogram = field(default_factory=Histogram)
 
-    def add(self, request: Request) -> None:
-        """Count one attempt."""
-        self.requests += 1
-        self.retries += request.attempt > 0
-        self.statuses[request.status] += 1
-        if request.reason is not None:
-            self.reasons[request.reason] += 1
-        if request.status == 200 and request.answered is not None:
-            self.latency.add(request.answered - request.arrived)
-        if request.dispatched is not None:
-            self.queue_wait.add(request.dispatched - request.arrived)
+    def count(self, status: int, reason: Reason | None, attempt: int, count: int) -> None:
+        """Count `count` answers of one kind; how long they took is counted apart."""
+        self.requests += count
+        if attempt:
+            self.retries += count
+        self.statuses[status] += count
+        if reason is not None:
+            self.reasons[reason] += count
 
     def merge(self, other: "Tally") -> None:
         """Count all that `other` has counted."""
@@ -165,15 +163,15 @@ class Troubles:
             case _:
                 pass
 
-    def answered(self, request: Request) -> None:
-        """Count an answer that is not 200."""
-        self.lost += request.reason == "replica_lost"
-        if request.status == 503 and self.waiting:
+    def answered(self, status: int, reason: Reason | None, answered: int) -> None:
+        """Count an answer that is not 200; it came before the next event."""
+        self.lost += reason is Reason.REPLICA_LOST
+        if status == 503 and self.waiting:
             self.refused_without_room += 1
-        elif request.status in (502, 503) and self.recovering:
+        elif status in (502, 503) and self.recovering:
             self.harmed_by_probes += 1
-        elif request.status == 503 and request.answered is not None:
-            self._refused[request.answered // SECOND] += 1
+        elif status == 503:
+            self._refused[answered // SECOND] += 1
 
     def refusals(self) -> list[Refusals]:
         """Stretches of refusals that neither missing room nor a probe explains; five seconds without one end a stretch."""
@@ -230,19 +228,52 @@ class Measurement:
 
     # -- Recorder
 
-    def answered(self, request: Request) -> None:
-        """Count an answer."""
-        point = self._point(request.arrived)
-        if point is not None:
-            point.arrivals += 1
-            point.statuses[request.status] += 1
-            if request.status == 200 and request.answered is not None:
-                point.latency.add(request.answered - request.arrived)
-        if request.counted:
-            if request.status != 200:
-                self.troubles.answered(request)
-            tally = self._nobodys if request.version is None else self.by_version[request.version]
-            tally.add(request)
+    def answered(self, outcomes: Outcomes) -> None:
+        """Count answers."""
+        self._count_by_arrival(outcomes)
+        self._count_by_version(outcomes)
+
+    def _count_by_arrival(self, outcomes: Outcomes) -> None:
+        step, end, points = self.step, self.window[1], self.points
+        latencies: dict[int, list[int]] = {}
+        for arrived, answered, status in zip(outcomes.arrived, outcomes.answered, outcomes.status, strict=True):
+            if arrived < end:
+                number = arrived // step
+                point = points[number]
+                point.arrivals += 1
+                point.statuses[status] += 1
+                if status == 200:
+                    if number in latencies:
+                        latencies[number].append(answered - arrived)
+                    else:
+                        latencies[number] = [answered - arrived]
+        for number, values in latencies.items():
+            points[number].latency.add_all(values)
+
+    def _count_by_version(self, outcomes: Outcomes) -> None:
+        tallies = [self._nobodys if name is None else self.by_version[name] for name in outcomes.versions]
+        kinds = Counter(
+            zip(outcomes.version, outcomes.status, outcomes.reason, outcomes.attempt, outcomes.counted, strict=True)
+        )
+        for (version, status, reason, attempt, counted), count in kinds.items():
+            if counted:
+                tallies[version].count(status, REASONS[reason], attempt, count)
+        latencies: list[list[int]] = [[] for _ in tallies]
+        waits: list[list[int]] = [[] for _ in tallies]
+        for version, status, reason, arrived, dispatched, answered, counted in zip(
+            outcomes.version, outcomes.status, outcomes.reason, outcomes.arrived, outcomes.dispatched, outcomes.answered,
+            outcomes.counted, strict=True,
+        ):  # fmt: skip
+            if counted:
+                if status == 200:
+                    latencies[version].append(answered - arrived)
+                else:
+                    self.troubles.answered(status, REASONS[reason], answered)
+                if dispatched != ABSENT:
+                    waits[version].append(dispatched - arrived)
+        for tally, answered_in, waited in zip(tallies, latencies, waits, strict=True):
+            tally.latency.add_all(answered_in)
+            tally.queue_wait.add_all(waited)
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Keep what is rare, count the rest."""

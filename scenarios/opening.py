@@ -16,7 +16,6 @@ from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import VersionSpec
 from akstwin.domain.vm_sizes import VmSize, name_of
-from akstwin.engine.requests import Recorder
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.policies import policy_of
 from akstwin.policies.runner import PolicyRunner
@@ -26,6 +25,7 @@ from akstwin.sim.backend import SimulatedBackend
 from akstwin.sim.calendar import Order, key
 from akstwin.sim.controller import CapacityObserver
 from akstwin.sim.driver import Profile
+from akstwin.sim.recording import Recorder
 from akstwin.sim.world import SimulatedService, World
 
 CLUSTER: Final = "scenario"

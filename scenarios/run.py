@@ -5,12 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
-from akstwin.engine.requests import Recorder
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.objectives import variants_of
 from akstwin.scenarios.result import result_of
 from akstwin.scenarios.simulate import replicate
+from akstwin.sim.recording import Recorder
 
 ENGINE = "reference"
 Task = tuple[int | None, int]

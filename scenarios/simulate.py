@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import partial
 
 from akstwin.clock import Micros
-from akstwin.engine.requests import Recorder
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.opening import Opened, open_world, plan
 from akstwin.sim.calendar import Order
+from akstwin.sim.recording import Recorder
 from akstwin.sim.world import SimulatedService, World
 
 PROGRESS_STEPS = 100

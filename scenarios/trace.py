@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from akstwin.engine.requests import Request
+from akstwin.sim.engine.outcomes import Outcomes
 
 SCHEMA = pa.schema(
     [
@@ -67,13 +67,13 @@ class ReplicationTrace:
         self._writer = writer
         self._replication = replication
 
-    def answered(self, request: Request) -> None:
-        """A row for an attempt."""
-        self._writer.add(
-            (self._replication, request.answered, "request", request.version, None, request.entry, request.number,
-             request.attempt, request.counted, request.replica, request.arrived, request.dispatched, request.started,
-             request.status, request.reason)
-        )  # fmt: skip
+    def answered(self, outcomes: Outcomes) -> None:
+        """A row for each attempt."""
+        for each in outcomes.rows():
+            self._writer.add(
+                (self._replication, each.answered, "request", each.version, None, each.entry, each.number, each.attempt,
+                 each.counted, each.replica, each.arrived, each.dispatched, each.started, each.status, each.reason)
+            )  # fmt: skip
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """A row for an event."""

@@ -22,12 +22,12 @@ from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, Split, VersionSpec
 from akstwin.domain.usage import Usage
-from akstwin.engine.requests import Recorders
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.deployments import Deployments
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pod, Pods, stretch
+from akstwin.sim.recording import Recorders
 from akstwin.sim.workqueue import WorkQueue
 
 _POD_LOG: Final = 10_000
@@ -242,7 +242,7 @@ class ServiceController:
         state = self._state.version(version)
         if state is not None:
             model, template = self._model(state.template), state.template
-            self.plane.become(version, lambda spec: replace(spec, model=model, stretch=stretch(template, model)))
+            self.plane.set_model(version, model, stretch(template, model))
 
     def _reconcile_now(self) -> None:
         """A command has changed what is wanted: act on it before the command returns."""

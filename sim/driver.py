@@ -21,11 +21,11 @@ from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Rules, Simple, Value
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.vm_sizes import name_of
-from akstwin.engine.requests import Recorder
 from akstwin.errors import AksError, NotFound
 from akstwin.files import FileStore
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import CapacityObserver
+from akstwin.sim.recording import Recorder
 from akstwin.sim.watch import Watch
 from akstwin.sim.world import SimulatedService, World
 from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost, Request, Started, WorkerSpec
@@ -222,7 +222,7 @@ class Driver:
         )
         self.services[spec.name] = service
         if self._watched:
-            service.on_answer.append(watch.answered)
+            service.on_outcomes.append(watch.answered)
         service.plane.set_auth(auth)
         if spec.name in self._chances:
             service.take_chance(*self._chances[spec.name])
@@ -263,7 +263,7 @@ class Driver:
 
     # -- what worlds tell
 
-    def answered(self, request: object) -> None:
+    def answered(self, outcomes: object) -> None:
         """Each service has its own watch."""
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:

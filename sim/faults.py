@@ -14,11 +14,11 @@ from akstwin.domain.faults import (
     SlowReplica,
 )
 from akstwin.domain.words import nearest
-from akstwin.engine.requests import Recorders
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.controller import ServiceController
 from akstwin.sim.pods import Pod, Pods
+from akstwin.sim.recording import Recorders
 
 
 def check_faults(faults: Sequence[Fault], versions: Sequence[str], nodes: int) -> None:

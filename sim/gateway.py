@@ -28,12 +28,12 @@ from akstwin.cores.router_http import (
 from akstwin.domain.credentials import TokenCredential
 from akstwin.domain.reasons import Reason
 from akstwin.domain.service import Split
-from akstwin.engine.requests import Exchange, Request
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.driver import Driver
-from akstwin.sim.identity import HEADER as IDENTITY_HEADER
-from akstwin.sim.identity import read_identity
+from akstwin.sim.load.request_index import HEADER as IDENTITY_HEADER
+from akstwin.sim.load.request_index import read_identity
+from akstwin.sim.requests import Exchange, Request
 from akstwin.sim.streams import Draws, whole_below
 
 LIVE: Final = -1

@@ -1,8 +1,8 @@
 """What a simulated model draws: run times, failures, start-up times, each by its own name."""
 
 from akstwin.domain.profile import Distribution, ModelProfile
-from akstwin.engine.requests import Request
 from akstwin.sim.distributions import sampler_of
+from akstwin.sim.requests import Request
 from akstwin.sim.streams import Draws, whole_below
 
 _SHARES = 1 << 53

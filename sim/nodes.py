@@ -9,9 +9,9 @@ from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import ClusterSpec, VmSize, capacity, check_cluster, reserved
 from akstwin.domain.resources import Resources
 from akstwin.domain.units import megabytes, millicores
-from akstwin.engine.requests import Recorders
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.recording import Recorders
 
 _PROVISION_RETRY = Micros(180 * SECOND)
 """How long the cluster autoscaler waits after a node that did not come (source K5)."""

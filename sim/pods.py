@@ -20,10 +20,10 @@ from akstwin.domain.profile import ModelProfile
 from akstwin.domain.resources import Resources
 from akstwin.domain.service import VersionSpec
 from akstwin.domain.units import megabytes, millicores
-from akstwin.engine.requests import Recorders
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Node, Nodes
+from akstwin.sim.recording import Recorders
 
 
 class PodOwner(Protocol):

@@ -6,7 +6,7 @@ from typing import Any, Final
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals
 from akstwin.errors import NotFound
-from akstwin.sim.source import Source
+from akstwin.sim.load.generator import LoadGenerator
 
 KEPT: Final = 1000
 """Entries that have ended are forgotten beyond so many, the oldest first."""
@@ -22,7 +22,7 @@ class Traffic:
         rate: requests per second; a list of them for `steps`; None for `trace`.
     """
 
-    def __init__(self, identity: str, service: str, arrivals: Arrivals, source: Source) -> None:
+    def __init__(self, identity: str, service: str, arrivals: Arrivals, source: LoadGenerator) -> None:
         self.id = identity
         self.service = service
         self.shape: str = arrivals.shape
@@ -62,7 +62,7 @@ class TrafficEntries:
     def __iter__(self) -> Iterator[Traffic]:
         return iter(self._all.values())
 
-    def add(self, service: str, arrivals: Arrivals, source: Source) -> Traffic:
+    def add(self, service: str, arrivals: Arrivals, source: LoadGenerator) -> Traffic:
         """One more, under a name that none has had."""
         self._latest += 1
         entry = self._all[f"t{self._latest}"] = Traffic(f"t{self._latest}", service, arrivals, source)

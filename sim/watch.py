@@ -4,16 +4,17 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping
+from operator import sub
 from typing import Final, TypeVar
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.histogram import Histogram
 from akstwin.domain.observation import AnswerCounts, AttemptCounts, Observation, VersionObservation
 from akstwin.domain.reasons import NOT_THE_MODELS
-from akstwin.engine.requests import Request
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import ServiceController
+from akstwin.sim.engine.outcomes import REASONS, Outcomes
 
 KEPT_ANSWERS: Final = 2_000_000
 """So many of the latest answers are kept, some 60 MB; a window that reaches further back is refused."""
@@ -102,9 +103,7 @@ class Watch:
         self._totals: dict[int, _Counts] = {}
         self._totalled = 0  # rows that are in the totals
         self._versions: list[str | None] = [None]
-        self._reasons: list[str | None] = [None]
         self._number_of: dict[str | None, int] = {None: 0}
-        self._reason_number: dict[str | None, int] = {None: 0}
         self._forgotten_before = 0
         self._desired: dict[str, _Steps] = {}
         self._demand: dict[str, tuple[array[int], array[int]]] = {}
@@ -117,15 +116,15 @@ class Watch:
 
     # -- what it hears
 
-    def answered(self, request: Request) -> None:
-        """Keep an answer."""
-        assert request.answered is not None  # noqa: S101
-        self._at.append(self._calendar.now)
-        self._latency.append(request.answered - request.arrived)
-        self._status.append(request.status)
-        self._version.append(_number(request.version, self._versions, self._number_of))
-        self._reason.append(_number(request.reason, self._reasons, self._reason_number))
-        self._attempt.append(min(request.attempt, 1))
+    def answered(self, outcomes: Outcomes) -> None:
+        """Keep answers."""
+        self._at.extend(outcomes.settled)
+        self._latency.extend(map(sub, outcomes.answered, outcomes.arrived))
+        self._status.extend(outcomes.status)
+        kept = [_number(version, self._versions, self._number_of) for version in outcomes.versions]
+        self._version.extend([kept[version] for version in outcomes.version])
+        self._reason.extend(outcomes.reason)
+        self._attempt.extend([min(attempt, 1) for attempt in outcomes.attempt])
         if len(self._at) > KEPT_ANSWERS * _SPARE:
             self._add_up()
             surplus = len(self._at) - KEPT_ANSWERS
@@ -161,6 +160,7 @@ class Watch:
         """
         controller = self._controller
         assert controller is not None  # noqa: S101
+        self._calendar.collect()
         now = self._calendar.now
         since = max(0, now - window)
         if window <= 0:
@@ -204,7 +204,7 @@ class Watch:
             of = counts.get(self._version[row])
             if of is None:
                 of = counts[self._version[row]] = _Counts()
-            of.add(self._attempt[row], self._status[row], self._reasons[self._reason[row]], self._latency[row])
+            of.add(self._attempt[row], self._status[row], REASONS[self._reason[row]], self._latency[row])
 
     def _add_up(self) -> None:
         """Bring the totals up to now."""

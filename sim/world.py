@@ -12,17 +12,19 @@ from akstwin.domain.faults import Fault
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Arrivals, Clients
-from akstwin.engine.contents import Contents
-from akstwin.engine.plane import Plane, PlaneSettings
-from akstwin.engine.requests import Recorder, Recorders, Request
 from akstwin.sim.calendar import Calendar
 from akstwin.sim.controller import CapacityObserver, ServiceController
+from akstwin.sim.engine.contents import Contents
+from akstwin.sim.engine.outcomes import Outcomes
+from akstwin.sim.engine.reference import EngineSettings, ReferenceEngine
 from akstwin.sim.faults import Faults, InjectedFault
-from akstwin.sim.identity import RequestIdentity, split_draws
+from akstwin.sim.load.generator import LoadGenerator
+from akstwin.sim.load.plan import LoadPlan
+from akstwin.sim.load.request_index import RequestIdentity, split_draws
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pods
-from akstwin.sim.source import Source
+from akstwin.sim.recording import Recorder, Recorders
 from akstwin.sim.streams import Draws
 from akstwin.sim.workqueue import WorkQueue
 
@@ -51,7 +53,7 @@ class World:
     ) -> None:
         self.assumptions = assumptions
         self.calendar = Calendar() if calendar is None else calendar
-        self.recorders = Recorders()
+        self.recorders = Recorders(self.calendar.collect)
         self.nodes = Nodes(cluster, assumptions, self.calendar, self.recorders)
         self.pods = Pods(self.nodes, assumptions, self.calendar, self.recorders)
         self.queue = WorkQueue(self.calendar)
@@ -96,12 +98,14 @@ class World:
     def run_until(self, instant: Micros) -> None:
         """Let everything happen up to `instant`, that instant included."""
         self.calendar.run_until(instant)
+        self.calendar.collect()
 
     def run_to_the_last_answer(self) -> None:
         """Go on until every request of the result's window has its answer; traffic goes on meanwhile."""
         planes = [service.plane for service in self.services.values()]
         while any(plane.pending_counted for plane in planes):
             self.calendar.step()
+        self.calendar.collect()
 
 
 class SimulatedService:
@@ -124,8 +128,8 @@ class SimulatedService:
         self._entity = entity
         self._models: dict[tuple[str, ModelProfile], ModelDraws] = {}
         self._split: dict[tuple[int, int], Draws] = {}
-        self.sources: list[Source] = []
-        self.on_answer: list[Callable[[Request], None]] = []
+        self.on_outcomes: list[Callable[[Outcomes], None]] = []
+        """Take every batch of the service's outcomes, after the world's recorders."""
         assumed = world.assumptions
         rules = RouterRules(
             max_queue_length=assumed.max_queue_length,
@@ -135,16 +139,18 @@ class SimulatedService:
             run_failure_status=assumed.run_failure_status,
             max_payload=assumed.max_payload,
         )
-        self.plane = Plane(
-            spec.name, rules, PlaneSettings(assumed.router_overhead, assumed.worker_timeout), world.calendar,
-            self._draws_of_container, world.recorders, world.pods, self._answered, contents,
+        self.plane = ReferenceEngine(
+            spec.name, rules, EngineSettings(assumed.router_overhead, assumed.worker_timeout), world.calendar,
+            self._draws_of_container, self._deliver, world.pods, contents,
         )  # fmt: skip
         self.controller = ServiceController(
             spec, lifecycle, self.plane, world.pods, world.nodes, world.queue, assumed, world.calendar, world.recorders,
             model, self._draws, observers, ordinal,
         )  # fmt: skip
 
-    def send(self, traffic: Sequence[Arrivals], clients: Clients, window: tuple[int, int], first: int = 0) -> Source:
+    def send(
+        self, traffic: Sequence[Arrivals], clients: Clients, window: tuple[int, int], first: int = 0
+    ) -> LoadGenerator:
         """Let clients call, from now on.
 
         Args:
@@ -154,12 +160,14 @@ class SimulatedService:
             first: the number of the first entry: no two entries of a service may have the same.
 
         Returns:
-            The source, to stop it.
+            The load, to follow it and to stop it.
         """
-        source = Source(traffic, clients, self.plane, self.world.calendar, *self._of, window, first)
-        self.sources.append(source)
-        source.start()
-        return source
+        return self.plane.generate(LoadPlan(tuple(traffic), clients, *self._of, window, first, self.world.calendar.now))
+
+    @property
+    def sources(self) -> list[LoadGenerator]:
+        """All load that clients have been let send."""
+        return self.plane.loads
 
     def take_chance(self, seed: int, replication: int) -> None:
         """From now on run times, failures, start-up times and the split of identified requests are those of a scenario's run.
@@ -182,12 +190,10 @@ class SimulatedService:
             draws = self._split[entry, attempt] = split_draws(*self._of, entry, attempt)
         return draws.at(number)
 
-    def _answered(self, request: Request) -> None:
-        if request.exchange is None:  # else whoever waits for it decides whether to try again
-            for source in self.sources:
-                source.answered(request)
-        for hear in self.on_answer:
-            hear(request)
+    def _deliver(self, outcomes: Outcomes) -> None:
+        self.world.recorders.answered(outcomes)
+        for take in self.on_outcomes:
+            take(outcomes)
 
     def _draws_of_container(self, spec: ContainerSpec) -> ModelDraws:
         return self._draws(spec.version, spec.model)

@@ -19,8 +19,6 @@ MODULES: Final = (
     "akstwin.cores.container",
     "akstwin.cores.router_http",
     "akstwin.cores.routing",
-    "akstwin.engine.plane",
-    "akstwin.engine.requests",
     "akstwin.fake_api.clock",
     "akstwin.fake_api.control.counting",
     "akstwin.fake_api.control.journal",
@@ -28,8 +26,13 @@ MODULES: Final = (
     "akstwin.router.asgi",
     "akstwin.router.cycle",
     "akstwin.sim.calendar",
+    "akstwin.sim.engine.containers",
+    "akstwin.sim.engine.outcomes",
+    "akstwin.sim.engine.probing",
+    "akstwin.sim.engine.reference",
     "akstwin.sim.gateway",
     "akstwin.sim.models",
+    "akstwin.sim.requests",
     "akstwin.sim.streams",
     "akstwin.sim.watch",
     "akstwin.worker.log",
@@ -38,7 +41,10 @@ MODULES: Final = (
 """They are compiled together, and taken together or not at all."""
 SUFFIX: Final = sysconfig.get_config_var("EXT_SUFFIX")
 PACKAGE: Final = Path(__file__).resolve().parents[1]
-_CONSTANTS: Final = ("clock.py", "backend.py", "dataplane.py", "errors.py", "domain/*.py", "engine/*.py", "worker/*.py")
+_CONSTANTS: Final = (
+    "clock.py", "backend.py", "dataplane.py", "errors.py", "domain/*.py", "ports/*.py", "sim/event_order.py", "sim/requests.py",
+    "sim/engine/*.py", "sim/load/*.py", "worker/*.py",
+)  # fmt: skip
 """Files that the compiled modules may have taken constants from."""
 
 

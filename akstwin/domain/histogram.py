@@ -1,6 +1,6 @@
 """A bounded histogram of durations: memory does not grow with what is counted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import Final, Self
 
@@ -48,17 +48,24 @@ class Histogram:
 
     def add(self, value: int) -> None:
         """Count one value of 0 µs or more."""
-        shift = value.bit_length() - _BITS
-        key = value if shift <= 0 else (shift << _BITS) + (value >> shift)
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            self._buckets[key] = [1, value]
-        else:
-            bucket[0] += 1
-            bucket[1] += value
-        self.count += 1
-        self.total += value
-        self.largest = max(self.largest, value)
+        self.add_all((value,))
+
+    def add_all(self, values: Sequence[int]) -> None:
+        """Count several values of 0 µs or more."""
+        buckets = self._buckets
+        for value in values:
+            shift = value.bit_length() - _BITS
+            key = value if shift <= 0 else (shift << _BITS) + (value >> shift)
+            bucket = buckets.get(key)
+            if bucket is None:
+                buckets[key] = [1, value]
+            else:
+                bucket[0] += 1
+                bucket[1] += value
+        if values:
+            self.count += len(values)
+            self.total += sum(values)
+            self.largest = max(self.largest, *values)
 
     def merge(self, other: Self) -> None:
         """Count everything that `other` has counted."""

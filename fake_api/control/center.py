@@ -183,7 +183,7 @@ class Control:
         running = self.workspace.backend.driver.services[service]
         if self._counted.get(service) is not running:
             self._counted[service] = running
-            running.on_answer.append(partial(self.metrics.attempt, service))
+            running.on_outcomes.append(partial(self.metrics.attempts, service))
 
 
 def _bounded(receive: Receive) -> Receive:

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from typing import Final
 
-from akstwin.engine.requests import Request
+from akstwin.sim.engine.outcomes import Outcomes
 
 BOUNDS: Final = (
     1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000, 1_000_000, 2_500_000,
@@ -29,10 +29,11 @@ class Metrics:
         row[bisect_left(BOUNDS, latency)] += 1
         row[-1] += latency
 
-    def attempt(self, service: str, request: Request) -> None:
-        """An answer to simulated traffic, which no client waits for."""
-        if request.exchange is None and request.answered is not None:
-            self.count(service, request.version, request.status, request.reason, request.answered - request.arrived)
+    def attempts(self, service: str, outcomes: Outcomes) -> None:
+        """Answers to simulated traffic, which no client waits for."""
+        for each in outcomes.rows():
+            if not each.live:
+                self.count(service, each.version, each.status, each.reason, each.answered - each.arrived)
 
     def clear(self) -> None:
         """As new."""

@@ -32,6 +32,7 @@ def _collector(control: "Control") -> "Collector":
 
     class Reading(Collector):
         def collect(self) -> Iterator["Metric"]:
+            control.workspace.backend.calendar.collect()
             yield from _answers(control.metrics)
             yield from _state(control)
 

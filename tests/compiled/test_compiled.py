@@ -48,12 +48,12 @@ def test_nothing_is_taken_where_nothing_is_compiled(tmp_path: Path) -> None:
     program = (
         f"import sys, json; sys.prefix = {str(tmp_path)!r}\n"
         "from akstwin.compiled import activate, is_active\n"
-        "taken = activate(); import akstwin.engine.plane as plane\n"
-        "print(json.dumps({'taken': taken, 'active': is_active(), 'file': plane.__file__}))"
+        "taken = activate(); import akstwin.sim.engine.reference as engine\n"
+        "print(json.dumps({'taken': taken, 'active': is_active(), 'file': engine.__file__}))"
     )
     answer = told(program)
     assert (answer["taken"], answer["active"]) == (False, False)
-    assert str(answer["file"]).endswith("plane.py")
+    assert str(answer["file"]).endswith("reference.py")
 
 
 @needs

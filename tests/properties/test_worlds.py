@@ -19,11 +19,11 @@ from akstwin.domain.deployment import Autoscaled
 from akstwin.domain.lifecycles import PodState
 from akstwin.domain.reasons import Reason
 from akstwin.domain.resources import Resources
-from akstwin.engine.requests import Request
 from akstwin.scenarios.load import BadScenario, Prepared, prepare
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.simulate import build
 from akstwin.sim.calendar import Calendar
+from akstwin.sim.engine.outcomes import Outcome, Outcomes
 
 TRAFFIC = 60
 """Seconds of traffic; whatever is broken is mended within as many again."""
@@ -183,20 +183,17 @@ class Watch:
         measurement = Measurement(0, LEFT_ALONE * SECOND, [version.name for version in prepared.service.versions])
         self.opened = build(prepared, 1, measurement)
         self.world, self.service = self.opened.world, self.opened.service
-        self.answers: list[Request] = []
+        self.answers: list[Outcome] = []
         self.log: list[tuple[Any, ...]] = []
         self.limits = prepared.scenario.assumptions
         self.settings: dict[str, list[Any]] = {}
         self.world.record(self)
         self.look()
 
-    def answered(self, request: Request) -> None:
-        """Keep it."""
-        self.answers.append(request)
-        self.log.append(
-            (request.entry, request.number, request.attempt, request.version, request.replica, request.arrived,
-             request.dispatched, request.started, request.answered, request.status, request.reason)
-        )  # fmt: skip
+    def answered(self, outcomes: Outcomes) -> None:
+        """Keep them."""
+        self.answers.extend(outcomes.rows())
+        self.log.extend(outcomes.rows())
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Keep it, and look around."""
@@ -218,7 +215,7 @@ class Watch:
             ]
             assert min(low for low, _ in bounds) <= deployment.replicas <= max(high for _, high in bounds)
         if self.limits.slot_released_on_timeout == "when_done":
-            for hosted in self.service.plane._hosted.values():
+            for hosted in self.service.plane._containers.hosted.values():
                 assert len(hosted.held) <= self.most(hosted.spec.version, "slots")
 
     def most(self, version: str, setting: str) -> int:
@@ -246,11 +243,11 @@ class Watch:
         """As an identity of whole numbers: the population summed over time is the sum of the times spent."""
         now = self.world.calendar.now
         plane = self.service.plane
-        spent = sum((request.answered or 0) - request.arrived for request in self.answers)
+        spent = sum(request.answered - request.arrived for request in self.answers)
         spent += sum(now - request.arrived for request in plane._requests.values())
         assert plane.population_area() == spent
         assert plane._arrivals == len(self.answers) + plane.population
-        assert len({request.id for request in self.answers}) == len(self.answers)
+        assert len({(each.entry, each.number, each.attempt) for each in self.answers}) == len(self.answers)
 
 
 def watched(document: dict[str, Any]) -> Watch | None:
@@ -270,7 +267,6 @@ def check_answers(watch: Watch) -> None:
     """Every answer fits its history, and no replica was sent more than its slots."""
     flights: dict[tuple[str, int], list[tuple[int, int]]] = {}
     for request in watch.answers:
-        assert request.answered is not None
         assert request.arrived <= request.answered
         if request.version is None:
             assert (request.status, request.reason) == (404, Reason.NOT_FOUND)
@@ -293,9 +289,9 @@ def check_answers(watch: Watch) -> None:
             assert held <= watch.most(version, "slots")
 
 
-def check_refusal(watch: Watch, request: Request, version: str) -> None:
+def check_refusal(watch: Watch, request: Outcome, version: str) -> None:
     """It never left the router: refused at once, or exactly at its deadline."""
-    waited = (request.answered or 0) - request.arrived
+    waited = request.answered - request.arrived
     assert request.status == 503
     if request.reason is Reason.QUEUE_DEADLINE:
         assert waited in {each.route.max_wait for each in watch.settings[version]}
@@ -312,11 +308,10 @@ STATUSES: dict[Reason | None, set[int]] = {
 }
 
 
-def check_reply(watch: Watch, request: Request, version: str) -> None:
+def check_reply(watch: Watch, request: Outcome, version: str) -> None:
     """It was sent to a replica: answered within the scoring time-out, at which instant the router itself does."""
     limits = {each.route.scoring_timeout for each in watch.settings[version]}
     assert request.dispatched is not None
-    assert request.answered is not None
     took = request.answered - request.dispatched
     assert request.status in STATUSES[request.reason]
     assert took <= max(limits)

@@ -21,7 +21,7 @@ def test_it_imports_no_other_world() -> None:
     """Nor a web framework."""
     program = (
         "import json, sys\nimport akstwin.router.fast_path, akstwin.router.asgi\n"
-        "worlds = ('akstwin.fake_api', 'akstwin.sim', 'akstwin.scenarios', 'akstwin.engine', 'akstwin.manager')\n"
+        "worlds = ('akstwin.fake_api', 'akstwin.sim', 'akstwin.scenarios', 'akstwin.control_plane')\n"
         "rooms = [*worlds, 'fastapi', 'starlette', 'simpy', 'numpy']\n"
         "print(json.dumps([name for name in rooms if name in sys.modules]))"
     )

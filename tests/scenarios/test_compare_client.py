@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from akstwin.scenarios.compare_client import NO_ANSWER, Pool, Replay, Sent, Target
-from akstwin.sim.identity import HEADER, RequestIdentity
+from akstwin.sim.load.request_index import HEADER, RequestIdentity
 
 Answering = Callable[[str, asyncio.StreamWriter], Awaitable[None]]
 

@@ -10,7 +10,7 @@ from akstwin.scenarios.compare import Gates, judge
 from akstwin.scenarios.compare_client import Sent
 from akstwin.scenarios.compare_predict import Outcome, most_at_once
 from akstwin.scenarios.compare_stats import Run, figures, mean_interval, medians, quantile, share
-from akstwin.sim.identity import RequestIdentity
+from akstwin.sim.load.request_index import RequestIdentity
 
 
 def outcome(number: int, status: int = 200, latency: int = 100_000, version: str = "blue") -> Outcome:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from akstwin.engine.requests import Request
 from akstwin.scenarios.load import prepare
 from akstwin.scenarios.run import run
+from akstwin.sim.engine.outcomes import Outcome, Outcomes
 
 NO_PROBE = 100_000_000
 """Seconds before the first liveness probe: there is none."""
@@ -26,12 +26,12 @@ class Played:
     """
 
     result: dict[str, Any] = field(default_factory=dict)
-    requests: list[Request] = field(default_factory=list)
+    requests: list[Outcome] = field(default_factory=list)
     events: list[tuple[int, str, str, str]] = field(default_factory=list)
 
-    def answered(self, request: Request) -> None:
-        """Keep an answer."""
-        self.requests.append(request)
+    def answered(self, outcomes: Outcomes) -> None:
+        """Keep the answers."""
+        self.requests.extend(outcomes.rows())
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Keep an event."""
@@ -40,7 +40,7 @@ class Played:
     @property
     def outcomes(self) -> list[tuple[int, float]]:
         """Status and latency in ms of every attempt, by entry, number and attempt."""
-        return [(each.status, (_answered(each) - each.arrived) / 1000) for each in self.requests]
+        return [(each.status, (each.answered - each.arrived) / 1000) for each in self.requests]
 
     @property
     def statuses(self) -> list[int]:
@@ -54,11 +54,6 @@ class Played:
     def details(self, kind: str) -> list[tuple[float, str]]:
         """When events of that kind happened, in s, and what they say."""
         return [(at / 1e6, detail) for at, of, _, detail in self.events if of == kind]
-
-
-def _answered(request: Request) -> int:
-    assert request.answered is not None
-    return request.answered
 
 
 Play = Callable[..., Played]

@@ -12,12 +12,13 @@ import pytest
 from ruamel.yaml import YAML
 
 from akstwin.domain.profile import ModelProfile
-from akstwin.engine.requests import Request
 from akstwin.scenarios import run as runner
 from akstwin.scenarios.load import prepare
 from akstwin.scenarios.outputs import as_json
 from akstwin.scenarios.run import run
+from akstwin.sim.engine.outcomes import Outcome, Outcomes
 from akstwin.sim.models import ModelDraws
+from akstwin.sim.requests import Request
 
 Play = Callable[..., Any]
 SCENARIO: dict[str, Any] = {
@@ -100,22 +101,17 @@ def test_another_seed_gives_another_result() -> None:
     assert low < high
 
 
-_FIELDS = (
-    "id", "entry", "number", "attempt", "arrived", "draw", "counted", "version", "replica", "dispatched", "started", "answered",
-    "status", "reason",
-)  # fmt: skip
-
-
 class _Rows:
     """Everything heard of one replication."""
 
     def __init__(self) -> None:
-        self.requests: dict[tuple[int, int, int], Request] = {}
+        self.requests: dict[tuple[int, int, int], Outcome] = {}
         self.rows: list[tuple[Any, ...]] = []
 
-    def answered(self, request: Request) -> None:
-        self.requests[request.entry, request.number, request.attempt] = request
-        self.rows.append(tuple(getattr(request, name) for name in _FIELDS))
+    def answered(self, outcomes: Outcomes) -> None:
+        for each in outcomes.rows():
+            self.requests[each.entry, each.number, each.attempt] = each
+            self.rows.append(each)
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         self.rows.append((at, kind, subject, detail))

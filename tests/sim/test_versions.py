@@ -10,8 +10,8 @@ from akstwin.cores import management
 from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.service import Code, ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, ConstantArrivals
-from akstwin.engine.requests import Request
 from akstwin.errors import Conflict
+from akstwin.sim.engine.outcomes import Outcome, Outcomes
 
 MODEL = {"service_time": "20ms", "init_time": "5s"}
 
@@ -35,9 +35,13 @@ class Endpoint:
         self.controller = self.service.controller
         self.spec = self.controller.spec
         self.changes = 0
-        self.answers: list[Request] = []
-        self.service.on_answer.append(self.answers.append)
+        self.answers: list[Outcome] = []
+        self.service.on_outcomes.append(self.take)
         self.service.send([ConstantArrivals(shape="constant", rate=50)], Clients(), (0, 1 << 60))
+
+    def take(self, outcomes: Outcomes) -> None:
+        """Keep the answers."""
+        self.answers.extend(outcomes.rows())
 
     def change(self, *versions: VersionSpec) -> None:
         """What the management service does with a patch: a version that is not there yet has code of its own."""

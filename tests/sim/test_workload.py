@@ -8,8 +8,8 @@ from scipy import stats
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.workload import Arrivals, ConstantArrivals, PoissonArrivals, StepArrivals, TraceArrivals
+from akstwin.sim.load.arrivals import instants, merged
 from akstwin.sim.streams import generator
-from akstwin.sim.workload import instants, merged
 
 
 def _until(arrivals: Arrivals, seconds: float, *, seed: int = 1, replication: int = 1, entry: int = 0) -> list[int]:

@@ -11,8 +11,8 @@ from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.faults import Fault
 from akstwin.domain.lifecycles import PodState
 from akstwin.domain.workload import Clients, TraceArrivals
-from akstwin.engine.requests import Request
 from akstwin.scenarios.opening import update
+from akstwin.sim.engine.outcomes import Outcome, Outcomes
 from akstwin.sim.pods import Pod
 
 BLUE = "blue"
@@ -33,7 +33,7 @@ class Cluster:
         **assumed: Any,
     ) -> None:
         self.events: list[tuple[float, str, str]] = []
-        self.answers: dict[int, Request] = {}
+        self.answers: dict[int, Outcome] = {}
         version = {
             "name": BLUE,
             "deploy": {"num_replicas": 1, **NO_PROBE, **(deploy or {})},
@@ -49,9 +49,9 @@ class Cluster:
         if instants:
             self.service.send([TraceArrivals(shape="trace", file="", instants=instants)], Clients(), (0, 1 << 60))
 
-    def answered(self, request: Request) -> None:
-        """Keep the answer by the request's number."""
-        self.answers[request.number] = request
+    def answered(self, outcomes: Outcomes) -> None:
+        """Keep the answers by the requests' numbers."""
+        self.answers.update({each.number: each for each in outcomes.rows()})
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Keep the event."""

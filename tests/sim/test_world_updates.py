@@ -9,9 +9,9 @@ from akstwin.clock import SECOND, Micros
 from akstwin.cores.management import ServiceLife
 from akstwin.domain.faults import Fault, InitFailure
 from akstwin.domain.workload import Clients, ConstantArrivals
-from akstwin.engine.requests import Request
 from akstwin.scenarios.load import prepare
 from akstwin.scenarios.opening import open_world, plan
+from akstwin.sim.engine.outcomes import Outcome, Outcomes
 from akstwin.sim.world import SimulatedService
 
 BLUE = "blue"
@@ -29,7 +29,7 @@ class Story:
         faults: tuple[Fault, ...] = (),
         **assumed: Any,
     ) -> None:
-        self.answers: list[Request] = []
+        self.answers: list[Outcome] = []
         self.events: list[tuple[float, str, str, str]] = []
         self.pods: list[int] = []
         self.ready: list[tuple[float, int]] = []
@@ -52,9 +52,9 @@ class Story:
         if rate:
             self.service.send([ConstantArrivals(shape="constant", rate=rate)], Clients(), (0, 1 << 60))
 
-    def answered(self, request: Request) -> None:
-        """Keep the answer."""
-        self.answers.append(request)
+    def answered(self, outcomes: Outcomes) -> None:
+        """Keep the answers."""
+        self.answers.extend(outcomes.rows())
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Keep the event, and count the pods."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from akstwin.engine.requests import Request
 from akstwin.scenarios.load import prepare
 from akstwin.scenarios.run import run
+from akstwin.sim.engine.outcomes import Outcomes
 
 REPLICATIONS = 40
 NEVER = 100_000_000
@@ -62,20 +62,20 @@ class Heard:
         """Share of those that were dispatched which had waited longer than `time`, s."""
         return sum(wait > time for wait in self.waits) / len(self.waits)
 
-    def answered(self, request: Request) -> None:
-        """Keep an answer."""
-        assert request.answered is not None
-        left = request.answered if request.dispatched is None else request.dispatched
-        self.spans.append((request.arrived, left, request.answered))
-        if not request.counted:
-            return
-        self.statuses[request.status] = self.statuses.get(request.status, 0) + 1
-        self.waited += request.dispatched is None or request.dispatched > request.arrived
-        if request.dispatched is not None:
-            self.waits.append((request.dispatched - request.arrived) / 1e6)
-        if request.started is not None and request.status == 200:
-            self.served.append((request.answered - request.started) / 1e6)
-        self.first += request.attempt == 0
+    def answered(self, outcomes: Outcomes) -> None:
+        """Keep the answers."""
+        for each in outcomes.rows():
+            left = each.answered if each.dispatched is None else each.dispatched
+            self.spans.append((each.arrived, left, each.answered))
+            if not each.counted:
+                continue
+            self.statuses[each.status] = self.statuses.get(each.status, 0) + 1
+            self.waited += each.dispatched is None or each.dispatched > each.arrived
+            if each.dispatched is not None:
+                self.waits.append((each.dispatched - each.arrived) / 1e6)
+            if each.started is not None and each.status == 200:
+                self.served.append((each.answered - each.started) / 1e6)
+            self.first += each.attempt == 0
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Only requests are looked at."""

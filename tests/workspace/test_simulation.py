@@ -1052,3 +1052,18 @@ def test_a_scenarios_service_can_be_worked_with(opened: Any) -> None:
     assert before == pytest.approx(203)
     service.delete()
     assert ws.webservices == {}
+
+
+def test_live_requests_and_traffic_are_observed_once_each(lab: Any) -> None:
+    """At once, while no event of the control plane lies between the answers and the look; a second look finds no more."""
+    steady(lab, service_time="1ms")
+    lab.ws.simulation.advance("30s")
+    traffic = lab.ws.simulation.traffic("svc", rate=10, shape="constant")
+    lab.ws.simulation.advance("950ms")
+    for _ in range(3):
+        lab.score()
+
+    first = seen(lab, "20s")
+    assert first.answers == {200: traffic.sent + 3}
+    assert traffic.sent == 9
+    assert seen(lab, "20s").answers == first.answers

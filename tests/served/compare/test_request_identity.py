@@ -19,7 +19,7 @@ from akstwin.fake_api.server import FakeServer, Settings
 from akstwin.scenarios.compare_predict import Outcome, arrivals, predict
 from akstwin.scenarios.load import Prepared, prepare
 from akstwin.scenarios.workspace import open_scenario
-from akstwin.sim.identity import HEADER, RequestIdentity, read_identity
+from akstwin.sim.load.request_index import HEADER, RequestIdentity, read_identity
 
 DURATION = 60
 

@@ -5,7 +5,7 @@ from typing import NoReturn, Protocol
 
 from akstwin.clock import Micros
 from akstwin.dataplane import ContainerSpec
-from akstwin.engine.requests import Exchange
+from akstwin.sim.requests import Exchange
 from akstwin.worker import Ran, Request
 from akstwin.worker.replies import AsyncReplies, CallableReply, Replies
 

@@ -1,10 +1,7 @@
-"""When something is done: the port to a simulation's calendar, and the order at one instant (design §3)."""
+"""The order of events at one instant (design §3)."""
 
-from collections.abc import Callable
 from enum import IntEnum
-from typing import Final, Protocol
-
-from akstwin.clock import Micros
+from typing import Final
 
 
 class Order(IntEnum):
@@ -35,6 +32,13 @@ class Order(IntEnum):
     RETRY = 15
 
 
+CONTROL: Final = frozenset(
+    {Order.SAMPLE, Order.FAULT, Order.POD, Order.ROUTER_VIEW, Order.OPERATION, Order.AUTOSCALER, Order.POLICY}
+)
+"""Classes of events that look at engines or change them; the events of the others belong to one engine, or to one request."""
+END_OF_INSTANT: Final = len(Order)
+"""Comes after every class."""
+
 KEY_BITS: Final = 96
 """Width of a key: two numbers of 48 bits, the first counts more."""
 
@@ -42,28 +46,3 @@ KEY_BITS: Final = 96
 def key(first: int, second: int = 0) -> int:
     """The key of an event: `first` decides, then `second`; both from 0 up to 2**48."""
     return first << 48 | second
-
-
-class Timer(Protocol):
-    """Something that will be done."""
-
-    def cancel(self) -> None:
-        """It will not be done."""
-        ...
-
-
-class Schedule(Protocol):
-    """Does things at instants, in order."""
-
-    @property
-    def now(self) -> Micros:
-        """The present."""
-        ...
-
-    def at(self, instant: int, order: Order, action: Callable[[], None], key: int = 0) -> Timer:
-        """Do `action` at `instant`, which has not passed; of two in one class at one instant, the smaller key first."""
-        ...
-
-    def after(self, span: int, order: Order, action: Callable[[], None], key: int = 0) -> Timer:
-        """Do `action` in `span` from now."""
-        ...

@@ -1,7 +1,6 @@
-"""One attempt of one request, and what becomes of it."""
+"""One attempt of one request on its way through an engine."""
 
 from abc import ABC, abstractmethod
-from typing import Protocol
 
 from akstwin.backend import ScoreRequest
 from akstwin.domain.reasons import Reason
@@ -68,32 +67,3 @@ class Request:
         self.status = 0
         self.reason: Reason | None = None
         self.exchange: Exchange | None = None
-
-
-class Recorder(Protocol):
-    """Who wants to know what happened. Told in the order in which it happens."""
-
-    def answered(self, request: Request) -> None:
-        """An attempt has its answer."""
-        ...
-
-    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
-        """Something happened to the cluster or the service."""
-        ...
-
-
-class Recorders:
-    """Several recorders told as one."""
-
-    def __init__(self) -> None:
-        self.all: list[Recorder] = []
-
-    def answered(self, request: Request) -> None:
-        """Tell all."""
-        for each in self.all:
-            each.answered(request)
-
-    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
-        """Tell all."""
-        for each in self.all:
-            each.happened(at, kind, subject, detail)

@@ -1,7 +1,7 @@
 """When clients try again."""
 
 from akstwin.domain.workload import AZUREML_CORE_503_BASES, Clients
-from akstwin.sim.identity import RequestIdentity
+from akstwin.sim.load.request_index import RequestIdentity
 from akstwin.sim.streams import Draws, whole_below
 
 

@@ -1,57 +1,41 @@
-"""Who sends: arrivals, and the retries that answers cause."""
+"""Sends generated load, request by request: arrivals, and the retries that answers cause."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Final
 
-from akstwin.domain.workload import Arrivals, Clients
-from akstwin.engine.plane import Plane
-from akstwin.engine.requests import Request
 from akstwin.sim.calendar import Calendar, Order, key
-from akstwin.sim.identity import RequestIdentity, split_draws
-from akstwin.sim.retries import Retries
+from akstwin.sim.load.arrivals import Arrival, merged
+from akstwin.sim.load.plan import LoadPlan
+from akstwin.sim.load.request_index import RequestIdentity, split_draws
+from akstwin.sim.load.retries import Retries
+from akstwin.sim.requests import Request
 from akstwin.sim.streams import Draws
-from akstwin.sim.workload import Arrival, merged
 
 _ATTEMPT_BITS: Final = 12
 """Retries at one instant go by entry, number and attempt; a client tries fewer than 4,096 times."""
 
 
-class Source:
-    """The traffic of one service.
+class LoadGenerator:
+    """Makes the requests of one plan, each at its instant.
 
     Args:
-        traffic: its entries.
-        clients: what callers do with a refusal.
-        plane: where requests go.
+        plan: what is sent.
+        arrive: takes a request that comes in now.
         calendar: tells the time.
-        seed: of the run.
-        replication: 1, 2, …
-        window: requests that arrive from its first up to its second instant belong to the result.
-        first: the number of its first entry, unlike any other source's.
     """
 
-    def __init__(
-        self,
-        traffic: Sequence[Arrivals],
-        clients: Clients,
-        plane: Plane,
-        calendar: Calendar,
-        seed: int,
-        replication: int,
-        window: tuple[int, int],
-        first: int = 0,
-    ) -> None:
-        self._entries = range(first, first + len(traffic))
+    def __init__(self, plan: LoadPlan, arrive: Callable[[Request], None], calendar: Calendar) -> None:
+        self._plan = plan
+        self._entries = plan.entries
+        self._arrive_at_the_router = arrive
+        self._calendar = calendar
         self._stopped = False
         self.sent = 0
         """Requests so far, retries among them."""
         self.retries = 0
-        self._retries = Retries(clients, seed, replication)
-        self._plane = plane
-        self._calendar = calendar
-        self._of = (seed, replication)
-        self._window = window
-        self._arrivals = merged(traffic, seed, replication, first=first, start=calendar.now)
+        self._retries = Retries(plan.clients, plan.seed, plan.replication)
+        self._arrivals = merged(plan.traffic, plan.seed, plan.replication, first=plan.first, start=plan.start)
+        self._from, self._to = plan.window
         self._split: dict[tuple[int, int], Draws] = {}
         self._next: Arrival | None = None
 
@@ -103,8 +87,8 @@ class Source:
         self.sent += 1
         self.retries += attempt > 0
         now = self._calendar.now
-        counted = self._window[0] <= now < self._window[1]
+        counted = self._from <= now < self._to
         draws = self._split.get((entry, attempt))
         if draws is None:
-            draws = self._split[entry, attempt] = split_draws(*self._of, entry, attempt)
-        self._plane.arrive(Request(number, entry, attempt, now, draws.at(number), counted=counted))
+            draws = self._split[entry, attempt] = split_draws(self._plan.seed, self._plan.replication, entry, attempt)
+        self._arrive_at_the_router(Request(number, entry, attempt, now, draws.at(number), counted=counted))

@@ -1,1 +1,0 @@
-"""What data planes have in common: requests, containers and their replies, driven by a schedule."""

@@ -1,0 +1,34 @@
+"""Generated load as a value: what an engine needs to know to make every request of it by itself."""
+
+from dataclasses import dataclass
+
+from akstwin.clock import Micros
+from akstwin.domain.workload import Arrivals, Clients
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """Open arrivals, and the retries that answers cause. Everything else about them follows from chance by name (design §3).
+
+    Attributes:
+        traffic: its entries, added up; their instants count from `start`.
+        clients: what callers do with a refusal.
+        seed: of the run.
+        replication: 1, 2, …
+        window: requests that arrive from its first up to its second instant belong to the result.
+        first: the number of the first entry; the others follow. No two entries of a service may have the same.
+        start: the instant at which it begins.
+    """
+
+    traffic: tuple[Arrivals, ...]
+    clients: Clients
+    seed: int
+    replication: int
+    window: tuple[int, int]
+    first: int
+    start: Micros
+
+    @property
+    def entries(self) -> range:
+        """The numbers of its entries."""
+        return range(self.first, self.first + len(self.traffic))
