@@ -8,7 +8,7 @@ PEERS := .venv-peers
 INFERENCE := .venv-inference-server
 
 # What is run once more on the compiled modules.
-COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/compiled tests/served/control tests/served/hostile/test_fast_path.py \
+COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/speedups tests/served/control tests/served/hostile/test_fast_path.py \
 	--ignore tests/served/control/test_journal.py
 
 .PHONY: setup compile setup-azureml setup-inference-server setup-peers demo check test test-azureml test-compare docs bench clean

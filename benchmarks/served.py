@@ -101,7 +101,7 @@ def serve_timed() -> None:
 
 def serve(service_time: str, router_overhead: str) -> None:
     """The twin's server."""
-    from akstwin.compiled import activate  # noqa: PLC0415 - see above
+    from akstwin.speedups import activate  # noqa: PLC0415 - see above
 
     print("compiled" if activate() else "not compiled: run akstwin compile", flush=True)
     from akstwin import AksCompute, AksWebservice, ComputeTarget, Model, Workspace  # noqa: PLC0415 - see above

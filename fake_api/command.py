@@ -57,7 +57,7 @@ def serve(
     print_env: bool,
 ) -> None:
     """Serve a workspace over HTTP, as Azure ML does."""
-    from akstwin.compiled import activate  # noqa: PLC0415
+    from akstwin.speedups import activate  # noqa: PLC0415
 
     activate()
     from akstwin.errors import InvalidSetting  # noqa: PLC0415

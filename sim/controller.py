@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from akstwin.clock import Micros
-from akstwin.cores import management, scheduling, serving
+from akstwin.cores import management, serving
 from akstwin.cores.autoscaling import Autoscaler
 from akstwin.cores.management import Facts, Lifecycle, ServiceLife
 from akstwin.cores.serving import ServiceFacts, ServingState, VersionState
@@ -22,6 +22,7 @@ from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, Split, VersionSpec
 from akstwin.domain.usage import Usage
+from akstwin.kubernetes_model import scheduling
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.deployments import Deployments
 from akstwin.sim.models import ModelDraws

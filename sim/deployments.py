@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from akstwin.cores import rollout
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.lifecycles import PodState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import VersionSpec
+from akstwin.kubernetes_model import rollout
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.pods import PodGroup, PodOwner, Pods, PodTemplate, RevisionCounts
 

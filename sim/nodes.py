@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from akstwin.clock import SECOND, Micros
-from akstwin.cores.scheduling import NodeAutoscaler, NodeView, place, place_routers
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.cluster import ClusterSpec, VmSize, capacity, check_cluster, reserved
 from akstwin.domain.resources import Resources
 from akstwin.domain.units import megabytes, millicores
 from akstwin.errors import InvalidSetting
+from akstwin.kubernetes_model.scheduling import NodeAutoscaler, NodeView, place, place_routers
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.recording import Recorders
 

@@ -14,12 +14,12 @@ from akstwin.clock import Micros
 from akstwin.cores.serving import PodFacts
 from akstwin.dataplane import ContainerSpec, DataPlane, InitOutcome
 from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.deployment import ProbeSettings
 from akstwin.domain.lifecycles import POD, PodEvent, PodState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.resources import Resources
 from akstwin.domain.service import VersionSpec
 from akstwin.domain.units import megabytes, millicores
+from akstwin.kubernetes_model import kubelet
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Node, Nodes
@@ -355,8 +355,8 @@ class Pods:
             self._cancel(pod)
             if pod.state in _WITH_CONTAINER:
                 pod.owner.plane.silence(pod.number)
-        self._calendar.after(
-            self._assumptions.node_failure_detected,
+        self._calendar.at(
+            kubelet.node_silence(since, self._assumptions).noticed_at,
             Order.POD,
             lambda: self._node_noticed(node, since),
             key(0, node.number),
@@ -487,17 +487,10 @@ class Pods:
 
     def _pull(self, pod: Pod, node: Node) -> None:
         now = self._calendar.now
-        there = node.images.get(pod.template.image)
-        if there is None:
-            span = self._assumptions.image_pull
-            for factor in self._pull_factors:
-                span = Micros(round(span * factor))
-            node.images[pod.template.image] = now + span
-        elif there > now:  # another pod's pull of the same image is under way
-            span = Micros(there - now)
-        else:
-            span = self._assumptions.image_pull_cached
-        self._after(pod, span, lambda: self._pulled(pod))
+        image = pod.template.image
+        pull = kubelet.pull(node.images.get(image), now, self._pull_factors, self._assumptions)
+        node.images[image] = pull.there_at
+        self._after(pod, pull.lasts, lambda: self._pulled(pod))
 
     def _pulled(self, pod: Pod) -> None:
         self._step(pod, PodEvent.PULLED)
@@ -545,18 +538,15 @@ class Pods:
         was_ready = pod.ready
         self._cancel(pod)
         self._step(pod, PodEvent.EXITED)
-        if pod.container_since is not None and now - pod.container_since >= self._assumptions.restart_backoff_reset:
-            self._count_restarts(pod, 0)
+        ran = 0 if pod.container_since is None else now - pod.container_since
+        restart = kubelet.restart(pod.restarts_in_row, ran, self._assumptions)
+        self._count_restarts(pod, restart.in_row)
         pod.group.exits += 1
         self._note(pod, "container_exited")
         if was_ready:
             self._tell_router(pod)
-        backoff = 0
-        if pod.restarts_in_row:
-            doubled = self._assumptions.restart_backoff * 2 ** min(pod.restarts_in_row - 1, 40)
-            backoff = min(doubled, self._assumptions.restart_backoff_cap)
         if pod.node is not None and not pod.node.lost:
-            self._after(pod, backoff, lambda: self._restart(pod))
+            self._after(pod, restart.after, lambda: self._restart(pod))
         self._changed(pod)
 
     def _restart(self, pod: Pod) -> None:
@@ -609,8 +599,11 @@ class Pods:
             if pod.ready:
                 self._step(pod, PodEvent.LAPSED)
                 self._tell_router(pod)
-            pod.eviction = self._calendar.after(
-                self._assumptions.node_eviction, Order.POD, partial(self._evict, pod), key(pod.number, 1)
+            pod.eviction = self._calendar.at(
+                kubelet.node_silence(since, self._assumptions).evicted_at,
+                Order.POD,
+                partial(self._evict, pod),
+                key(pod.number, 1),
             )
 
     def _evict(self, pod: Pod) -> None:
@@ -630,18 +623,12 @@ class Pods:
 
     def _container(self, pod: Pod) -> ContainerSpec:
         version = pod.template.version
-        assumed = self._assumptions
-        readiness = None
-        if assumed.readiness == "probe":
-            readiness = ProbeSettings(
-                Micros(0), assumed.readiness_period, assumed.readiness_timeout, 1, assumed.readiness_failures
-            )
         return ContainerSpec(
             version.name,
             pod.template.model,
             stretch(version, pod.template.model),
             version.settings.liveness,
-            readiness,
+            kubelet.readiness_probe(self._assumptions),
             version.code,
         )
 

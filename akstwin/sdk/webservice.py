@@ -26,6 +26,10 @@ _NONE: Final = ""
 _TIP: Final = "Tip: get_logs() shows what the containers say, if the deployment takes long."
 
 
+_KINDS: "Final[dict[str, type[Webservice]]]" = {}
+"""Classes by the `computeType` of their services; `akstwin.sdk.workspace` imports those that there are."""
+
+
 class Webservice:
     """A deployed service or endpoint.
 
@@ -71,6 +75,12 @@ class Webservice:
     state: str | None
     workspace: "Workspace"
     _operation: str | None
+
+    def __init_subclass__(cls) -> None:
+        """Services of the class's kind are instances of it."""
+        super().__init_subclass__()
+        if cls._type:
+            _KINDS.setdefault(cls._type, cls)
 
     def __new__(cls, workspace: "Workspace", name: str) -> Self:
         """Find a service; it is of the class that the service is of."""
@@ -456,13 +466,11 @@ def created(workspace: "Workspace", name: str, payload: Json) -> Webservice:
 
 def _made(workspace: "Workspace", document: Json) -> Webservice:
     """A service of the class that it is."""
-    from akstwin.sdk.aks import AksEndpoint, AksWebservice  # noqa: PLC0415 - they are Webservices
-
     kind = document["computeType"]
-    for known in (AksWebservice, AksEndpoint):
-        if kind == known._type:  # noqa: SLF001 - of our own classes
-            return known._of(workspace, document)  # noqa: SLF001
-    raise WebserviceException(f"computeType: {kind!r} is not AKS or AKSENDPOINT: the service is of another kind")
+    known = _KINDS.get(kind)
+    if known is None:
+        raise WebserviceException(f"computeType: {kind!r} is not AKS or AKSENDPOINT: the service is of another kind")
+    return known._of(workspace, document)  # noqa: SLF001 - of our own classes
 
 
 def _seconds(timeout_sec: Any) -> float | None:

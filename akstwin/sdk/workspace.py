@@ -4,18 +4,16 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from inspect import getattr_static
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import Any, Final, Self
 
 from akstwin.backend import Backend, WorkspaceIdentity
 from akstwin.clock import Clock
 from akstwin.domain.assumptions import Assumptions
 from akstwin.errors import AksError, InvalidSetting
-
-if TYPE_CHECKING:
-    from akstwin.sdk.compute import ComputeTarget
-    from akstwin.sdk.environment import Environment
-    from akstwin.sdk.model import Model
-    from akstwin.sdk.webservice import Webservice
+from akstwin.sdk.compute import ComputeTarget
+from akstwin.sdk.environment import Environment
+from akstwin.sdk.model import Model
+from akstwin.sdk.webservice import Webservice
 
 WORLDS: Final = "akstwin.backends"
 """The group of entry points that worlds register in."""
@@ -153,8 +151,6 @@ class Workspace:
         Raises:
             ComputeTargetException: the world refuses.
         """
-        from akstwin.sdk.compute import ComputeTarget  # noqa: PLC0415 - a workspace is named by every class
-
         return {target.name: target for target in ComputeTarget.list(self)}
 
     @property
@@ -164,8 +160,6 @@ class Workspace:
         Raises:
             WebserviceException: the world refuses.
         """
-        from akstwin.sdk.model import Model  # noqa: PLC0415 - a workspace is named by every class
-
         return {model.name: model for model in Model.list(self, latest=True)}
 
     @property
@@ -175,8 +169,6 @@ class Workspace:
         Raises:
             WebserviceException: the world refuses.
         """
-        from akstwin.sdk.webservice import Webservice  # noqa: PLC0415 - a workspace is named by every class
-
         return {service.name: service for service in Webservice.list(self)}
 
     @property
@@ -186,8 +178,6 @@ class Workspace:
         Raises:
             WebserviceException: the world refuses.
         """
-        from akstwin.sdk.environment import Environment  # noqa: PLC0415 - a workspace is named by every class
-
         return Environment.list(self)
 
     def get_details(self) -> dict[str, Any]:

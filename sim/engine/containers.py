@@ -6,9 +6,9 @@ from math import prod
 from typing import cast
 
 from akstwin.clock import Micros
-from akstwin.cores.container import Container, Effect, Reached, Refused, Start
 from akstwin.cores.routing import Action, Dispatch, Router
 from akstwin.domain.profile import ModelProfile
+from akstwin.kubernetes_model.container import Container, Effect, Reached, Refused, Start
 from akstwin.ports.container_runtime import ContainerSpec, InitOutcome, PlaneListener
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.engine.contents import Contents, asked_of, failure

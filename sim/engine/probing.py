@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from akstwin.clock import Micros
-from akstwin.cores.container import Container
-from akstwin.cores.liveness import Probe, Verdict
 from akstwin.domain.deployment import ProbeSettings
+from akstwin.kubernetes_model.container import Container
+from akstwin.kubernetes_model.liveness import Probe, Verdict
 from akstwin.ports.container_runtime import ContainerSpec, PlaneListener
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 

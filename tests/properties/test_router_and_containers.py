@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from akstwin.clock import Micros
-from akstwin.cores.container import Container, Effect, Exited, Refused
 from akstwin.cores.routing import Action, Dispatch, Router, RouterRules
 from akstwin.domain.deployment import RouteSettings
 from akstwin.domain.service import Split
+from akstwin.kubernetes_model.container import Container, Effect, Exited, Refused
 
 VERSIONS = ("blue", "green")
 REST = 40

@@ -12,6 +12,30 @@ from akstwin.domain.changes import (
 )
 from akstwin.domain.service import ServiceSpec
 
+__all__ = [
+    "Added",
+    "Effect",
+    "PodsReplaced",
+    "Removed",
+    "Reshared",
+    "Retuned",
+    "Rolled",
+    "SettingsChanged",
+    "SplitChanged",
+    "VersionAdded",
+    "VersionRemoved",
+    "builds",
+    "effects_of",
+    "takes_operation",
+]
+
+# Names of version 0.1.0.
+Added = VersionAdded
+Rolled = PodsReplaced
+Retuned = SettingsChanged
+Removed = VersionRemoved
+Reshared = SplitChanged
+
 
 def effects_of(before: ServiceSpec, after: ServiceSpec, built: Container[str] = ()) -> tuple[Effect, ...]:
     """What has to be done to get from one to the other.

@@ -7,8 +7,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from akstwin.compiled import MODULES, PACKAGE, SUFFIX, folder
 from akstwin.errors import AksError
+from akstwin.speedups import MODULES, PACKAGE, SUFFIX, folder
 
 
 def make() -> Path:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akstwin.clock import SECOND, Micros
-from akstwin.cores.scheduling import (
+from akstwin.domain.resources import Resources
+from akstwin.kubernetes_model.scheduling import (
     NodeAutoscaler,
     NodeScaling,
     NodeView,
@@ -18,7 +19,6 @@ from akstwin.cores.scheduling import (
     shortage_message,
     unschedulable_message,
 )
-from akstwin.domain.resources import Resources
 
 ROOM = Resources(3000, 10_000, 0)
 POD = Resources(1000, 2000, 0)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import akstwin.compiled
-from akstwin.compiled import MODULES, PACKAGE, folder, source_of
+import akstwin.speedups
+from akstwin.speedups import MODULES, PACKAGE, folder, source_of
 
 COMPILED = folder().is_dir()
 needs = pytest.mark.skipif(not COMPILED, reason="nothing is compiled: akstwin compile")
@@ -34,7 +34,7 @@ def test_a_changed_source_has_another_folder(monkeypatch: pytest.MonkeyPatch, tm
     """So what was compiled from another source is never found."""
     copy = tmp_path / "akstwin"
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(akstwin.compiled, "PACKAGE", copy)
+    monkeypatch.setattr(akstwin.speedups, "PACKAGE", copy)
     same = folder()
     for changed in (source_of(MODULES[0]), copy / "clock.py", copy / "domain" / "reasons.py"):
         before = folder()
@@ -47,7 +47,7 @@ def test_nothing_is_taken_where_nothing_is_compiled(tmp_path: Path) -> None:
     """The sources run as they stand."""
     program = (
         f"import sys, json; sys.prefix = {str(tmp_path)!r}\n"
-        "from akstwin.compiled import activate, is_active\n"
+        "from akstwin.speedups import activate, is_active\n"
         "taken = activate(); import akstwin.sim.engine.reference as engine\n"
         "print(json.dumps({'taken': taken, 'active': is_active(), 'file': engine.__file__}))"
     )
@@ -61,7 +61,7 @@ def test_all_are_taken_or_none() -> None:
     """Objects of a compiled module and of its source do not go together: once one has been imported, it is too late."""
     program = (
         "import importlib, json\n{first}"
-        "from akstwin.compiled import MODULES, activate\n"
+        "from akstwin.speedups import MODULES, activate\n"
         "taken = activate()\n"
         "files = [importlib.import_module(module).__file__ for module in MODULES]\n"
         "print(json.dumps({{'taken': taken, 'compiled': sum(not file.endswith('.py') for file in files)}}))"
@@ -75,7 +75,7 @@ def test_all_are_taken_or_none() -> None:
 def test_both_decide_alike() -> None:
     """A service in virtual time under load with a lost replica: the same answers, to the microsecond."""
     program = (
-        "import json\nfrom akstwin.compiled import activate, is_active\n{first}"
+        "import json\nfrom akstwin.speedups import activate, is_active\n{first}"
         "from akstwin.sim.backend import SimulatedBackend\n"
         "from akstwin import AksCompute, AksWebservice, ComputeTarget, Model, Workspace\n"
         "import contextlib, io, os, tempfile\n"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from akstwin.cores.rollout import PodView, Steps, plan
+from akstwin.kubernetes_model.rollout import PodView, Steps, plan
 
 OLD, NEW = 1, 2
 

@@ -1,6 +1,6 @@
 """What runs inside one replica (R10, semantics §6.4): workers, backlog, probes, the end."""
 
-from akstwin.cores.container import Container, Exited, Reached, Refused, Start
+from akstwin.kubernetes_model.container import Container, Exited, Reached, Refused, Start
 
 
 def running(workers: int = 1, *requests: int) -> Container:

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Final
 
 MODULES: Final = (
-    "akstwin.cores.container",
+    "akstwin.kubernetes_model.container",
     "akstwin.cores.router_http",
     "akstwin.cores.routing",
     "akstwin.fake_api.clock",

@@ -10,6 +10,6 @@ def compile_modules() -> None:
     Needs the extra akstwin[compile] and a C compiler; takes about half a minute. What is compiled decides the same: it is made
     from the same sources, and is taken only while they are unchanged.
     """
-    from akstwin.compiled.making import make  # noqa: PLC0415 - only when it is called
+    from akstwin.speedups.making import make  # noqa: PLC0415 - only when it is called
 
     click.echo(f"compiled to {make()}")

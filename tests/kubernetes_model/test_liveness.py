@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akstwin.clock import SECOND, Micros
-from akstwin.cores.liveness import Probe
 from akstwin.domain.deployment import DeployArguments, ProbeSettings
+from akstwin.kubernetes_model.liveness import Probe
 
 STARTED = Micros(7 * SECOND)
 
