@@ -247,6 +247,11 @@ class Webservice:
             raise WebserviceException(f"{cls.__name__}: computeType: {kind!r} is not {cls._type!r}")
         return made
 
+    @classmethod
+    def _of(cls, workspace: "Workspace", document: Json) -> Self:
+        """The service of a document; each kind of service makes its own."""
+        raise NotImplementedError
+
     def serialize(self) -> dict[str, Any]:
         """The JSON form."""
         return {

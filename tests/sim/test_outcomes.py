@@ -5,12 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.worlds import open_endpoint
 
-from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.cluster import ClusterSpec
-from akstwin.domain.deployment import DeployArguments
-from akstwin.domain.profile import ModelProfile
-from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, ConstantArrivals, PoissonArrivals
 from akstwin.scenarios.load import prepare
 from akstwin.scenarios.run import run
@@ -100,22 +96,16 @@ def test_answers_come_in_the_order_in_which_the_router_had_them(monkeypatch: pyt
     assert not any(each.live for each in heard.answers)
 
 
-class Unobserved:
-    """Hears how many replicas there are."""
-
-    def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:
-        """Nobody asks."""
-
-
 def service() -> tuple[World, SimulatedService, Log]:
     """One replica of 50 ms, healthy."""
-    world = World(ClusterSpec(), Assumptions(), seed=3)
     heard = Log()
-    world.record(heard)
-    model = ModelProfile.model_validate({"service_time": "50ms"})
-    arguments = DeployArguments(num_replicas=1, initial_delay_seconds=10**8)
-    spec = ServiceSpec("fraud", (VersionSpec("fraud", arguments, model),))
-    return world, world.deploy(spec, "healthy", Unobserved()), heard
+    version = {
+        "name": "blue",
+        "deploy": {"num_replicas": 1, "initial_delay_seconds": 10**8},
+        "model": {"service_time": "50ms"},
+    }
+    opened = open_endpoint([version], recorder=heard)
+    return opened.world, opened.service, heard
 
 
 def test_a_full_batch_is_handed_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
