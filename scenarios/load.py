@@ -12,8 +12,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
+from akstwin.clock import Micros
+from akstwin.cores import management
 from akstwin.domain.cluster import check_cluster
-from akstwin.domain.deployment import check_name
+from akstwin.domain.deployment import DeployArguments, check_name
 from akstwin.domain.mistakes import first_mistake
 from akstwin.domain.profile import Empirical, ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec, split_of
@@ -24,6 +26,7 @@ from akstwin.errors import AksError, InvalidSetting
 from akstwin.scenarios.columns import read_column
 from akstwin.scenarios.instants import read_instants
 from akstwin.scenarios.model import Scenario, VersionSection
+from akstwin.scenarios.payloads import patch_of, payload_of
 from akstwin.scenarios.reading import seconds_note
 from akstwin.scenarios.wording import one_line
 from akstwin.sim.faults import a_version, check_faults
@@ -332,7 +335,7 @@ def _check(scenario: Scenario, service: ServiceSpec) -> None:
     _check_split("endpoint.versions: traffic_percentile", percentages, default)
     check_faults(scenario.faults, names, max(scenario.cluster.nodes, scenario.cluster.max_nodes or 0))
     for at, operation in enumerate(scenario.operations):
-        _check_operation(at, operation.version or default, operation.deploy, service)
+        _check_operation(at, operation.version or default, operation.deploy, scenario, service)
     for at, policy in enumerate(scenario.policies):
         where = f"policies[{at}]"
         if policy.version not in names:
@@ -373,14 +376,17 @@ def _check_split(setting: str, percentages: Mapping[str, float | None], default:
         ) from None
 
 
-def _check_operation(at: int, version: str, deploy: Any, service: ServiceSpec) -> None:
+def _check_operation(at: int, version: str, deploy: DeployArguments, scenario: Scenario, service: ServiceSpec) -> None:
+    """Refuse an update that the management service would refuse, of the service as the scenario begins."""
     where = f"operations[{at}]"
+    names = [each.name for each in service.versions]
+    if version not in names:
+        raise InvalidSetting(f"{where}.version", version, a_version(names, version))
+    endpoint, most = scenario.endpoint is not None, scenario.assumptions.versions_per_endpoint
     try:
-        before = service.version(version)
-    except KeyError:
-        names = [each.name for each in service.versions]
-        raise InvalidSetting(f"{where}.version", version, a_version(names, version)) from None
-    try:
-        VersionSpec(version, before.arguments.updated(deploy))
+        record = management.create(payload_of(service, "cluster", endpoint=endpoint), None, Micros(0), most)
+        patch = patch_of(version, deploy, names if endpoint else None)
+        management.change(record, patch, Micros(0), max_versions=most)
     except InvalidSetting as error:
-        raise error.under(f"{where}.deploy") from None
+        setting = error.setting.removeprefix(f"versions.{version}.")
+        raise InvalidSetting(setting, error.args[1], error.expected).under(f"{where}.deploy") from None

@@ -3,23 +3,22 @@
 `akstwin run`, `Workspace.simulated(scenario=…)` and `akstwin serve --scenario` all begin here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 from akstwin.backend import Backend, Json
-from akstwin.clock import Micros
 from akstwin.cores import management
 from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
-from akstwin.domain.service import VersionSpec
 from akstwin.domain.vm_sizes import VmSize, name_of
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.policies import policy_of
 from akstwin.policies.runner import PolicyRunner
 from akstwin.scenarios.load import Prepared
+from akstwin.scenarios.payloads import image_request, patch_of, payload_of
 from akstwin.sdk import wire
 from akstwin.sim.backend import SimulatedBackend
 from akstwin.sim.calendar import Order, key
@@ -87,7 +86,7 @@ def open_world(
         for version in prepared.service.versions:
             backend.driver.set_profile(name, version.name, profile_of(prepared.models[version.name]))
         backend.driver.set_chance(name, scenario.seed, replication)
-        payload = payload_of(prepared, CLUSTER)
+        payload = payload_of(prepared.service, CLUSTER, endpoint=scenario.endpoint is not None)
         if scenario.start == "cold":
             backend.create_service(payload)
         else:
@@ -188,59 +187,6 @@ def known_size(size: VmSize) -> str | None:
     return name_of(size)
 
 
-def payload_of(prepared: Prepared, cluster: str) -> Json:
-    """What creates the scenario's service with all its versions (wire §7.3, §7.4).
-
-    Args:
-        prepared: the scenario.
-        cluster: the name of the compute target.
-    """
-    service = prepared.service
-    first, *more = service.versions
-    arguments = arguments_of(first)
-    if prepared.scenario.endpoint is None:
-        return wire.service_payload(
-            arguments, name=service.name, compute_name=cluster, environment_image_request=image_request(first.name)
-        )
-    payload = wire.endpoint_payload(
-        {**arguments, "version_name": first.name},
-        name=service.name,
-        compute_name=cluster,
-        environment_image_request=image_request(first.name),
-    )
-    if arguments.get("is_default"):
-        payload["versions"][first.name]["isDefault"] = True
-    for version in more:
-        *_, added = wire.version_added_patch(
-            version.name,
-            (),
-            arguments_of(version),
-            compute_name=cluster,
-            environment_image_request=image_request(version.name),
-        )
-        payload["versions"][version.name] = added["value"]
-    return payload
-
-
-def image_request(version: str, changed_at: Micros | None = None) -> Json:
-    """What a version's image is made from: each version has one to itself, and another one with each new model.
-
-    Args:
-        version: its name.
-        changed_at: when it got a new model; None: it has the first one.
-    """
-    environment = {"name": "scenario", "version": version if changed_at is None else f"{version}-{changed_at}"}
-    return {"modelIds": [], "environment": environment}
-
-
-def arguments_of(version: VersionSpec) -> dict[str, Any]:
-    """The SDK's arguments; autoscaler settings stand on the wire only beside `autoscale_enabled`."""
-    given = version.arguments.model_dump(exclude_none=True)
-    if any(name.startswith("autoscale_") for name in given):
-        given.setdefault("autoscale_enabled", True)
-    return given
-
-
 def _operate(backend: SimulatedBackend, name: str, operation: PlannedOperation) -> None:
     """A refusal is kept as an event, as the caller would have met it."""
     version = operation.version or backend.driver.service(name).controller.default
@@ -266,12 +212,7 @@ def update(backend: Backend, name: str, version: str, arguments: DeployArguments
     Raises:
         AksError: it is refused.
     """
-    given: Mapping[str, Any] = arguments.model_dump(exclude_none=True)
-    if new_model:  # a new model has a new image, which is built and rolled out
-        given = {**given, "environment_image_request": image_request(version, backend.clock.now())}
     document = backend.get_service(name)
-    if document["computeType"] == wire.SERVICE_TYPE:
-        patch = wire.update_patch(given)
-    else:
-        patch = wire.version_patch(version, list(document["versions"]), given)
-    backend.patch_service(name, patch)
+    versions = None if document["computeType"] == wire.SERVICE_TYPE else list(document["versions"])
+    changed_at = backend.clock.now() if new_model else None
+    backend.patch_service(name, patch_of(version, arguments, versions, changed_at))

@@ -12,7 +12,8 @@ from akstwin.domain.lifecycles import OperationState
 from akstwin.domain.replying import Value
 from akstwin.errors import AksError
 from akstwin.scenarios.load import Prepared, document_of, prepare
-from akstwin.scenarios.opening import arguments_of, image_request, open_world, plan
+from akstwin.scenarios.opening import open_world, plan
+from akstwin.scenarios.payloads import arguments_of, image_request
 from akstwin.sdk import wire
 from akstwin.sdk.waiting import wait
 from akstwin.sim.backend import SimulatedBackend

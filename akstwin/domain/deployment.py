@@ -7,7 +7,7 @@ settings cannot contradict each other.
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from akstwin.clock import MILLISECOND, SECOND, Micros
 from akstwin.domain.resources import Resources
@@ -191,7 +191,7 @@ class DeployArguments(Spec):
         Raises:
             InvalidSetting: a value, or a pair of values, that the SDK or the service refuses (semantics §2.1).
         """
-        self._check_each()
+        self.check_values()
         self._check_together()
         return VersionSettings(
             scaling=self._scaling(),
@@ -223,17 +223,6 @@ class DeployArguments(Spec):
             return [f"success_threshold: {self.success_threshold} is applied as 1, as Kubernetes insists for liveness"]
         return []
 
-    def updated(self, changes: "DeployArguments") -> "DeployArguments":
-        """These arguments after an update: what `changes` leaves as None stays as it is."""
-        given: dict[str, Any] = changes.model_dump(exclude_none=True)
-        kept: dict[str, Any] = self.model_dump(exclude_none=True)
-        if changes.autoscale_enabled:
-            kept.pop("num_replicas", None)
-        elif changes.autoscale_enabled is False:
-            for name in _AUTOSCALE_ONLY:
-                kept.pop(name, None)
-        return DeployArguments(**{**kept, **given})
-
     def _scaling(self) -> Fixed | Autoscaled:
         if self.num_replicas is not None and not self.autoscale_enabled:
             return Fixed(self.num_replicas)
@@ -244,7 +233,12 @@ class DeployArguments(Spec):
             target_percent=_or(self.autoscale_target_utilization, 70),
         )
 
-    def _check_each(self) -> None:
+    def check_values(self) -> None:
+        """Refuse values that no service takes, each by itself.
+
+        Raises:
+            InvalidSetting: the first of them.
+        """
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from akstwin.domain.deployment import (
@@ -190,50 +188,6 @@ def test_names_that_the_service_refuses(name: str) -> None:
     assert refused.value.setting == "endpoint.name"
 
 
-# -- updates
-
-
-def test_an_update_keeps_what_it_leaves_out() -> None:
-    """And what stood there is itself unchanged."""
-    before = DeployArguments(num_replicas=3, cpu_cores=1.0, traffic_percentile=20.0)
-
-    assert before.updated(DeployArguments(cpu_cores=2.0)) == DeployArguments(
-        num_replicas=3, cpu_cores=2.0, traffic_percentile=20.0
-    )
-    assert before == DeployArguments(num_replicas=3, cpu_cores=1.0, traffic_percentile=20.0)
-
-
-def test_an_update_can_set_to_nought_and_to_false() -> None:
-    """False and 0 are values, None is not."""
-    before = DeployArguments(traffic_percentile=20.0, auth_enabled=True)
-    after = before.updated(DeployArguments(traffic_percentile=0.0, auth_enabled=False))
-
-    assert (after.traffic_percentile, after.auth_enabled) == (0.0, False)
-
-
-def test_switching_the_autoscaler_on_drops_the_number() -> None:
-    """One call is enough, and what it leads to is right in itself."""
-    after = DeployArguments(num_replicas=3).updated(DeployArguments(autoscale_enabled=True, autoscale_max_replicas=5))
-
-    assert after.settings().scaling == Autoscaled(maximum=5)
-
-
-def test_switching_the_autoscaler_off_drops_its_settings() -> None:
-    """Its bounds do not come back to contradict the number."""
-    before = DeployArguments(autoscale_enabled=True, autoscale_min_replicas=2, autoscale_max_replicas=9)
-    after = before.updated(DeployArguments(autoscale_enabled=False, num_replicas=4))
-
-    assert after.settings().scaling == Fixed(4)
-    assert after.autoscale_min_replicas is None
-
-
-@given(st.builds(DeployArguments, cpu_cores=st.none() | st.floats(0.1, 8), num_replicas=st.none() | st.integers(1, 9)))
-def test_an_update_with_nothing_changes_nothing(arguments: DeployArguments) -> None:
-    """And an update with itself neither."""
-    assert arguments.updated(DeployArguments()) == arguments
-    assert arguments.updated(arguments) == arguments
-
-
 @pytest.mark.parametrize(
     ("change", "rolls"),
     [
@@ -258,6 +212,6 @@ def test_an_update_with_nothing_changes_nothing(arguments: DeployArguments) -> N
 def test_resources_and_probe_stand_in_the_pod_template(change: dict[str, Any], rolls: bool) -> None:
     """Only what stands there rolls the pods (semantics §6.6)."""
     before = DeployArguments()
-    after = before.updated(DeployArguments(**change))
+    after = DeployArguments(**change)
 
     assert (after.settings().template != before.settings().template) is rolls

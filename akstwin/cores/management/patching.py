@@ -222,10 +222,7 @@ def _version(was: VersionRecord, content: Json, touched: Sequence[Tokens], now: 
 
 
 def _switched(settings: Json, written: Sequence[Tokens]) -> Json:
-    """Settings after the autoscaler was switched: what only the other way of scaling has goes, unless it was written too.
-
-    `DeployArguments.updated` does the same for arguments.
-    """
+    """Settings after the autoscaler was switched: what only the other way of scaling has goes, unless it was written too."""
     if not _wrote(written, AUTOSCALE_ENABLED):
         return settings
     scaler = settings["autoScaler"]
