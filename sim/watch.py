@@ -204,7 +204,8 @@ class Watch:
             of = counts.get(self._version[row])
             if of is None:
                 of = counts[self._version[row]] = _Counts()
-            of.add(self._attempt[row], self._status[row], REASONS[self._reason[row]], self._latency[row])
+            reason = REASONS[self._reason[row]]
+            of.add(self._attempt[row], self._status[row], None if reason is None else reason.value, self._latency[row])
 
     def _add_up(self) -> None:
         """Bring the totals up to now."""

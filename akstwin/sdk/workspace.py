@@ -10,6 +10,7 @@ from akstwin.backend import Backend, WorkspaceIdentity
 from akstwin.clock import Clock
 from akstwin.domain.assumptions import Assumptions
 from akstwin.errors import AksError, InvalidSetting
+from akstwin.sdk.aks import AksWebservice as AksWebservice  # noqa: PLC0414 - the kinds of services register themselves
 from akstwin.sdk.compute import ComputeTarget
 from akstwin.sdk.environment import Environment
 from akstwin.sdk.model import Model

@@ -76,6 +76,7 @@ def glance(control: "Control") -> dict[str, Any]:
         controller = driver.services[name].controller
         versions = {version: asdict(observed) for version, observed in seen.versions.items()}
         for version, shown in versions.items():
+            del shown["window"], shown["total"]  # latency buckets: for policies, not for a page
             usage = controller.usage(version)
             shown["busy"], shown["seen_ready"] = usage.busy, usage.ready
         services[name] = {

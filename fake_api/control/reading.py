@@ -149,4 +149,7 @@ def observation_json(observed: Observation) -> dict[str, Any]:
         "versions": {name: asdict(version) for name, version in observed.versions.items()},
         "refused": dict(observed.refused),
         "window": observed.window,
+        "at": observed.at,
+        "age": observed.age,
+        "missing": observed.missing,
     }
