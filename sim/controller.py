@@ -271,6 +271,7 @@ class ServiceController:
         for action in step.actions:
             relieved = isinstance(action, serving.Relieve) or relieved
             self._act(action, now)
+        self._report()  # what is wanted, before pods are created for it
         if self._deployments.reconcile():
             self._queue.add(self)
         self._drive_scalers()

@@ -10,9 +10,11 @@ from akstwin.domain.resources import Resources
 from akstwin.domain.units import megabytes, millicores
 from akstwin.errors import InvalidSetting
 from akstwin.kubernetes_model.scheduling import NodeAutoscaler, NodeView, place, place_routers
-from akstwin.sim.calendar import Calendar, Order
+from akstwin.sim.calendar import Calendar, Order, key
 from akstwin.sim.recording import Recorders
 
+_AFTER_NODES = (1 << 48) - 1
+"""Of what happens at one instant, nodes come and are noticed first, then the autoscaler looks, then pods have their turn."""
 _PROVISION_RETRY = Micros(180 * SECOND)
 """How long the cluster autoscaler waits after a node that did not come (source K5)."""
 
@@ -190,7 +192,10 @@ class Nodes:
                 else:
                     self._remove(node)
         self._calendar.after(
-            self._assumptions.node_autoscaler_scan, Order.POD, lambda: self._scan(pending, drain, joined)
+            self._assumptions.node_autoscaler_scan,
+            Order.POD,
+            lambda: self._scan(pending, drain, joined),
+            key(0, _AFTER_NODES),
         )
 
     def _ask(self, joined: Callable[[], None]) -> None:

@@ -591,7 +591,7 @@ class Pods:
         return [self._pods[number] for number in node.pods]
 
     def _node_noticed(self, node: Node, since: int) -> None:
-        if not node.lost or node.lost_at != since:  # it was back meanwhile
+        if not node.lost or node.lost_at != since or node.noticed:  # it was back meanwhile, perhaps for no time at all
             return
         node.noticed = True
         self._recorders.happened(self._calendar.now, "node_not_ready", f"node {node.number}")

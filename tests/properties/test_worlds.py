@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from akstwin.clock import SECOND, Micros
@@ -434,7 +434,7 @@ class ShuffledCalendar(Calendar):
         self._eid = (int(drawn.integers(1 << 60)) for _ in itertools.count())  # type: ignore[assignment]
 
 
-@few
+@settings(few, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # a world takes minutes to shrink
 @given(coarse_scenarios(), st.integers(0, 2**32))
 def test_the_order_at_one_instant_is_no_accident(document: dict[str, Any], seed: int) -> None:
     """Events of one instant and class go by their keys: who scheduled first decides nothing, in no class."""

@@ -371,6 +371,15 @@ def test_killing_a_container_on_a_silent_node_changes_nothing() -> None:
     assert cluster.when("container_exited") == []
 
 
+def test_a_node_that_is_back_for_no_time_at_all_is_lost_once() -> None:
+    """Its pods are given up once, however often it falls silent at one instant."""
+    loss = {"kind": "node_loss", "at": "10s", "node": 1}
+    cluster = Cluster({**loss, "lasts": "0s"}, loss).until(600)
+
+    assert cluster.when("node_not_ready") == [50]
+    assert cluster.when("pod_evicted") == [350]
+
+
 def test_a_drained_node_that_was_removed_is_never_looked_for_again() -> None:
     """Nodes come for pods that do not fit, and go when they have been idle: twice, with long grace on the way out."""
     watch = Cluster(
