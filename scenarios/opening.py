@@ -13,6 +13,7 @@ from akstwin.cores import management
 from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
+from akstwin.domain.replying import Value
 from akstwin.domain.vm_sizes import VmSize, name_of
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.policies import policy_of
@@ -85,6 +86,7 @@ def open_world(
         cluster_made(world)
         for version in prepared.service.versions:
             backend.driver.set_profile(name, version.name, profile_of(prepared.models[version.name]))
+            backend.driver.stand_ins[name, version.name] = Value({"version": version.name}, "reply")
         backend.driver.set_chance(name, scenario.seed, replication)
         payload = payload_of(prepared.service, CLUSTER, endpoint=scenario.endpoint is not None)
         if scenario.start == "cold":

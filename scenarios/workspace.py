@@ -9,7 +9,6 @@ from akstwin.backend import Backend, Json
 from akstwin.clock import NEVER
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.lifecycles import OperationState
-from akstwin.domain.replying import Value
 from akstwin.errors import AksError
 from akstwin.scenarios.load import Prepared, document_of, prepare
 from akstwin.scenarios.opening import open_world, plan
@@ -45,11 +44,9 @@ def open_scenario(
         AksError: it cannot begin so.
     """
     prepared = _prepared(scenario, seed, assumptions)
-    told, name = prepared.scenario, prepared.service.name
+    told = prepared.scenario
     opened = open_world(prepared, **given)
     backend = opened.backend
-    for version in prepared.service.versions:
-        backend.driver.stand_ins[name, version.name] = Value({"version": version.name}, "reply")
     plan(opened, prepared)
     if traffic and told.traffic:
         first = backend.simulation.new_entries(len(told.traffic))
