@@ -114,7 +114,7 @@ def plan(opened: Opened, prepared: Prepared) -> None:
         policy = policy_of(spec)
         runner = PolicyRunner(
             policy,
-            ScenarioEndpoint(backend, name),
+            _SimulatedEndpoint(backend, name),
             backend.driver.watches[name].observe,
             backend.simulation.policy_note(type(policy).__name__),
         )
@@ -153,6 +153,22 @@ class ScenarioEndpoint:
     def update_version(self, version_name: str, *, traffic_percentile: float) -> None:
         """Change the version's share of the traffic."""
         update(self._backend, self._name, version_name, DeployArguments(traffic_percentile=traffic_percentile))
+
+
+class _SimulatedEndpoint(ScenarioEndpoint):
+    """The scenario's service in the simulator, where every share that a policy sets is an event, also one that it has already."""
+
+    def __init__(self, backend: SimulatedBackend, name: str) -> None:
+        super().__init__(backend, name)
+        self._driver, self._controller = backend.driver, backend.driver.service(name).controller
+
+    def update_version(self, version_name: str, *, traffic_percentile: float) -> None:
+        """Change the version's share of the traffic."""
+        before = self._controller.split
+        super().update_version(version_name, traffic_percentile=traffic_percentile)
+        if self._controller.split == before:
+            shares = ", ".join(f"{name} {share:g}" for name, share in before.shares().items())
+            self._driver.note(self._driver.calendar.now, "traffic_changed", self._controller.name, shares)
 
 
 def _adopt_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:

@@ -209,5 +209,5 @@ def _simulate(
 
     prepared = prepare(document, Path("queue.yaml"))
     result = run(prepared, recorder=recorder)
-    mean = prepared.service.versions[0].model.service_time.mean
+    mean = next(iter(prepared.models.values())).service_time.mean
     return Sampled(result, heard, replicas * slots, (requests / REPLICATIONS, mean / 1e6))
