@@ -22,7 +22,7 @@ SUMMARIES = {
 
 
 class _ReaderGone(Exception):
-    """Whoever read our output has had enough. click would end with status 1 on the error itself, which is the gate's."""
+    """The reader of our output closed the pipe. click would end with status 1 on the error itself, which is the gate's."""
 
 
 class Commands(click.Group):

@@ -16,7 +16,7 @@ from typing import Final, Literal, NamedTuple
 
 from akstwin.clock import NEVER, SECOND
 from akstwin.domain.credentials import TRUSTED
-from akstwin.domain.credentials import Credential as Credential  # noqa: PLC0414 - public here too; likewise below
+from akstwin.domain.credentials import Credential as Credential  # noqa: PLC0414 - public here too, as are those below
 from akstwin.domain.credentials import KeyAuth as KeyAuth  # noqa: PLC0414
 from akstwin.domain.credentials import KeyCredential as KeyCredential  # noqa: PLC0414
 from akstwin.domain.credentials import TokenAuth as TokenAuth  # noqa: PLC0414

@@ -225,7 +225,7 @@ class EndPods:
 
 @dataclass(frozen=True, slots=True)
 class SendView:
-    """The router is told; `ServiceFacts.router_view` says when it knows."""
+    """The new view goes to the router; `ServiceFacts.router_view` says when it knows."""
 
     view: RouterView
 

@@ -73,7 +73,7 @@ class VersionObservation:
         queue_length: requests waiting at the end of the window.
         traffic_share: effective share of the traffic at the end of the window, percent.
         window: the window's answers, first attempts and retries apart.
-        total: all answers since the service began, likewise.
+        total: all answers since the service began, counted the same way.
     """
 
     answers: Mapping[int, int] = field(default_factory=dict)

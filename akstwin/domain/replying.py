@@ -266,7 +266,7 @@ def _only_true(value: Any, place: str) -> None:
 
 @lru_cache(maxsize=64)
 def _root(place: str, form: Any) -> type[BaseModel]:
-    made: type[BaseModel] = create_model("Root", **{place: (form, ...)})  # type: ignore[call-overload]  # a field by a name that is told
+    made: type[BaseModel] = create_model("Root", **{place: (form, ...)})  # type: ignore[call-overload]  # the field is named by the caller
     return made
 
 

@@ -133,7 +133,7 @@ class Container:
         return lost
 
     def drop_all(self) -> None:
-        """Everything in it is lost, and nobody is told: its node fell silent."""
+        """Its node fell silent: everything in it is lost, and nothing is reported."""
         self._running.clear()
         self._backlog.clear()
 

@@ -22,7 +22,7 @@ _UNTOLD: Final = object()
 
 
 class _ServerClock:
-    """The server's clock, moved by whoever waits on it."""
+    """The server's clock; waiting on it moves it forward."""
 
     def __init__(self, control: Control) -> None:
         self._control = control

@@ -112,7 +112,7 @@ def read(form: type[Form], given: Any, name: str = "body") -> Form:
     Raises:
         AksError: a setting that is refused, with its name.
     """
-    root: type[BaseModel] = create_model("Root", **{name: (form, ...)})  # type: ignore[call-overload]  # a field by a name that is told
+    root: type[BaseModel] = create_model("Root", **{name: (form, ...)})  # type: ignore[call-overload]  # the field is named by the caller
     found: Form = getattr(mistakes.read(root, {name: given}), name)
     return found
 
