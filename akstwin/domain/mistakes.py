@@ -3,9 +3,10 @@
 import math
 import types
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from akstwin.clock import Micros
@@ -26,6 +27,21 @@ def read(form: type[_Form], given: Any) -> _Form:
         return form.model_validate(given)
     except ValidationError as error:
         raise AksError(first_mistake(error, form)) from None
+
+
+def read_at(place: str, form: Any, given: Any) -> Any:
+    """A value of any form, which stands at a place that refusals name first.
+
+    Raises:
+        AksError: a setting that is refused, with its path, its value and what was expected.
+    """
+    return getattr(read(_root(place, form), {place: given}), place)
+
+
+@lru_cache(maxsize=64)
+def _root(place: str, form: Any) -> type[BaseModel]:
+    made: type[BaseModel] = create_model("Root", **{place: (form, ...)})  # type: ignore[call-overload]  # the field is named by the caller
+    return made
 
 
 def first_mistake(error: ValidationError, root: type[BaseModel]) -> str:

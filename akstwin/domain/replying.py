@@ -16,11 +16,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, Any, Final, Self
 
 from jsonpointer import JsonPointer, JsonPointerException
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from akstwin.domain import mistakes
 from akstwin.domain.spec import Spec
@@ -225,7 +224,7 @@ def read_reply(given: Any, place: str = "reply") -> Simple | Rules | Script:
         return _simple(given, place)
     if isinstance(given["$match"], list) and len(given["$match"]) > _MOST_RULES:
         raise InvalidSetting(f"{place}.$match", f"{len(given['$match'])} rules", f"at most {_MOST_RULES} rules")
-    rules = _form(f"{place}.$match", list[_Rule], given["$match"])
+    rules = mistakes.read_at(f"{place}.$match", list[_Rule], given["$match"])
     read = tuple(Rule(rule.match, _simple(rule.reply, f"{place}.$match[{at}].reply")) for at, rule in enumerate(rules))
     otherwise = _simple(given["$otherwise"], f"{place}.$otherwise") if "$otherwise" in given else None
     return Rules(read, otherwise)
@@ -239,7 +238,7 @@ def _simple(given: Any, place: str) -> Simple:
     if "$echo" in given:
         _only_true(given["$echo"], f"{place}.$echo")
         return Echo()
-    fixed: Fixed = _form(f"{place}.$fixed", Fixed, given["$fixed"])
+    fixed: Fixed = mistakes.read_at(f"{place}.$fixed", Fixed, given["$fixed"])
     return fixed
 
 
@@ -262,13 +261,3 @@ def _check_names(given: Mapping[Any, Any], place: str, known: tuple[str, ...]) -
 def _only_true(value: Any, place: str) -> None:
     if value is not True:
         raise InvalidSetting(place, value, "true")
-
-
-@lru_cache(maxsize=64)
-def _root(place: str, form: Any) -> type[BaseModel]:
-    made: type[BaseModel] = create_model("Root", **{place: (form, ...)})  # type: ignore[call-overload]  # the field is named by the caller
-    return made
-
-
-def _form(place: str, form: Any, given: Any) -> Any:
-    return getattr(mistakes.read(_root(place, form), {place: given}), place)

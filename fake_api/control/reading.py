@@ -5,7 +5,7 @@ import binascii
 from dataclasses import asdict
 from typing import Annotated, Any, Final, TypeVar
 
-from pydantic import BaseModel, Field, create_model
+from pydantic import Field
 
 from akstwin.backend import ScoreRequest, ScoreResponse
 from akstwin.domain import mistakes
@@ -112,8 +112,7 @@ def read(form: type[Form], given: Any, name: str = "body") -> Form:
     Raises:
         AksError: a setting that is refused, with its name.
     """
-    root: type[BaseModel] = create_model("Root", **{name: (form, ...)})  # type: ignore[call-overload]  # the field is named by the caller
-    found: Form = getattr(mistakes.read(root, {name: given}), name)
+    found: Form = mistakes.read_at(name, form, given)
     return found
 
 
