@@ -119,8 +119,8 @@ def _identity(resource_id: str) -> "WorkspaceIdentity":
 
 def _pair(text: str) -> tuple[str, object]:
     """A key and its value, which is read as in a scenario: 2 is a number, 5s is not."""
-    from ruamel.yaml import YAML  # noqa: PLC0415 - only who assumes something needs it
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - likewise
+    from ruamel.yaml import YAML  # noqa: PLC0415 - only a server with assumptions needs it
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - only a server with assumptions needs it
 
     name, equals, value = text.partition("=")
     if not equals:

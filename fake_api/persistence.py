@@ -1,4 +1,4 @@
-"""What a server keeps in its state file, and the rule that nobody is told of a change before it is there.
+"""What a server keeps in its state file, and the rule that nobody hears of a change before it is there.
 
 The worlds change in memory, on the event loop. Whatever answers a call other than scoring first has all changes written, in one
 transaction on a thread of its own: the file never holds half a command, and requests to score do not wait for a disk.

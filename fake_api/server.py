@@ -252,7 +252,7 @@ class FakeServer:
     ) -> "tuple[uvicorn.Server, asyncio.Task[None]]":
         import uvicorn  # noqa: PLC0415 - a heavy import that only a running server needs
 
-        from akstwin.router.fast_path import FastPathProtocol  # noqa: PLC0415 - likewise
+        from akstwin.router.fast_path import FastPathProtocol  # noqa: PLC0415 - it imports uvicorn
 
         protocol: Any = partial(
             FastPathProtocol,

@@ -76,7 +76,7 @@ def _side_by_side(
 ) -> None:
     """Measure what has not been measured, in processes of their own."""
     from concurrent.futures import ProcessPoolExecutor, as_completed  # noqa: PLC0415 - a short run does without
-    from multiprocessing import get_context  # noqa: PLC0415 - likewise
+    from multiprocessing import get_context  # noqa: PLC0415 - a short run does without
 
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         futures = {

@@ -54,7 +54,13 @@ class Answer(NamedTuple):
     forwarded: bool
 
 
-Action = Dispatch | Answer
+class Requeue(NamedTuple):
+    """The request waits in the queue again; the replica that it was sent to has refused its connection."""
+
+    request: int
+
+
+Action = Dispatch | Answer | Requeue
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +197,8 @@ class Router:
         self._waiting: dict[int, _Version] = {}
         self._flights: dict[int, tuple[_Version, _Replica, int]] = {}  # where, and when its scoring time-out is
         self._answered: dict[int, tuple[_Version, _Replica, int]] = {}  # timed out or aborted, slot still held
-        self._moved: set[int] = set()  # a replica refused their connection; another refusal is their answer
+        self._moved: dict[int, int] = {}
+        """Requests whose connection a replica refused, with the deadline of their second wait. Another refusal is the answer."""
         self._resting: list[tuple[int, int, int, _Version, _Replica]] = []  # until when, replica's number and stamp
         self._lost: set[int] = set()  # running as far as the router knows; no replica works on them any more
 
@@ -230,7 +237,8 @@ class Router:
         gone = self._versions.pop(version)
         gone.count(now)
         refused = [request for request in gone.queue if self._waiting.pop(request, None) is gone]
-        self._moved.difference_update(refused)
+        for request in refused:
+            self._moved.pop(request, None)
         gone.queued = 0
         gone.queue.clear()
         self._removed.append(gone)
@@ -369,7 +377,7 @@ class Router:
         if request in self._moved or self._versions.get(version.name) is not version or not others:
             return self.broken(request, now)
         del self._flights[request]
-        self._moved.add(request)
+        self._moved[request] = now + version.settings.max_wait
         version.count(now)
         version.busy -= 1
         replica.busy -= 1
@@ -378,13 +386,13 @@ class Router:
             return [self._dispatch(request, version, other, now)]
         version.queue.appendleft(request)
         self._wait(request, version, now)
-        return []
+        return [Requeue(request)]
 
     def abort(self, request: int, now: int) -> list[Action]:
         """The client went away. Waiting: dropped. Running: as after a time-out, the worker goes on."""
         version = self._waiting.pop(request, None)
         if version is not None:
-            self._moved.discard(request)
+            self._moved.pop(request, None)
             version.count(now)
             version.queued -= 1
             return [Answer(request, version.name, 499, Reason.CLIENT_ABORTED, forwarded=False)]
@@ -418,8 +426,10 @@ class Router:
             due = version.deadlines.due
             while due and (due[0][0] <= now or due[0][1] not in self._waiting):
                 _, request = due.popleft()
+                if self._moved.get(request, now) > now:  # the deadline of its first wait, which a dispatch has ended
+                    continue
                 if self._waiting.pop(request, None) is not None:
-                    self._moved.discard(request)
+                    self._moved.pop(request, None)
                     version.count(now)
                     version.queued -= 1
                     actions.append(Answer(request, version.name, 503, Reason.QUEUE_DEADLINE, forwarded=False))
@@ -522,7 +532,7 @@ class Router:
         flight = self._flights.pop(request, None)
         if flight is not None:
             self._lost.discard(request)
-            self._moved.discard(request)
+            self._moved.pop(request, None)
             if reason is not Reason.REPLICA_LOST:
                 flight[1].refusals = 0
             flight[0].timeouts.forget(self._flights)
@@ -537,7 +547,7 @@ class Router:
 
     def _give_up(self, request: int, now: int, status: int, reason: Reason) -> list[Action]:
         version, replica, due = self._flights.pop(request)
-        self._moved.discard(request)
+        self._moved.pop(request, None)
         actions: list[Action] = [Answer(request, version.name, status, reason, forwarded=False)]
         if self.rules.slot_released_on_timeout == "at_once" or request in self._lost:
             self._lost.discard(request)

@@ -213,8 +213,8 @@ def _make(path: Path) -> None:
 def _check(path: Path) -> int:
     """Refuse what is not ours; returns the version of its tables.
 
-    Looking changes nothing and takes no lock, whoever has the file. SQLite is not asked: without its log it takes a file
-    for damaged whose owner was killed while the log was copied into it.
+    The header is read without SQLite: that changes nothing and takes no lock, even while another process has the file open.
+    SQLite itself would call a file damaged whose owner was killed while its log was being copied into it.
     """
     if not path.is_file():
         raise InvalidSetting(SETTING, str(path), "a file, or the name of one to come")

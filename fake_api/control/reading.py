@@ -36,7 +36,7 @@ class ProfileForm(Spec):
 
     version: str | None = Field(default=None, description="of an endpoint; absent: of all versions")
     service_time: Any = Field(default=None, description="a duration, or distribution, mean, cv")
-    init_time: Any = Field(default=None, description="likewise")
+    init_time: Any = Field(default=None, description="a duration, or distribution, mean, cv")
     workers: Any = Field(default=None, description="processes that score at once in one replica")
     cpu: Any = Field(default=None, description="cores that a busy worker wants")
     failure_rate: Any = Field(default=None, description="share of requests whose run() raises")
@@ -127,7 +127,8 @@ def read_batch(given: Any) -> list[RequestForm]:
     """
     if not isinstance(given, list) or len(given) > _LARGEST:
         raise InvalidSetting("requests", type(given).__name__, f"a list of at most {_LARGEST} requests")
-    return [read(RequestForm, each, f"requests[{at}]") for at, each in enumerate(given)]
+    requests: list[RequestForm] = mistakes.read_at("requests", list[RequestForm], given)
+    return requests
 
 
 def answer_json(response: ScoreResponse) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from akstwin.cores.routing import (
     Credential,
     Dispatch,
     KeyAuth,
+    Requeue,
     Router,
     RouterRules,
     TokenAuth,
@@ -172,6 +173,9 @@ class ReferenceEngine:
             if isinstance(action, Dispatch):
                 request.version, request.replica, request.dispatched = action.version, action.replica, now
                 actions += send(action, request)
+                continue
+            if isinstance(action, Requeue):
+                request.replica = request.dispatched = None
                 continue
             self._count_population(now)
             del self._requests[action.request]

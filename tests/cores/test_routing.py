@@ -11,6 +11,7 @@ from akstwin.cores.routing import (
     Dispatch,
     KeyAuth,
     KeyCredential,
+    Requeue,
     Router,
     RouterRules,
     TokenAuth,
@@ -91,7 +92,7 @@ class TestRefusedConnections:
         made = router(ready=2, refused_connection="next_replica")
         assert [made.arrive(number, 10) for number in (1, 2, 3)] == [[sent(1, 1)], [sent(2, 2)], []]
 
-        assert made.refused(1, 20) == []
+        assert made.refused(1, 20) == [Requeue(1)]
         assert made.complete(2, 30) == [passed(2), sent(1, 2)]
         assert made.expire_queue(10 + MAX_WAIT) == [refused(3, 503, Reason.QUEUE_DEADLINE)]
 
@@ -108,6 +109,18 @@ class TestRefusedConnections:
         assert made.next_deadline == 20 + MAX_WAIT
         assert made.expire_queue(20 + MAX_WAIT) == [refused(1, 503, Reason.QUEUE_DEADLINE)]
 
+    def test_the_deadline_of_its_first_wait_is_over(self) -> None:
+        """It waited, was sent, was refused and waits again: its second wait is as long as the first could have been."""
+        made = router(ready=2, refused_connection="next_replica")
+        for number in (1, 2, 3):
+            made.arrive(number, 10)
+        assert made.complete(1, 20) == [passed(1), sent(3, 1)]
+
+        assert made.refused(3, 30) == [Requeue(3)]
+        assert made.expire_queue(10 + MAX_WAIT) == []
+        assert made.next_deadline == 30 + MAX_WAIT
+        assert made.expire_queue(30 + MAX_WAIT) == [refused(3, 503, Reason.QUEUE_DEADLINE)]
+
     def test_the_replica_rests_longer_with_each_refusal_in_a_row(self) -> None:
         """1 s, 2 s, 4 s, … up to 30 s; when its rest is over it takes who waits."""
         made = router(ready=2, refused_connection="next_replica")
@@ -117,7 +130,7 @@ class TestRefusedConnections:
         for rest in (1, 2, 4, 8, 16, 30, 30):
             now += 1
             assert made.arrive(now, now) == [sent(now, 2)]
-            assert made.refused(now, now) == []
+            assert made.refused(now, now) == [Requeue(now)]
             assert made.expire_queue(now + MAX_WAIT) == [refused(now, 503, Reason.QUEUE_DEADLINE)]
             over = now + rest * SECOND
             assert made.next_timeout == over

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from akstwin.clock import Micros
-from akstwin.cores.routing import Action, Dispatch, Router, RouterRules
+from akstwin.cores.routing import Action, Dispatch, Requeue, Router, RouterRules
 from akstwin.domain.deployment import RouteSettings
+from akstwin.domain.reasons import Reason
 from akstwin.domain.service import Split
 from akstwin.kubernetes_model.container import Container, Effect, Exited, Refused
 
@@ -108,13 +109,18 @@ class RouterAndContainers(RuleBasedStateMachine):
                 self.note_resting(more)
                 actions += more
                 continue
+            if isinstance(action, Requeue):
+                assert request in self.moved
+                continue
             assert action.version == self.versions[request]
             self.answered[request] = action.status
-            if action.version is not None and self.waiting[action.version].pop(request, None) is not None:
+            due = self.waiting[action.version].pop(request, None) if action.version is not None else None
+            if due is not None:
                 assert request not in self.flying
+                assert due <= self.now or action.reason is not Reason.QUEUE_DEADLINE, "refused before its deadline"
             elif request in self.flying and not action.forwarded:
-                number, due = self.flying.pop(request)
-                assert action.status == 499 or self.now == due
+                number, times_out = self.flying.pop(request)
+                assert action.status == 499 or self.now == times_out
                 if self.rules.slot_released_on_timeout == "at_once" or request in self.lost:
                     self.give_back(request, number)
             else:
@@ -180,7 +186,7 @@ class RouterAndContainers(RuleBasedStateMachine):
         del self.flying[request]
         replica.holding.remove(request)  # it served nothing: its place in the order of R7 stays
         actions = self.router.refused(request, self.now)
-        if not actions:  # to the head of the queue, behind those who have a replica already
+        if actions == [Requeue(request)]:  # to the head of the queue, behind those who have a replica already
             leaving = {each.request for each in self.decided if isinstance(each, Dispatch)}
             queue = self.waiting[replica.version]
             ahead = {each: due for each, due in queue.items() if each in leaving}

@@ -293,9 +293,11 @@ def check_answers(watch: Watch) -> None:
 def check_refusal(watch: Watch, request: Outcome, version: str) -> None:
     """It never left the router: refused at once, or exactly at its deadline."""
     waited = request.answered - request.arrived
+    waits = {each.route.max_wait for each in watch.settings[version]}
+    moved = watch.limits.refused_connection == "next_replica"  # it may have been sent before, and refused
     assert request.status == 503
     if request.reason is Reason.QUEUE_DEADLINE:
-        assert waited in {each.route.max_wait for each in watch.settings[version]}
+        assert waited in waits or (moved and min(waits) <= waited <= 2 * max(waits))
     else:
         assert request.reason in {Reason.QUEUE_FULL, Reason.NO_READY_REPLICA}
         assert waited == 0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from support.worlds import open_endpoint
 
+from akstwin import speedups
 from akstwin.domain.workload import Clients, ConstantArrivals, PoissonArrivals
 from akstwin.scenarios.load import prepare
 from akstwin.scenarios.run import run
@@ -42,6 +43,9 @@ SCENARIO: dict[str, Any] = {
 }
 
 
+as_sources = pytest.mark.skipif(speedups.is_active(), reason="in compiled code the size of a batch is fixed")
+
+
 class Log:
     """Keeps batches' sizes, and answers and events in the order in which they came."""
 
@@ -73,6 +77,7 @@ def played(monkeypatch: pytest.MonkeyPatch, batch: int) -> tuple[Log, dict[str, 
     return heard, result
 
 
+@as_sources
 def test_the_size_of_a_batch_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """One by one, by sevens or as many as there are: the same result, and answers and events in the same order."""
     single, by_itself = played(monkeypatch, 1)
@@ -108,6 +113,7 @@ def service() -> tuple[World, SimulatedService, Log]:
     return opened.world, opened.service, heard
 
 
+@as_sources
 def test_a_full_batch_is_handed_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory does not grow while nobody looks and the control plane rests."""
     monkeypatch.setattr(reference, "BATCH", 5)
