@@ -194,11 +194,10 @@ class Router:
         self._split: Split | None = None
         self._versions: dict[str, _Version] = {}
         self._removed: list[_Version] = []  # with requests that still run
-        self._waiting: dict[int, _Version] = {}
+        self._waiting: dict[int, tuple[_Version, int]] = {}  # where, and when its wait is over
         self._flights: dict[int, tuple[_Version, _Replica, int]] = {}  # where, and when its scoring time-out is
         self._answered: dict[int, tuple[_Version, _Replica, int]] = {}  # timed out or aborted, slot still held
-        self._moved: dict[int, int] = {}
-        """Requests whose connection a replica refused, with the deadline of their second wait. Another refusal is the answer."""
+        self._moved: set[int] = set()  # a replica refused their connection; another refusal is their answer
         self._resting: list[tuple[int, int, int, _Version, _Replica]] = []  # until when, replica's number and stamp
         self._lost: set[int] = set()  # running as far as the router knows; no replica works on them any more
 
@@ -236,9 +235,12 @@ class Router:
         """Forget a version; who waits for it is refused, what runs may end."""
         gone = self._versions.pop(version)
         gone.count(now)
-        refused = [request for request in gone.queue if self._waiting.pop(request, None) is gone]
-        for request in refused:
-            self._moved.pop(request, None)
+        refused = []
+        for request in gone.queue:
+            waits = self._waiting.pop(request, None)
+            if waits is not None and waits[0] is gone:
+                refused.append(request)
+        self._moved.difference_update(refused)
         gone.queued = 0
         gone.queue.clear()
         self._removed.append(gone)
@@ -377,7 +379,7 @@ class Router:
         if request in self._moved or self._versions.get(version.name) is not version or not others:
             return self.broken(request, now)
         del self._flights[request]
-        self._moved[request] = now + version.settings.max_wait
+        self._moved.add(request)
         version.count(now)
         version.busy -= 1
         replica.busy -= 1
@@ -390,9 +392,10 @@ class Router:
 
     def abort(self, request: int, now: int) -> list[Action]:
         """The client went away. Waiting: dropped. Running: as after a time-out, the worker goes on."""
-        version = self._waiting.pop(request, None)
-        if version is not None:
-            self._moved.pop(request, None)
+        waits = self._waiting.pop(request, None)
+        if waits is not None:
+            version = waits[0]
+            self._moved.discard(request)
             version.count(now)
             version.queued -= 1
             return [Answer(request, version.name, 499, Reason.CLIENT_ABORTED, forwarded=False)]
@@ -426,10 +429,9 @@ class Router:
             due = version.deadlines.due
             while due and (due[0][0] <= now or due[0][1] not in self._waiting):
                 _, request = due.popleft()
-                if self._moved.get(request, now) > now:  # the deadline of its first wait, which a dispatch has ended
-                    continue
-                if self._waiting.pop(request, None) is not None:
-                    self._moved.pop(request, None)
+                if request in self._waiting and self._waiting[request][1] <= now:  # else it waits for the second time
+                    del self._waiting[request]
+                    self._moved.discard(request)
                     version.count(now)
                     version.queued -= 1
                     actions.append(Answer(request, version.name, 503, Reason.QUEUE_DEADLINE, forwarded=False))
@@ -480,8 +482,8 @@ class Router:
     def _wait(self, request: int, version: _Version, now: int) -> None:
         """The request stands in the version's queue from now on (R8)."""
         version.queued += 1
-        self._waiting[request] = version
         deadline = now + version.settings.max_wait
+        self._waiting[request] = version, deadline
         version.deadlines.add(deadline, request)
         self.next_deadline = min(self.next_deadline, deadline)
 
@@ -532,7 +534,7 @@ class Router:
         flight = self._flights.pop(request, None)
         if flight is not None:
             self._lost.discard(request)
-            self._moved.pop(request, None)
+            self._moved.discard(request)
             if reason is not Reason.REPLICA_LOST:
                 flight[1].refusals = 0
             flight[0].timeouts.forget(self._flights)
@@ -547,7 +549,7 @@ class Router:
 
     def _give_up(self, request: int, now: int, status: int, reason: Reason) -> list[Action]:
         version, replica, due = self._flights.pop(request)
-        self._moved.pop(request, None)
+        self._moved.discard(request)
         actions: list[Action] = [Answer(request, version.name, status, reason, forwarded=False)]
         if self.rules.slot_released_on_timeout == "at_once" or request in self._lost:
             self._lost.discard(request)
