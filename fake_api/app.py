@@ -41,7 +41,7 @@ class PortApp:
         """One request."""
         if scope["type"] != "http":
             raise RuntimeError(f"only HTTP is served here, not {scope['type']}")
-        refusal = self.hosts.refusal(scope["headers"], scope["http_version"])
+        refusal = self.hosts.refusal(scope["headers"], scope["http_version"], scope["method"], scope["scheme"])
         if refusal is not None:
             await respond(send, *refusal)
             return

@@ -200,8 +200,8 @@ class FakeServer:
             plain = unused.enter_context(_listen("--port", host, port))
             secure = unused.enter_context(_listen("--tls-port", host, tls_port))
             shown = _shown(host, settings.names)
-            http = f"http://{shown}:{plain.getsockname()[1]}"
-            https = f"https://{shown}:{secure.getsockname()[1]}"
+            ports = {"http": plain.getsockname()[1], "https": secure.getsockname()[1]}
+            http, https = (f"{scheme}://{shown}:{number}" for scheme, number in ports.items())
             workspace = ServedWorkspace(
                 identity, settings.seed if seed is None else seed, {**settings.assumptions, **(assumptions or {})}, mode,
                 rate, epoch=epoch, scoring_base=http, tls_base=https, script_seconds=settings.script_seconds, scenario=scenario,
@@ -210,7 +210,7 @@ class FakeServer:
             unused.pop_all()
         given = {"seed": seed, "clock": clock, "rate": rate, "assumptions": assumptions}
         place = self.places[key] = Place(workspace, http, https, given)
-        app = PortApp(workspace, AllowedHosts({host, *settings.names}), lambda: self._management(place))
+        app = PortApp(workspace, AllowedHosts({host, *settings.names}, ports.items()), lambda: self._management(place))
         app.control.ways = lambda: connection_info(self, place)
         served = app if persistence is None else DurableResponses(app, persistence)
         place.listeners = [self._serve(served, app, plain, None), self._serve(served, app, secure, context)]

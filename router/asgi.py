@@ -15,8 +15,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-HostCheck = Callable[[Iterable[tuple[bytes, bytes]], str], tuple[int, str] | None]
-"""Status and reason with which a request is refused, by its headers and its HTTP version; None: it may pass."""
+HostCheck = Callable[[Iterable[tuple[bytes, bytes]], str, str, str], tuple[int, str] | None]
+"""Status and reason with which a request is refused, by its headers, HTTP version, method and scheme; None: it may pass."""
 
 _LENGTH: Final = CONTENT_LENGTH.encode()
 _HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})

@@ -195,6 +195,7 @@ class FastPathProtocol(Http1Protocol):
             if len(lengths) != 1 or not lengths[0].isdigit() or len(lengths[0]) > SHORT_LENGTH:
                 return None  # a longer body is read where it can be refused before it is whole
             self._known = self.headers
-            self._refusal = None if self._host_check is None else self._host_check(self.headers, "1.1")
+            check, scheme = self._host_check, self.scheme or "http"
+            self._refusal = None if check is None else check(self.headers, "1.1", "POST", scheme)
             self._texts = tuple([(key.decode("latin-1"), value.decode("latin-1")) for key, value in self.headers])
         return name

@@ -13,6 +13,7 @@ import pytest
 
 from akstwin.backend import WorkspaceIdentity
 from akstwin.cores import routing
+from akstwin.fake_api.host_check import AllowedHosts
 
 PRIMARY, SECONDARY = "recognisable-primary-key-0123456789", "recognisable-secondary-key-0123456789"
 WRONG = "recognisable-wrong-credential"
@@ -198,7 +199,9 @@ HOSTS = [
 ]  # fmt: skip
 ORIGINS = [
     "http://evil.example", "null", "", "file://", "http://127.0.0.1.evil.example", "http://evil.example#@127.0.0.1",
-    "http://127.0.0.1@evil.example", "chrome-extension://127.0.0.1", "http://[::1", "127.0.0.1",
+    "http://127.0.0.1@evil.example", "chrome-extension://127.0.0.1", "http://[::1", "127.0.0.1", "http://localhost:1",
+    "https://localhost", "http://127.0.0.1:", "http://127.0.0.1:99999", "http://[::1]:8", "http://localhost http://localhost",
+    "http://localhost/", "http://me@localhost", "NULL", "ws://localhost",
 ]  # fmt: skip
 
 
@@ -221,6 +224,68 @@ def test_foreign_callers_are_refused(wire: Any, path: str) -> None:
                 assert answer.status_code == 403, (base, origin, answer.text)
                 assert "access-control-allow-origin" not in answer.headers
     assert wire.state() == before
+
+
+def test_the_port_of_an_origin_counts(wire: Any) -> None:
+    """A page of another program on this machine is as foreign as one from elsewhere; programs have no origin."""
+    world = wire.world
+    http, https = (int(url.rpartition(":")[2]) for url in (world.http, world.https))
+    own = [
+        f"http://127.0.0.1:{http}", f"http://localhost:{http}", f"HTTP://LocalHost:{http}", f"http://[::1]:{http}",
+        f"http://[0:0:0:0:0:0:0:1]:{http}", f"https://127.0.0.1:{https}", f"https://LOCALHOST:{https}",
+    ]  # fmt: skip
+    foreign = [
+        f"https://127.0.0.1:{http}", f"http://127.0.0.1:{https}", f"http://127.0.0.1:{http + 1}", f"http://127.0.0.1:{http}0",
+        "http://127.0.0.1", "https://127.0.0.1", f"http://127.0.0.2:{http}", f"http://[::2]:{http}", "null",
+    ]  # fmt: skip
+    for base in (world.http, world.https):
+        with httpx.Client(base_url=base, verify=world.context, headers=world.client.headers) as client:
+
+            def statuses(origin: str | None, client: httpx.Client = client) -> set[int]:
+                given = {} if origin is None else {"Origin": origin}
+                bearer = {**given, "Authorization": f"Bearer {wire.key}"}
+                return {
+                    client.post("/_akstwin/clock", json={"advance": "0s"}, headers=given).status_code,
+                    client.post(f"{MM}/services/there/listkeys", headers=given).status_code,
+                    client.post("/api/v1/service/there/score", json={}, headers=bearer).status_code,
+                }
+
+            assert {origin: statuses(origin) for origin in (None, *own)} == {key: {200} for key in (None, *own)}
+            before = wire.state()
+            assert {origin: statuses(origin) for origin in foreign} == {key: {403} for key in foreign}
+            assert wire.state() == before
+            twice = [("Origin", own[0]), ("Origin", foreign[0])]
+            assert client.post("/_akstwin/clock", json={"advance": "0s"}, headers=twice).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "scheme", "passes"),
+    [
+        ("localhost:18899", "http://localhost:18899", "http", True),  # as a container maps it
+        ("localhost:18899", "http://localhost:8899", "http", True),
+        ("localhost:18899", "http://127.0.0.1:18899", "http", False),
+        ("localhost:18899", "https://localhost:18899", "http", False),
+        ("localhost:18900", "https://localhost:18900", "https", True),
+        ("localhost", "http://localhost", "http", True),
+        ("localhost", "http://localhost:80", "http", True),
+        ("localhost:80", "http://localhost", "http", True),
+        ("localhost", "https://localhost", "https", True),
+        ("localhost:443", "https://localhost", "https", True),
+        ("localhost:80", "https://localhost", "https", False),
+        ("[::1]:18899", "http://[::1]:18899", "http", True),
+        ("[0::1]:18899", "HTTP://[0:0:0::1]:18899", "http", True),
+        ("[::1]:18899", "http://[::1]:18898", "http", False),
+        ("twin.example:8899", "http://TWIN.example:8899", "http", True),
+        ("twin.example:8899", "http://twin.example.evil:8899", "http", False),
+        ("twin.example:8899", "http://twin.example:8898", "http", False),
+    ],
+)
+def test_an_origin_is_compared_as_browsers_mean_it(host: str, origin: str, scheme: str, *, passes: bool) -> None:
+    """Default ports are left out, letters have no case, an IPv6 address has many spellings; a mapped port stands in Host."""
+    hosts = AllowedHosts({"twin.example"}, {("http", 8899), ("https", 8900)})
+    headers = [(b"host", host.encode()), (b"origin", origin.encode())]
+    assert (hosts.refusal(headers, "1.1", "POST", scheme) is None) is passes
+    assert hosts.refusal(headers[:1], "1.1", "POST", scheme) is None
 
 
 @pytest.mark.parametrize(
