@@ -14,8 +14,8 @@ from ruamel.yaml.reader import ReaderError
 
 from akstwin.clock import Micros
 from akstwin.cores import management
-from akstwin.domain.cluster import check_cluster
-from akstwin.domain.deployment import DeployArguments, check_name
+from akstwin.domain.cluster import check_cluster, most_pods
+from akstwin.domain.deployment import DeployArguments, check_name, check_replicas
 from akstwin.domain.mistakes import first_mistake
 from akstwin.domain.profile import Empirical, ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec, split_of
@@ -296,7 +296,7 @@ def _service(scenario: Scenario) -> ServiceSpec:
     for where, version in scenario.versions():
         if section == "endpoint":
             check_name(f"{where}.name", version.name)
-        versions.append(_version(where, version))
+        versions.append(_version(where, version, most_pods(scenario.assumptions)))
     names = [version.name for version in versions]
     for at, name in enumerate(names):
         if name in names[:at]:
@@ -312,8 +312,9 @@ def _models(scenario: Scenario) -> dict[str, ModelProfile]:
     return {version.name: version.model for _, version in scenario.versions()}
 
 
-def _version(where: str, version: VersionSection) -> VersionSpec:
+def _version(where: str, version: VersionSection, most_replicas: int) -> VersionSpec:
     try:
+        check_replicas(version.deploy, most_replicas)
         return VersionSpec(version.name, version.deploy)
     except InvalidSetting as error:
         raise error.under(f"{where}.deploy") from None
@@ -382,11 +383,11 @@ def _check_operation(at: int, version: str, deploy: DeployArguments, scenario: S
     names = [each.name for each in service.versions]
     if version not in names:
         raise InvalidSetting(f"{where}.version", version, a_version(names, version))
-    endpoint, most = scenario.endpoint is not None, scenario.assumptions.versions_per_endpoint
+    endpoint, limits = scenario.endpoint is not None, management.ServiceLimits.of(scenario.assumptions)
     try:
-        record = management.create(payload_of(service, "cluster", endpoint=endpoint), None, Micros(0), most)
+        record = management.create(payload_of(service, "cluster", endpoint=endpoint), None, Micros(0), limits)
         patch = patch_of(version, deploy, names if endpoint else None)
-        management.change(record, patch, Micros(0), max_versions=most)
+        management.change(record, patch, Micros(0), limits=limits)
     except InvalidSetting as error:
         setting = error.setting.removeprefix(f"versions.{version}.")
         raise InvalidSetting(setting, error.args[1], error.expected).under(f"{where}.deploy") from None

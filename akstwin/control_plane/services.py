@@ -16,6 +16,7 @@ from akstwin.cores.management import (
     Facts,
     OperationKind,
     ServiceLife,
+    ServiceLimits,
     ServiceRecord,
     Surroundings,
     VersionRecord,
@@ -269,7 +270,7 @@ class Services:
         """What a create payload comes to, and the service that it overwrites; nothing is changed."""
         name = payload.get("name") if isinstance(payload, dict) else None
         before = self._records.services.get(name) if isinstance(name, str) else None
-        record = create(payload, before, self._needs.clock.now(), self._needs.assumptions.versions_per_endpoint)
+        record = create(payload, before, self._needs.clock.now(), ServiceLimits.of(self._needs.assumptions))
         self._computes.ready(record.compute_name)
         self._check_contents(record.versions)
         return record, before
@@ -281,7 +282,7 @@ class Services:
             before,
             patch,
             self._needs.clock.now(),
-            max_versions=self._needs.assumptions.versions_per_endpoint,
+            limits=ServiceLimits.of(self._needs.assumptions),
             built=self._built,
             busy=self.life(before.name).running is not None,
         )

@@ -20,6 +20,7 @@ __all__ = [
     "VmSize",
     "capacity",
     "check_cluster",
+    "most_pods",
     "reserved",
 ]
 
@@ -54,6 +55,11 @@ def _cpu_reserved(cpu: int) -> int:
 def capacity(size: VmSize) -> Resources:
     """All that a node of this size has."""
     return Resources(millicores(size.cpu_cores), megabytes(size.memory_gb), size.gpu_cores)
+
+
+def most_pods(assumptions: Assumptions) -> int:
+    """How many pods the largest cluster holds: `MOST_NODES` nodes with `max_pods_per_node` pods each."""
+    return MOST_NODES * assumptions.max_pods_per_node
 
 
 def _known_size(value: Any) -> Any:

@@ -62,6 +62,25 @@ class Autoscaled:
     target_percent: int = 70
 
 
+def check_replicas(arguments: "DeployArguments", most: int) -> None:
+    """Refuse replicas that must be there, and that not even the largest cluster could hold.
+
+    What is fewer and does not fit this cluster stays Pending. `autoscale_max_replicas` is a bound that need not be reached:
+    it is never refused for capacity.
+
+    Args:
+        arguments: what a version is deployed with.
+        most: pods that the largest cluster holds (`akstwin.domain.cluster.most_pods`).
+
+    Raises:
+        InvalidSetting: `num_replicas` or `autoscale_min_replicas` is greater than `most`.
+    """
+    for name in ("num_replicas", "autoscale_min_replicas"):
+        value = getattr(arguments, name)
+        if value is not None and value > most:
+            raise InvalidSetting(name, value, f"at most {most}, the pods that the largest cluster holds")
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeSettings:
     """When a container is probed, and how many answers decide."""

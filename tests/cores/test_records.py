@@ -10,13 +10,24 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from akstwin.clock import SECOND, Micros
-from akstwin.cores.management import ServiceLife, ServiceRecord, begin, builds, create, healthy, overwrite, spec_of
+from akstwin.cores.management import (
+    ServiceLife,
+    ServiceLimits,
+    ServiceRecord,
+    begin,
+    builds,
+    create,
+    healthy,
+    overwrite,
+    spec_of,
+)
 from akstwin.cores.management.settings import blank_settings, code_of, image_of
 from akstwin.domain.deployment import Autoscaled, Fixed
 from akstwin.errors import AksError, Conflict, InvalidSetting
 from akstwin.sdk import wire
 
 NOW = Micros(5 * SECOND)
+LIMITS = ServiceLimits(versions=6, replicas=550_000)
 ENVIRONMENT = {
     "name": "scoring", "version": "3", "environmentVariables": {"AZUREML_ENTRY_SCRIPT": "score.py"},
     "python": {"condaDependencies": {"dependencies": ["python=3.8"]}},
@@ -30,7 +41,7 @@ def service(before: ServiceRecord | None = None, request: Any = REQUEST, **argum
     payload = wire.service_payload(
         arguments, name="fraud", compute_name="aks", environment_image_request=request, overwrite=before is not None
     )
-    return create(payload, before, NOW, 6)
+    return create(payload, before, NOW, LIMITS)
 
 
 def endpoint(**arguments: Any) -> ServiceRecord:
@@ -38,13 +49,13 @@ def endpoint(**arguments: Any) -> ServiceRecord:
     payload = wire.endpoint_payload(
         {"version_name": "blue", **arguments}, name="fraud", compute_name="aks", environment_image_request=REQUEST
     )
-    return create(payload, None, NOW, 6)
+    return create(payload, None, NOW, LIMITS)
 
 
 def refused(payload: dict[str, Any]) -> str:
     """The text with which a payload is refused."""
     with pytest.raises(InvalidSetting) as error:
-        create(payload, None, NOW, 6)
+        create(payload, None, NOW, LIMITS)
     return str(error.value)
 
 
@@ -142,7 +153,7 @@ def test_what_is_refused_is_named(changed: dict[str, Any], text: str) -> None:
 def test_a_taken_name_is_a_conflict_unless_overwritten() -> None:
     """The payload says which."""
     with pytest.raises(Conflict, match="service fraud exists"):
-        create(payload(), service(), NOW, 6)
+        create(payload(), service(), NOW, LIMITS)
 
 
 def test_an_overwrite_keeps_the_keys_that_it_does_not_give() -> None:
@@ -162,9 +173,9 @@ def test_an_overwrite_stays_what_and_where_it_is() -> None:
     """Another type or another compute target is refused."""
     other = wire.service_payload({}, name="fraud", compute_name="other", environment_image_request=None, overwrite=True)
     with pytest.raises(InvalidSetting, match="computeName: 'other' is not aks"):
-        create(other, service(), NOW, 6)
+        create(other, service(), NOW, LIMITS)
     with pytest.raises(InvalidSetting, match="computeType: 'AKS' is not AKSENDPOINT"):
-        create(payload(overwrite=True), endpoint(), NOW, 6)
+        create(payload(overwrite=True), endpoint(), NOW, LIMITS)
 
 
 def test_an_endpoints_first_version_is_default_and_control() -> None:
@@ -267,7 +278,7 @@ def test_every_record_survives_json(arguments: dict[str, Any], several: bool, en
     build = wire.endpoint_payload if several else wire.service_payload
     traffic = arguments if several else {key: arguments[key] for key in arguments if key != "traffic_percentile"}
     body = build(traffic, name="fraud", compute_name="aks", environment_image_request=request)
-    record = create(json.loads(json.dumps(body)), None, NOW, 6)
+    record = create(json.loads(json.dumps(body)), None, NOW, LIMITS)
     again = ServiceRecord.model_validate(json.loads(json.dumps(record.model_dump(mode="json"))))
 
     assert again == record
@@ -292,5 +303,5 @@ def test_any_payload_is_taken_or_refused_by_name(changed: dict[str, Any], severa
     if several:
         body = {"name": "fraud", "computeType": "AKSENDPOINT", "computeName": "aks", "versions": {"blue": changed}}
     with suppress(AksError):
-        record = create(body, None, NOW, 6)
+        record = create(body, None, NOW, LIMITS)
         assert spec_of(record).name == record.name

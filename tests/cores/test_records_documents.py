@@ -12,6 +12,7 @@ from akstwin.cores.management import (
     DeploymentStatus,
     OperationError,
     ServiceLife,
+    ServiceLimits,
     ServiceRecord,
     Surroundings,
     VersionStatus,
@@ -28,6 +29,7 @@ from akstwin.domain.lifecycles import OperationState, ServiceState
 from akstwin.sdk import wire
 
 EPOCH = 1_600_000_000.0
+LIMITS = ServiceLimits(versions=6, replicas=550_000)
 MODEL = {"id": "fraud:1", "name": "fraud", "version": 1, "kvTags": {"a": "b"}}
 AROUND = Surroundings(EPOCH, "http://127.0.0.1:8899/", {"fraud:1": MODEL})
 STATUS = DeploymentStatus(
@@ -39,7 +41,7 @@ REQUEST = {"modelIds": ["fraud:1"], "environment": {"name": "a", "version": "1"}
 def service(**arguments: Any) -> ServiceRecord:
     """An AksWebservice."""
     payload = wire.service_payload(arguments, name="fraud", compute_name="aks", environment_image_request=REQUEST)
-    return create(payload, None, Micros(SECOND), 6)
+    return create(payload, None, Micros(SECOND), LIMITS)
 
 
 def endpoint() -> ServiceRecord:
@@ -50,7 +52,7 @@ def endpoint() -> ServiceRecord:
     green = wire.version_added_patch(
         "green", ["blue"], {"traffic_percentile": 10}, compute_name="aks", environment_image_request=None
     )
-    return change(create(payload, None, Micros(SECOND), 6), green, Micros(2 * SECOND), max_versions=6).record
+    return change(create(payload, None, Micros(SECOND), LIMITS), green, Micros(2 * SECOND), limits=LIMITS).record
 
 
 def shown(record: ServiceRecord, life: ServiceLife | None = None) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def test_a_change_has_a_time_and_none_has_none() -> None:
     """`updatedTime` is missing, not null."""
     record = service()
     changed = change(
-        record, [{"op": "replace", "path": "/description", "value": "x"}], Micros(3_500_000), max_versions=6
+        record, [{"op": "replace", "path": "/description", "value": "x"}], Micros(3_500_000), limits=LIMITS
     )
 
     assert "updatedTime" not in shown(record)

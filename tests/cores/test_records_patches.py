@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from akstwin.clock import SECOND, Micros
-from akstwin.cores.management import Change, ServiceRecord, change, create, spec_of, takes_operation
+from akstwin.cores.management import Change, ServiceLimits, ServiceRecord, change, create, spec_of, takes_operation
 from akstwin.domain.deployment import Autoscaled, Fixed
 from akstwin.domain.settings import Patch
 from akstwin.errors import AksError, Conflict, InvalidSetting, NotFound
 from akstwin.sdk import wire
 
 THEN, NOW = Micros(5 * SECOND), Micros(9 * SECOND)
+LIMITS = ServiceLimits(versions=6, replicas=550_000)
 REQUEST = {"modelIds": ["fraud:1"], "environment": {"name": "a", "version": "1"}}
 OTHER = {"modelIds": ["fraud:2"], "environment": {"name": "a", "version": "1"}}
 
@@ -22,7 +23,7 @@ OTHER = {"modelIds": ["fraud:2"], "environment": {"name": "a", "version": "1"}}
 def service(**arguments: Any) -> ServiceRecord:
     """An AksWebservice."""
     payload = wire.service_payload(arguments, name="fraud", compute_name="aks", environment_image_request=REQUEST)
-    return create(payload, None, THEN, 6)
+    return create(payload, None, THEN, LIMITS)
 
 
 def endpoint(*more: str, **arguments: Any) -> ServiceRecord:
@@ -30,7 +31,7 @@ def endpoint(*more: str, **arguments: Any) -> ServiceRecord:
     payload = wire.endpoint_payload(
         {"version_name": "blue", **arguments}, name="fraud", compute_name="aks", environment_image_request=REQUEST
     )
-    record = create(payload, None, THEN, 6)
+    record = create(payload, None, THEN, LIMITS)
     for name in more:
         record = added(record, name).record
     return record
@@ -38,7 +39,7 @@ def endpoint(*more: str, **arguments: Any) -> ServiceRecord:
 
 def patch(record: ServiceRecord, *operations: dict[str, Any], **more: Any) -> Change:
     """The record patched."""
-    return change(record, list(operations), NOW, max_versions=6, **more)
+    return change(record, list(operations), NOW, limits=LIMITS, **more)
 
 
 def updated(record: ServiceRecord, **arguments: Any) -> Change:
@@ -159,7 +160,7 @@ def test_facts_of_git_take_their_new_values() -> None:
 def test_a_place_below_null_is_made() -> None:
     """As the SDK replaces single settings of objects that were never given (wire §7.5)."""
     record = create(
-        {"name": "fraud", "computeType": "AKS", "computeName": "aks", "autoScaler": None}, None, THEN, 6
+        {"name": "fraud", "computeType": "AKS", "computeName": "aks", "autoScaler": None}, None, THEN, LIMITS
     )  # fmt: skip
     after = patch(record, replace("/environmentImageRequest/environment", {"name": "a"})).record
 
@@ -228,7 +229,7 @@ def test_a_refused_patch_leaves_no_room_that_it_made() -> None:
         "computeName": "aks",
         "environmentImageRequest": {"environment": None},
     }
-    record = create(payload, None, THEN, 6)
+    record = create(payload, None, THEN, LIMITS)
     with pytest.raises(InvalidSetting):
         patch(record, replace("/environmentImageRequest/environment/name", "x"), replace("/numReplicas", 0))
 
@@ -239,7 +240,7 @@ def test_a_patch_that_is_no_list_is_refused() -> None:
     """An object, text."""
     for wrong in ({}, "replace"):
         with pytest.raises(InvalidSetting, match=r"patch: .* is not a list"):
-            change(service(), wrong, NOW, max_versions=6)  # type: ignore[arg-type]
+            change(service(), wrong, NOW, limits=LIMITS)  # type: ignore[arg-type]
 
 
 # -- versions
@@ -400,7 +401,7 @@ def test_any_patch_is_taken_or_refused_and_the_record_stays_as_it_was(
     record = endpoint("green", tags={"a": "1"}) if several else service(tags={"a": "1"}, properties={"p": "1"})
     before = record.model_dump_json()
     with suppress(AksError):
-        done = change(record, operations, NOW, max_versions=6, busy=busy)
+        done = change(record, operations, NOW, limits=LIMITS, busy=busy)
         names = [version.name for version in done.record.versions]
         assert ServiceRecord.model_validate_json(done.record.model_dump_json()) == done.record
         assert {done.record.default, done.record.control} <= set(names)

@@ -134,6 +134,32 @@ def test_a_setting_that_is_not_there_in_what_may_be_added(
     assert (f"did you mean {nearest}?" if nearest else "expected one of autoscale_enabled, ") in said
 
 
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        (changed(WEBSERVICE, "num_replicas: 2", "num_replicas: 1000000000"), "webservice.deploy.num_replicas"),
+        (
+            changed(
+                WEBSERVICE, "num_replicas: 2", "autoscale_min_replicas: 1000000000, autoscale_max_replicas: 2000000000"
+            ),
+            "webservice.deploy.autoscale_min_replicas",
+        ),
+        (
+            changed(ENDPOINT, "num_replicas: 1}", "num_replicas: 1000000000}"),
+            "endpoint.versions[1].deploy.num_replicas",
+        ),
+        (
+            WEBSERVICE + "operations: [{kind: update, at: 1s, deploy: {num_replicas: 1000000000}}]",
+            "operations[0].deploy.num_replicas",
+        ),
+    ],
+)
+def test_replicas_that_no_cluster_could_hold(refusal: Run, text: str, place: str) -> None:
+    """The pods of the largest cluster are named: nodes times max_pods_per_node."""
+    said = "1000000000 is not at most 150000, the pods that the largest cluster holds"
+    assert refusal(text + "\nassumptions: {max_pods_per_node: 30}") == f"s.yaml: {place}: {said}"
+
+
 def test_far_from_any_name_all_are_listed(refusal: Run) -> None:
     """Where nothing is near, everything that could stand there is named, but for what only the program fills in."""
     assert refusal(WEBSERVICE + "xyzzy: 1") == (

@@ -13,6 +13,7 @@ from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.errors import InvalidSetting
 from akstwin.scenarios.payloads import patch_of, payload_of
 
+LIMITS = management.ServiceLimits(versions=6, replicas=550_000)
 VERSIONS = ("blue", "green")
 
 
@@ -22,9 +23,9 @@ def updated(before: DeployArguments, change: DeployArguments, *, endpoint: bool 
     service = ServiceSpec(
         "fraud", tuple(VersionSpec(name, before if name == "green" else DeployArguments()) for name in names)
     )
-    record = management.create(payload_of(service, "aks", endpoint=endpoint), None, Micros(0), 6)
+    record = management.create(payload_of(service, "aks", endpoint=endpoint), None, Micros(0), LIMITS)
     patch = patch_of("green", change, names if endpoint else None)
-    after = management.change(record, patch, Micros(1), max_versions=6).record
+    after = management.change(record, patch, Micros(1), limits=LIMITS).record
     return management.spec_of(after).version("green" if endpoint else "fraud")
 
 

@@ -219,3 +219,25 @@ def test_equal_seeds_are_equal_worlds(tmp_path: Path, monkeypatch: pytest.Monkey
         ws.backend.close()  # type: ignore[attr-defined]
     assert seen[0] == seen[1]
     assert seen[0] != seen[2]
+
+
+def test_replicas_that_no_cluster_could_hold(world: Workspace) -> None:
+    """The SDK raises what the service refuses, with the limit; what merely does not fit ends Unschedulable."""
+    target = ComputeTarget(world, "aks")
+    Path("plain.py").write_text("def init(): ...\ndef run(data): return data\n")
+    config = InferenceConfig("plain.py", environment=Environment("env"))
+
+    def deploy(name: str, **given: Any) -> AksWebservice:
+        return Model.deploy(world, name, [], config, AksWebservice.deploy_configuration(**given), target)
+
+    with pytest.raises(WebserviceException, match="num_replicas: 1000000000 is not at most 550000"):
+        deploy("huge", num_replicas=10**9)
+    with pytest.raises(WebserviceException, match="autoscale_min_replicas: 1000000000 is not at most 550000"):
+        deploy("huge", autoscale_enabled=True, autoscale_min_replicas=10**9, autoscale_max_replicas=10**9)
+    service = deploy("fits", num_replicas=1)
+    service.wait_for_deployment()
+    with pytest.raises(WebserviceException, match="num_replicas: 550001 is not at most 550000"):
+        service.update(num_replicas=550_001)
+    pending = deploy("pending", num_replicas=500, cpu_cores=100)
+    with pytest.raises(WebserviceException, match="500 replicas unschedulable"):
+        pending.wait_for_deployment()

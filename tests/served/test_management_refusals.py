@@ -273,3 +273,28 @@ def test_no_path_makes_a_5xx(world: Any, method: str, start: str, rest: list[str
     url = f"{world.http}{'/'.join((prefix, *(quote(part, safe='%') for part in rest)))}?{urlencode(query)}"
     answer = world.client.request(method, url)
     assert answer.status_code < 500, (method, url, answer.text)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"numReplicas": 10**9}, {"autoScaler": {"autoscaleEnabled": True, "minReplicas": 10**9, "maxReplicas": 10**10}}],
+)
+def test_replicas_that_no_cluster_could_hold(world: Any, given: dict[str, Any]) -> None:
+    """In a creation, in a version, in patches of both: 400 with the limit; nothing is changed."""
+    before = world.state()
+    endpoint = {
+        "name": "other", "computeType": "AKSENDPOINT", "computeName": "aks",
+        "versions": {"blue": {**world.service("blue"), **given}},
+    }  # fmt: skip
+    patch = [{"op": "replace", "path": f"/{name}", "value": value} for name, value in given.items()]
+    of_version = [{**each, "path": "/versions/blue" + each["path"]} for each in patch]
+    answers = [
+        world.mm("POST", "/services", json=world.service("huge", **given)),
+        world.mm("POST", "/services", json=endpoint),
+        world.mm("PATCH", "/services/there", json=patch),
+        world.mm("PATCH", "/services/split", json=of_version),
+        world.mm("PATCH", "/services/split", json=[{"op": "add", "path": "/versions/green", "value": given}]),
+    ]
+    assert [answer.status_code for answer in answers] == [400] * 5
+    assert all("1000000000 is not at most 550000, the pods" in answer.text for answer in answers)
+    assert world.state() == before

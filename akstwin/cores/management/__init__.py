@@ -38,7 +38,7 @@ from akstwin.cores.management.life import (
 from akstwin.cores.management.patching import Change, change, overwrite
 from akstwin.cores.management.payloads import create
 from akstwin.cores.management.records import ServiceRecord, VersionRecord
-from akstwin.cores.management.settings import image_of, spec_of
+from akstwin.cores.management.settings import ServiceLimits, image_of, spec_of
 
 __all__ = [
     "Change",
@@ -50,6 +50,7 @@ __all__ = [
     "OperationError",
     "OperationKind",
     "ServiceLife",
+    "ServiceLimits",
     "ServiceRecord",
     "Surroundings",
     "VersionRecord",

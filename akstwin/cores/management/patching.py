@@ -19,7 +19,9 @@ from akstwin.cores.management.records import ServiceRecord, VersionRecord
 from akstwin.cores.management.settings import (
     AUTOSCALE_ENABLED,
     NUM_REPLICAS,
+    ServiceLimits,
     by_name,
+    check_capacity,
     checked,
     read_settings,
     spec_of,
@@ -50,7 +52,7 @@ def change(
     patch: Sequence[Json],
     now: Micros,
     *,
-    max_versions: int,
+    limits: ServiceLimits,
     built: Container[str] = (),
     busy: bool = False,
 ) -> Change:
@@ -60,7 +62,7 @@ def change(
         record: the service as it is.
         patch: RFC 6902 operations.
         now: the present.
-        max_versions: of an endpoint.
+        limits: what no service may exceed.
         built: images that need no building.
         busy: whether an operation runs. What acts at once is then allowed, taking a version away is not; what needs an
             operation is the life cycle's to refuse.
@@ -72,8 +74,9 @@ def change(
     """
     place = EndpointPlaces(record) if record.endpoint else service_place
     document, written = patched(_patchable(record), patch, place)
-    after = (_endpoint if record.endpoint else _service)(record, document, written, now, max_versions)
+    after = (_endpoint if record.endpoint else _service)(record, document, written, now, limits.versions)
     effects = effects_of(spec_of(record), spec_of(after), built)
+    check_capacity(after, limits)
     if busy and any(isinstance(effect, VersionRemoved) for effect in effects):
         raise Conflict(f"service {record.name} is busy: no version can be removed while an operation runs")
     return Change(after, effects, after.auth != record.auth)

@@ -9,7 +9,16 @@ from typing import Any, Final, Literal, get_args
 
 from akstwin.clock import Micros
 from akstwin.cores.management.records import Auth, ComputeType, ServiceRecord, VersionRecord
-from akstwin.cores.management.settings import EVENT_HUB, VERSION_SETTINGS, by_name, checked, read_settings, spec_of
+from akstwin.cores.management.settings import (
+    EVENT_HUB,
+    VERSION_SETTINGS,
+    ServiceLimits,
+    by_name,
+    check_capacity,
+    checked,
+    read_settings,
+    spec_of,
+)
 from akstwin.domain.deployment import MOST_MODELS, check_name
 from akstwin.domain.documents import Json, as_json, check_keys, text_pairs
 from akstwin.errors import Conflict, InvalidSetting
@@ -30,7 +39,7 @@ VERSION_KEYS: Final = _COMMON | SETTING_KEYS | {"environmentImageRequest", "traf
 """What the object of a version may have."""
 
 
-def create(payload: Json, before: ServiceRecord | None, now: Micros, max_versions: int) -> ServiceRecord:
+def create(payload: Json, before: ServiceRecord | None, now: Micros, limits: ServiceLimits) -> ServiceRecord:
     """The record of a service that is created, or overwritten with `overwrite: true`.
 
     An overwrite keeps the keys that it does not give, the time of creation, the type and the compute target.
@@ -39,7 +48,7 @@ def create(payload: Json, before: ServiceRecord | None, now: Micros, max_version
         payload: as the SDK sends it.
         before: the service that has the name now.
         now: the present.
-        max_versions: of an endpoint.
+        limits: what no service may exceed.
 
     Raises:
         InvalidSetting: a value is refused, by its path or the SDK's parameter.
@@ -55,12 +64,13 @@ def create(payload: Json, before: ServiceRecord | None, now: Micros, max_version
     if overwrite is not None and not isinstance(overwrite, bool):
         raise InvalidSetting("overwrite", overwrite, "true or false")
     record = _record(name, compute_type, payload, now)
-    record = record.model_copy(update=_endpoint_versions(payload, record, now, max_versions) if endpoint else {})
+    record = record.model_copy(update=_endpoint_versions(payload, record, now, limits.versions) if endpoint else {})
     if before is not None:
         if not overwrite:
             raise Conflict(f"service {name} exists; overwrite replaces it")
         record = _overwriting(record, before, now)
     spec_of(record)
+    check_capacity(record, limits)
     return record
 
 

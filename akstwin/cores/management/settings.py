@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
 from akstwin.cores.management.records import ServiceRecord, VersionRecord
-from akstwin.domain.deployment import DeployArguments
+from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.cluster import most_pods
+from akstwin.domain.deployment import DeployArguments, check_replicas
 from akstwin.domain.documents import Json, check_keys, likeness, text_pairs
 from akstwin.domain.service import Code, ServiceSpec, VersionSpec
 from akstwin.domain.settings import SETTINGS, Kind, Setting
@@ -24,6 +27,24 @@ EVENT_HUB: Final = Setting("event_hub", "dataCollection/eventHubEnabled", Kind.F
 
 AUTOSCALE_ENABLED: Final = ("autoScaler", "autoscaleEnabled")
 NUM_REPLICAS: Final = ("numReplicas",)
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLimits:
+    """What no service may exceed, whichever cluster it is on.
+
+    Attributes:
+        versions: of an endpoint.
+        replicas: that a version may insist on: the pods of the largest cluster.
+    """
+
+    versions: int
+    replicas: int
+
+    @classmethod
+    def of(cls, assumptions: Assumptions) -> Self:
+        """The limits as they are assumed."""
+        return cls(assumptions.versions_per_endpoint, most_pods(assumptions))
 
 
 def blank_settings() -> Json:
@@ -114,6 +135,21 @@ def spec_of(record: ServiceRecord) -> ServiceSpec:
     spec = ServiceSpec(record.name, tuple(versions))
     spec.split  # noqa: B018 - refuses shares that are too large
     return spec
+
+
+def check_capacity(record: ServiceRecord, limits: ServiceLimits) -> None:
+    """Refuse versions that insist on more replicas than the largest cluster holds.
+
+    Raises:
+        InvalidSetting: naming the SDK's parameter, and of an endpoint the version.
+    """
+    for version in record.versions:
+        try:
+            check_replicas(arguments_of(version, record), limits.replicas)
+        except InvalidSetting as refused:
+            if not record.endpoint:
+                raise
+            raise refused.under(f"versions.{version.name}") from None
 
 
 def code_of(version: VersionRecord, service: ServiceRecord) -> Code:
