@@ -22,6 +22,7 @@ from jsonpointer import JsonPointer, JsonPointerException
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from akstwin.domain import mistakes
+from akstwin.domain.patterns import Pattern
 from akstwin.domain.spec import Spec
 from akstwin.domain.words import nearest
 from akstwin.errors import InvalidSetting
@@ -51,10 +52,7 @@ def _pointer(value: str) -> str:
 
 
 def _pattern(value: str) -> str:
-    try:
-        re.compile(value)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(f"a regular expression: {error}") from None
+    Pattern(value)
     return value
 
 
@@ -90,7 +88,7 @@ class Match(Spec):
         body: JSON that the body contains: of a mapping the names that are given, of a list each element, else the same.
         pointer: values at places in the body, by JSON pointer (RFC 6901), each the same as given.
         text: stands somewhere in the body.
-        regex: a regular expression that is found somewhere in the body.
+        regex: a regular expression, in RE2's syntax, that is found somewhere in the body (`akstwin.domain.patterns`).
         headers: values by name, whatever the case of the names; null: there is no such header.
         query: values of the query by name; null: there is no such name.
         share: of the requests for which all else holds, drawn by the seed and the request's identity: what its client

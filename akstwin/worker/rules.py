@@ -1,12 +1,12 @@
 """Replies that look at what is asked: an echo, a fixed answer, and the first of several rules that matches."""
 
 import json
-import re
 from typing import Any, Final
 
 from jsonpointer import JsonPointer
 
 from akstwin.domain.identity import Identities, client_id, drawn
+from akstwin.domain.patterns import Pattern, Search, TooMuchWork
 from akstwin.domain.replying import Echo, Fixed, Match, Rule, Rules, Simple
 from akstwin.worker.inside.http import AMLRequest, AMLResponse
 from akstwin.worker.inside.script import Function
@@ -92,6 +92,16 @@ def _fixed(fixed: Fixed) -> Any:
     return answer
 
 
+class _Failed(Function):
+    """The run has failed, as if `run()` had raised; the answer says why."""
+
+    def __init__(self, why: str) -> None:
+        def answer(_: str) -> AMLResponse:
+            return AMLResponse({"message": f"No rule of the reply answers: {why}."}, 500, json_str=True)
+
+        super().__init__(answer, reads=False)
+
+
 def _unmatched(_: str) -> AMLResponse:
     return AMLResponse({"message": UNMATCHED}, 500, json_str=True)
 
@@ -108,7 +118,10 @@ class _Choice(Function):
         """Which function, and what it is called with."""
         super().arguments(request, raw)
         asked = _Asked(request)
-        chosen = next((rule.function for rule in self._rules if rule.fits(asked)), self._otherwise)
+        try:
+            chosen = next((rule.function for rule in self._rules if rule.fits(asked)), self._otherwise)
+        except TooMuchWork as error:
+            chosen = _Failed(str(error))
         return {"chosen": chosen, "given": chosen.arguments(request, raw)}
 
     def score(self, arguments: dict[str, Any], request_id: str, limit_ms: int) -> Any:
@@ -123,6 +136,7 @@ class _Asked:
     def __init__(self, request: AMLRequest) -> None:
         self.request = request
         self.text = request.get_data().decode(errors="replace")
+        self.search = Search(self.text)
         try:
             self.document: Any = json.loads(request.get_data())
         except (ValueError, RecursionError):
@@ -136,7 +150,7 @@ class _Fitted:
         self.function = _function(rule.reply)
         self._match: Match = rule.match
         self._pointers = [(JsonPointer(pointer), value) for pointer, value in rule.match.pointer.items()]
-        self._regex = None if rule.match.regex is None else re.compile(rule.match.regex)
+        self._regex = None if rule.match.regex is None else Pattern(rule.match.regex)
         self._place = place
         self._identities = Identities()
 
@@ -148,7 +162,7 @@ class _Fitted:
         match = self._match
         if match.text is not None and match.text not in asked.text:
             return False
-        if self._regex is not None and self._regex.search(asked.text) is None:
+        if self._regex is not None and not asked.search.finds(self._regex):
             return False
         if (match.asks_body or self._pointers) and asked.document is _NOTHING:
             return False

@@ -77,6 +77,16 @@ class TestEcho:
         assert reply.header("x-ms-run-function-failed") == "False"
 
 
+def test_a_body_that_is_too_long_for_the_rules_patterns() -> None:
+    """The run has failed, and says why and what else would do: no rule is left out in silence."""
+    rules = [{"match": {"regex": "[a-f]{100}x"}, "reply": 1}, {"match": {}, "reply": 2}]
+    with made({"$match": rules}) as replies:
+        assert told(ask(replies, b"a" * 1000)) == 2
+        reply = ask(replies, b"a" * 1_000_000)
+    assert (reply.status, reply.run_failed) == (500, True)
+    assert "the body has 1000000 bytes, too many to search" in told(reply)["message"]
+
+
 class TestFixed:
     """Status, headers and body."""
 
@@ -335,6 +345,7 @@ class TestDocuments:
             ({"$match": [{"match": {"boddy": 1}, "reply": 1}]}, "[0].match.boddy: no such setting; did you mean body?"),
             ({"$match": [{"match": {"share": 0}, "reply": 1}]}, "reply.$match[0].match.share: 0 is not greater than 0"),
             ({"$match": [{"match": {"regex": "("}, "reply": 1}]}, "reply.$match[0].match.regex: '(' is not a regular expression"),
+            ({"$match": [{"match": {"regex": "(?=a)"}, "reply": 1}]}, "regex: '(?=a)' is not a regular expression as RE2"),
             ({"$match": [{"match": {"pointer": {"a": 1}}, "reply": 1}]}, "[0].match.pointer.a: 'a' is not a JSON pointer"),
             ({"$match": [{"match": {"headers": {"a": 1}}, "reply": 1}]}, "reply.$match[0].match.headers.a: 1 is not text"),
             ({"$match": [{"match": {"body": {1, 2}}, "reply": 1}]}, "reply.$match[0].match.body: {1, 2} is not JSON"),
