@@ -1,194 +1,135 @@
 """Recorded instants of requests: counted from a start, or as times of day, in any of the forms that logs have."""
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
 
 from akstwin.clock import Micros
-from akstwin.errors import InvalidSetting, UnreadableFile
-from akstwin.scenarios.columns import WORDS, Column, agreed_unit, micros_of, place_of, read_in
-from akstwin.scenarios.rows import Rows, open_rows
+from akstwin.errors import UnreadableFile
+from akstwin.scenarios.columns import Column
+from akstwin.scenarios.logs.attempts import first_attempts
+from akstwin.scenarios.logs.records import UNKNOWN, Ints, Reading, Records, read_records
+from akstwin.scenarios.logs.times import EPOCH, MICROSECOND
+from akstwin.scenarios.logs.values import WORDS, read_in
 
-_TIMES: Final = (
-    "timestamp",
-    "@timestamp",
-    "time",
-    "datetime",
-    "ts",
-    "date",
-    "at",
-    "eventtime",
-    "time_local",
-    "started_at",
-)
-"""What columns of times are called, the likeliest first."""
-_ATTEMPTS: Final = ("attempt", "attempt_number")
-_RETRIES: Final = ("retry", "retries", "retry_count")
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_EPOCH_UNITS: Final = ((10**9, "s"), (10**12, "ms"), (10**15, "us"), (10**18, "ns"))
-"""What a number since 1970 is counted in: from 2001 on, and up to 2286, no two can be confused."""
-_NUMBER: Final = re.compile(r"\s*[0-9]+(\.[0-9]*)?\s*$")
+_SECOND: Final = 1_000_000
+_KEY: Final = (0x616B737477696E, 0x6C6F6773)
+"""Of the draws within seconds: the same log always gives the same instants."""
 
 
-@dataclass(slots=True)
-class _Log:
-    """What is known of a file's columns.
-
-    Attributes:
-        at: the place of the times.
-        again: the place of the attempt's number and the number of a first one; None: there is no such column.
-        name: what the column of times is called in sentences.
-        heading: of the column of times.
-        unit: what plain numbers in it are counted in.
-        zone: of times without one.
-    """
-
-    at: int
-    again: tuple[int, int] | None
-    name: str
-    heading: str | None
-    unit: str | None
-    zone: tzinfo | None
-
-
-def read_instants(
-    path: Path, setting: str, *, column: str | None = None, unit: str | None = None, zone: str | None = None
-) -> Column:
+def read_instants(path: Path, reading: Reading) -> Column:
     """Instants of requests from the first, or from the start that they count from.
 
-    Repeated attempts are left out if a column numbers them: `clients:` makes its own. Times of day may be in any order, as a log
-    is written when answers are; instants counted from a start may not go back.
+    Repeated attempts are left out: `clients:` makes its own. Times of day may be in any order, as a log is written when answers
+    are; instants counted from a start may not go back.
 
     Args:
-        path: CSV, Parquet or JSON lines.
-        setting: what names it, for errors and the note.
-        column: the heading of the times; None: the first that is called like one, else the first column.
-        unit: of plain numbers; None: the heading says it, or their size does (seconds to nanoseconds since 1970).
-        zone: of times that do not say it, such as Europe/Berlin; None: UTC.
+        path: CSV, Parquet, JSON or an nginx access log.
+        reading: how it is to be read.
 
     Raises:
-        InvalidSetting: there is no such zone.
+        InvalidSetting: there is no such zone or column.
         UnreadableFile: the file, or a line of it.
     """
-    where = f"{setting}: {path}"
-    given = _zone(zone, setting)
-    with open_rows(path, where) as rows:
-        log = _log_of(rows, where, column, unit, given)
-        return _instants(rows, log, where, f"{setting}: {log.name} of {path.name}")
+    records = read_records(path, reading)
+    refuse_sampled(records)
+    arrived, notes = arrivals(records)
+    kept = first_attempts(records, arrived, reading.repeats, reading.beside("repeats"))
+    said = f"{reading.setting}: {records.fields.name} of {path.name}"
+    after = [*notes, *kept.notes, *remarks(records)]
+    values = arrived[kept.first]
+    if not records.times:
+        return Column(_micros(values), " ".join([f"{said} {read_in(records.fields.unit)}.", *after]))
+    values = np.sort(values)
+    first = int(values[0])
+    start = (EPOCH + first * MICROSECOND).isoformat().replace("+00:00", "Z")
+    before = [f"{said} was read as times; t = 0 is {start}.", *forms(records, reading)]
+    return Column(_micros(values - first), " ".join([*before, *after]))
 
 
-def _zone(zone: str | None, setting: str) -> tzinfo | None:
-    if zone is None:
-        return None
-    try:
-        return ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        place = setting.removesuffix(".file") + ".zone"
-        raise InvalidSetting(place, zone, "a time zone such as UTC or Europe/Berlin") from None
+def _micros(values: Ints) -> tuple[Micros, ...]:
+    return tuple(map(Micros, values.tolist()))
 
 
-def _log_of(rows: Rows, where: str, column: str | None, unit: str | None, zone: tzinfo | None) -> _Log:
-    headings = rows.headings
-    if headings is None:
-        if column is not None:
-            raise UnreadableFile(where, f"has no headings, so no column {column}")
-        return _Log(0, None, "the first column", None, unit, zone)
-    at = _place(headings, column, where)
-    words = [_word(heading) for heading in headings]
-    again = next(((words.index(name), 1) for name in _ATTEMPTS if name in words), None)
-    again = again or next(((words.index(name), 0) for name in _RETRIES if name in words), None)
-    return _Log(at, again, f"column {headings[at]}", headings[at], agreed_unit(headings[at], unit, where), zone)
+def refuse_sampled(records: Records) -> None:
+    """A log that holds one row for several requests does not hold their instants.
 
-
-def _word(heading: str) -> str:
-    """A heading without its zone or unit in brackets, in small letters: `timestamp [UTC]` is a timestamp."""
-    return re.sub(r"\s*[\[(].*", "", heading).strip().lower()
-
-
-def _place(headings: Sequence[str], column: str | None, where: str) -> int:
-    if column is not None:
-        return place_of(headings, column, where)
-    words = [_word(heading) for heading in headings]
-    return next((words.index(name) for name in _TIMES if name in words), 0)
-
-
-def _instants(rows: Rows, log: _Log, where: str, said: str) -> Column:
-    values: list[int] = []
-    repeated = 0
-    times: bool | None = None
-    for number, cells in rows.rows:
-        line = f"{rows.word} {number}"
-        if len(cells) <= log.at:
-            raise UnreadableFile(where, f"{line}: has no value in {log.name}")
-        if log.again is not None and _is_repeat(cells, log.again, line, where):
-            repeated += 1
-            continue
-        text = cells[log.at]
-        if times is None:
-            times = _is_time(text)
-        value = _time(text, log, line, where) if times else micros_of(text, log.unit, line, where, log.heading)
-        if not times and values and value < values[-1]:
-            raise UnreadableFile(where, f"{line}: {text!r} goes back in time")
-        values.append(value)
-    if not values:
-        raise UnreadableFile(where, "has no values; expected one a line")
-    left_out = f" {repeated} repeated attempts were left out: clients makes its own." if repeated else ""
-    if not times:
-        return Column(tuple(map(Micros, values)), f"{said} {read_in(log.unit)}.{left_out}")
-    values.sort()
-    first = values[0]
-    start = (_EPOCH + first * _MICROSECOND).isoformat().replace("+00:00", "Z")
-    zone = f" Times without a zone are in {log.zone or 'UTC'}."
-    if log.unit is not None:
-        zone = f" Numbers are {WORDS[log.unit]} since 1970."
-    return Column(
-        tuple(Micros(value - first) for value in values), f"{said} was read as times; t = 0 is {start}.{zone}{left_out}"
-    )
-
-
-def _is_repeat(cells: Sequence[str], again: tuple[int, int], line: str, where: str) -> bool:
-    place, first = again
-    text = cells[place].strip() if place < len(cells) else ""
-    if text.lower() in ("", "true", "false"):
-        return text.lower() == "true"
-    try:
-        return int(text) > first
-    except ValueError:
-        raise UnreadableFile(where, f"{line}: {text!r} is not the number of an attempt") from None
-
-
-def _is_time(text: str) -> bool:
-    """Whether this is a time of day, and no span from a start."""
-    if _NUMBER.match(text):
-        return float(text) >= _EPOCH_UNITS[0][0]
-    return any(mark in text.strip() for mark in ("T", ":", "/")) or text.count("-") == 2
-
-
-def _time(text: str, log: _Log, line: str, where: str) -> int:
-    """Microseconds since 1970."""
-    stripped = text.strip()
-    if _NUMBER.match(stripped):
-        try:
-            number = Decimal(stripped)
-        except InvalidOperation:
-            number = Decimal(0)
-        unit = log.unit or next((unit for least, unit in reversed(_EPOCH_UNITS) if number >= least), None)
-        if unit is None:
-            raise UnreadableFile(where, f"{line}: {text!r} is neither a date nor a time since 1970")
-        log.unit = unit
-        return micros_of(stripped, unit, line, where, log.heading)
-    try:
-        found = datetime.fromisoformat(stripped)
-    except ValueError:
+    Raises:
+        UnreadableFile: it is such a log.
+    """
+    several = np.flatnonzero(records.items > 1)
+    if len(several):
+        line = records.lines[several[0]]
+        total = int(records.items.sum())
         raise UnreadableFile(
-            where, f"{line}: {text!r} is not a time such as 2026-11-16T08:00:00.5+01:00, or seconds since 1970"
-        ) from None
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=log.zone or UTC)
-    return (found - _EPOCH) // _MICROSECOND
+            records.where,
+            f"{records.word} {line}: stands for {records.items[several[0]]} requests (sampling; {len(records.items)} rows for "
+            f"{total} requests in all), and the instants of the others are not in the log; akstwin calibrate gives its rates",
+        )
+
+
+def arrivals(records: Records) -> tuple[Ints, list[str]]:
+    """When each row's request came, µs, and what has to be said of it."""
+    stamp, notes = records.stamp, []
+    if records.times:
+        stamp, said = _within_seconds(stamp)
+        notes += said
+    if not records.fields.ends:
+        return stamp, notes
+    known = records.duration != UNKNOWN
+    if not known.any():
+        return stamp, [*notes, "These are the times of the answers: the log does not say how long each took."]
+    if not known.all():
+        line = records.lines[np.flatnonzero(~known)[0]]
+        raise UnreadableFile(records.where, f"{records.word} {line}: has no time that it took, as other rows have")
+    heading = records.fields.duration.heading if records.fields.duration else ""
+    return stamp - records.duration, [*notes, f"Requests came {heading} before the times of their answers."]
+
+
+def _within_seconds(stamp: Ints) -> tuple[Ints, list[str]]:
+    """Spread what was stamped with the same whole second over that second: as it stands, it would have come all at once."""
+    if (stamp % _SECOND).any():
+        return stamp, []
+    order = np.argsort(stamp, kind="stable")
+    ordered = stamp[order]
+    shares = np.zeros(len(stamp), dtype=bool)
+    shares[1:] = ordered[1:] == ordered[:-1]
+    shares[:-1] |= shares[1:]
+    if not shares.any():
+        return stamp, []
+    draws = np.random.Generator(np.random.Philox(key=np.array(_KEY, dtype=np.uint64))).random(len(stamp))
+    within = (draws[np.lexsort((draws, ordered))] * _SECOND).astype(np.int64)
+    spread = stamp.copy()
+    spread[order] = ordered + np.where(shares, within, 0)
+    count = int(shares.sum())
+    return spread, [
+        f"Its times are whole seconds: the {count} rows that share one with others were spread over it by chance."
+    ]
+
+
+def forms(records: Records, reading: Reading) -> list[str]:
+    """How times of day were read, as sentences."""
+    times = records.reader
+    notes = []
+    if times.unit is not None:
+        notes.append(f"Numbers are {WORDS[times.unit]} since 1970.")
+    elif times.bare is not None:
+        notes.append(f"Times without a zone are in {reading.zone or 'UTC'}.")
+    if times.month_first:
+        notes.append("Dates were read as month/day/year.")
+    return notes
+
+
+def remarks(records: Records) -> list[str]:
+    """What was passed over, and what else the log seems to hold."""
+    notes = []
+    if records.passed_over:
+        notes.append(f"{records.passed_over} rows are of something else, and were passed over.")
+    elif len(records.asked) > 1:
+        most = sorted(records.asked.items(), key=lambda each: (-each[1], each[0]))
+        named = ", ".join(f"{name} ({count})" for name, count in most[:3])
+        more = f" and {len(most) - 3} more" if len(most) > 3 else ""
+        heading = records.fields.headings[records.fields.asked or 0]
+        notes.append(f"It names more than one {heading}: {named}{more}; only: chooses.")
+    return notes

@@ -25,6 +25,7 @@ from akstwin.domain.workload import Arrivals, TraceArrivals
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.scenarios.columns import read_column
 from akstwin.scenarios.instants import read_instants
+from akstwin.scenarios.logs.records import Reading
 from akstwin.scenarios.model import Scenario, VersionSection
 from akstwin.scenarios.payloads import patch_of, payload_of
 from akstwin.scenarios.reading import seconds_note
@@ -246,9 +247,10 @@ def _with_files(scenario: Scenario, folder: Path, notes: list[str]) -> Scenario:
     traffic: list[Arrivals] = []
     for at, entry in enumerate(scenario.traffic):
         if isinstance(entry, TraceArrivals):
-            found = read_instants(
-                folder / entry.file, f"traffic[{at}].file", column=entry.column, unit=entry.unit, zone=entry.zone
+            reading = Reading(
+                f"traffic[{at}].file", entry.column, entry.unit, entry.zone, entry.only, repeats=entry.repeats
             )
+            found = read_instants(folder / entry.file, reading)
             notes.append(found.note)
             traffic.append(entry.model_copy(update={"instants": found.values}))
         else:

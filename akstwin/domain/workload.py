@@ -42,17 +42,21 @@ class StepArrivals(Spec):
 
 
 class TraceArrivals(Spec):
-    """Arrivals at recorded instants: a column of a CSV, Parquet (.parquet) or JSON-lines (.jsonl, .ndjson) file.
+    """Arrivals at recorded instants: a column of a CSV, Parquet or JSON file, or an nginx access log, compressed by gzip or not.
 
-    They are counted from a start, never going back, or are times of day in any order, of which the first is t = 0. Rows that
-    a column `attempt` or `retry_count` calls repeats are left out.
+    They are counted from a start, never going back, or are times of day in any order, of which the first is t = 0. Repeated
+    attempts are left out: rows that a column `attempt` or `retry_count` calls so, or that follow a failed one of the same
+    operation or request id.
 
     Attributes:
         file: where they stand, from the scenario's folder on.
-        column: the heading of the column; absent: the first that is called like a time, else the first.
+        column: the heading of the column; absent: the first that is called like a time, else the one that holds times, else
+            the first.
         unit: of numbers; absent: the heading says it (`at_s`, `at_ms`), each instant (`250ms`), or the size of a number that
             counts from 1970.
         zone: of times of day that do not say it, such as Europe/Berlin; absent: UTC.
+        only: the rows that are meant: what stands in a column, by its heading; `*` stands for anything.
+        repeats: keep or leave_out rows with the id of an earlier one; absent: those are left out whose predecessor failed.
     """
 
     shape: Literal["trace"]
@@ -60,6 +64,8 @@ class TraceArrivals(Spec):
     column: str | None = None
     unit: TimeUnit | None = None
     zone: str | None = None
+    only: dict[str, str] = {}
+    repeats: Literal["keep", "leave_out"] | None = None
     instants: tuple[Micros, ...] = Field(default=(), exclude=True, json_schema_extra={"hidden": True})
     """The file's instants, filled in by whoever reads the file."""
 

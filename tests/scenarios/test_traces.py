@@ -13,6 +13,7 @@ from akstwin.errors import AksError
 from akstwin.scenarios.columns import Column
 from akstwin.scenarios.instants import read_instants
 from akstwin.scenarios.load import prepare
+from akstwin.scenarios.logs.records import Reading
 from akstwin.scenarios.run import run
 
 START = datetime(2026, 11, 16, 7, 0, 0, 827_000, tzinfo=UTC)
@@ -25,7 +26,7 @@ def read(path: Path, text: str | None = None, **options: Any) -> Column:
     """What is read of a file, with a text in it."""
     if text is not None:
         path.write_text(text, encoding="utf-8")
-    return read_instants(path, "traffic[0].file", **options)
+    return read_instants(path, Reading("traffic[0].file", **options))
 
 
 def lines(*cells: str, heading: str = "timestamp") -> str:

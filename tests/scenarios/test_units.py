@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from akstwin.scenarios.columns import read_column, unit_of
+from akstwin.scenarios.columns import read_column
 from akstwin.scenarios.load import prepare
+from akstwin.scenarios.logs.values import unit_of
 from akstwin.scenarios.run import run
 
 SERVICE = {"name": "fraud", "deploy": {"num_replicas": 2}}

@@ -1,0 +1,1 @@
+"""Recorded files of requests: opened by what they hold, read row by row, their columns found by name or by content."""
