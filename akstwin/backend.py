@@ -59,6 +59,9 @@ class Operation:
         stage: what it is busy with, or failed in: `BuildImage` or `DeployService`.
         error: `{code, statusCode, message, details}` why it did not succeed.
         log: `YYYYmmddHHMMSS|text` entries in UTC joined by `#`: what has happened so far.
+        resource: what it creates, changes or deletes, below the workspace: `services/NAME` or `computes/NAME`; None: not known.
+        created: when it began, on the backend's clock; None: not known.
+        ended: when it reached a final state; None: it has not, or that is not known.
     """
 
     id: str
@@ -66,6 +69,9 @@ class Operation:
     stage: str = "DeployService"
     error: Json | None = None
     log: str = ""
+    resource: str | None = None
+    created: Micros | None = None
+    ended: Micros | None = None
 
 
 @dataclass(frozen=True, slots=True)

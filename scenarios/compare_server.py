@@ -28,7 +28,7 @@ _NOTICE: Final = Micros(SECOND // 4)
 """Real µs from the last preparation to the start of traffic."""
 _NOT_SETTINGS: Final = frozenset(
     {"computeName", "createdTime", "updatedTime", "deploymentStatus", "description", "environmentImageRequest", "error",
-     "kvTags", "models", "properties", "scoringUri", "state", "operationId", "modelConfigMap", "modelIds"}
+     "id", "kvTags", "models", "properties", "scoringUri", "state", "operationId", "modelConfigMap", "modelIds"}
 )  # fmt: skip
 """What a service's document says beside its settings."""
 

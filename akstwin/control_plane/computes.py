@@ -49,7 +49,7 @@ class Computes:
         with self._records.transaction():
             self._records.computes.put(name, record)
             lasts = assumed.cluster_attach if record.attached else assumed.cluster_create
-            operation = self._operations.open_timed("compute", name, lasts)
+            operation = self._operations.open_timed("compute", name, lasts, collection="computes")
         self._operations.wake(operation)
         return operation.id
 
@@ -109,7 +109,7 @@ class Computes:
             raise InUse(f"compute target {name} has services: {', '.join(users)}")
         with self._records.transaction():
             self._records.computes.delete(name)
-            operation = self._operations.open(action, name, state=OperationState.SUCCEEDED)
+            operation = self._operations.open(action, name, state=OperationState.SUCCEEDED, collection="computes")
         self._needs.runtime.end_cluster(name)
         return operation.id
 
@@ -175,7 +175,9 @@ class Computes:
         record = update_compute(known, payload, self._needs.clock.now())
         with self._records.transaction():
             self._records.computes.put(record.name, record)
-            operation = self._operations.open("update", record.name, state=OperationState.SUCCEEDED)
+            operation = self._operations.open(
+                "update", record.name, state=OperationState.SUCCEEDED, collection="computes"
+            )
         return operation.id
 
     def _compute_document(self, record: ComputeRecord) -> Json:

@@ -36,20 +36,35 @@ class Operations:
         log = "#".join(
             f"{calendar_time(self._needs.epoch, instant):%Y%m%d%H%M%S}|{text}" for instant, text in record.log
         )  # fmt: skip
-        return Operation(record.id, record.state, record.stage, record.error, log)
+        return Operation(
+            record.id,
+            record.state,
+            record.stage,
+            record.error,
+            log,
+            record.resource,
+            record.log[0][0] if record.started is None and record.log else record.started,
+            record.ended,
+        )
 
     def open(self, kind: str, subject: str, **fields: Any) -> OperationRecord:
-        """Record a new operation."""
-        operation_id = self._numbering.next_id("operations")
+        """Record a new operation; one that is opened in a final state is over at once."""
+        now = self._needs.clock.now()
         record = OperationRecord(
-            id=operation_id, kind=kind, subject=subject, started=self._needs.clock.now(), **fields
-        )  # fmt: skip
+            id=self._numbering.next_id("operations"),
+            kind=kind,
+            subject=subject,
+            started=now,
+            **{"collection": "services", **fields},
+        )
+        if record.state is not OperationState.RUNNING:
+            record = record.model_copy(update={"ended": now})
         self._records.operations.put(record.id, record)
         return record
 
-    def open_timed(self, kind: str, subject: str, lasts: Micros) -> OperationRecord:
+    def open_timed(self, kind: str, subject: str, lasts: Micros, **fields: Any) -> OperationRecord:
         """Record a new operation that ends by itself: all that it takes is time. `wake` is to follow."""
-        record = self.open(kind, subject, ends=Micros(self._needs.clock.now() + lasts))
+        record = self.open(kind, subject, ends=Micros(self._needs.clock.now() + lasts), **fields)
         self._set_timer(record)
         return record
 
@@ -65,6 +80,8 @@ class Operations:
         record = self._records.operations.get(operation_id)
         assert record is not None  # noqa: S101 - operations are never deleted
         log = (*record.log, *((at, line) for line in lines))
+        if fields.get("state", OperationState.RUNNING) is not OperationState.RUNNING:
+            fields["ended"] = at
         self._records.operations.put(record.id, record.model_copy(update={**fields, "log": log}))
 
     # -- timers

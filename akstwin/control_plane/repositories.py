@@ -1,7 +1,7 @@
 """Typed access to the store: one repository for each kind of record."""
 
 from contextlib import AbstractContextManager
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -28,6 +28,8 @@ class OperationRecord(BaseModel):
         log: what has happened, each with its instant.
         ends: when it is over, if all that it takes is time.
         started: when it began; None: written by version 0.1.0, which kept no instant.
+        ended: when it reached a final state; None: it has not, or an earlier version wrote it, which kept no instant.
+        collection: what the subject is one of; None: an earlier version wrote it, which did not say.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +43,14 @@ class OperationRecord(BaseModel):
     log: tuple[tuple[Micros, str], ...] = ()
     ends: Micros | None = None
     started: Micros | None = None
+    ended: Micros | None = None
+    collection: Literal["services", "computes"] | None = None
+
+    @property
+    def resource(self) -> str:
+        """What it creates, changes or deletes, below the workspace."""
+        collection = self.collection or ("computes" if self.kind in ("compute", "detach") else "services")
+        return f"{collection}/{self.subject}"
 
 
 class Timer(BaseModel):

@@ -345,6 +345,7 @@ class Services:
             self._needs.epoch,
             (secure or plain.replace("http:", "https:", 1)) if self._computes.has_tls(record.compute_name) else plain,
             {model: model_document(self._models.record(model), self._needs.epoch) for model in record.model_ids},
+            self._lifecycles.operation_id(record.name) or None,
         )
         status = self._needs.runtime.status(record.name)
         return service_document(record, self.life(record.name), status, around)

@@ -43,6 +43,8 @@ class Services(Verbs):
             return _last(response.headers[_LOCATION])
         if response.status_code == 202:
             named(response, "PATCH", url, _LOCATION)
+        if self._place.control is not None:
+            return None  # done; the operationId of its document is that of the latest operation, not of this change
         try:
             document = response.json()
         except ValueError:
@@ -132,6 +134,7 @@ class Services(Verbs):
             str(stage or "DeployService"),
             _error(document.get("error")),
             str(document.get("streamingOperationLog") or ""),
+            _resource(document.get("resourceLocation")),
         )
 
     def get_keys(self, name: str) -> Keys:
@@ -175,6 +178,12 @@ class Services(Verbs):
 def _last(location: str) -> str:
     """The operation's id: the last segment of its address."""
     return quote(urlsplit(location).path.rstrip("/").rpartition("/")[2], safe="%")
+
+
+def _resource(location: Any) -> str | None:
+    """What an operation is about, below the workspace: the last two segments of its address."""
+    segments = urlsplit(location).path.rstrip("/").rsplit("/", 2) if isinstance(location, str) else []
+    return "/".join(segments[-2:]) if len(segments) == 3 else None
 
 
 def _state(state: Any, url: str) -> OperationState:

@@ -58,7 +58,7 @@ class Webservice:
         tags: pairs that can be changed.
         properties: pairs that can only be added to.
         created_time: when it was made.
-        updated_time: when it was changed; None: never.
+        updated_time: when it was last changed; its creation until then.
         created_by: who made it.
         image: None; there are no image objects here.
         image_id: of the image, where the world says.

@@ -43,8 +43,9 @@ SCHEMAS: Final[Mapping[str, Json]] = {
     "LoginError": _object({"error": _TEXT, "error_description": _TEXT}),
     "Service": _object(
         {
-            "name": _TEXT, "description": _MAYBE, "kvTags": _WORDS, "properties": _WORDS, "state": _TEXT,
+            "id": _TEXT, "name": _TEXT, "description": _MAYBE, "kvTags": _WORDS, "properties": _WORDS, "state": _TEXT,
             "computeType": {"enum": ["AKS", "AKSENDPOINT"]}, "computeName": _MAYBE, "createdTime": _TEXT,
+            "updatedTime": _TEXT, "operationId": _MAYBE, "deploymentType": {"const": "HttpRealtimeEndpoint"},
             "scoringUri": _MAYBE, "authEnabled": _FLAG, "aadAuthEnabled": _FLAG, "appInsightsEnabled": _FLAG,
         }
     ),
@@ -68,8 +69,9 @@ SCHEMAS: Final[Mapping[str, Json]] = {
     "Operation": _object(
         {
             "id": _TEXT, "state": {"enum": ["NotStarted", "Running", "Succeeded", "Failed", "Cancelled", "TimedOut"]},
-            "error": {"type": ["object", "null"]}, "operationLog": _TEXT,
-            "operationDetails": _object({"subOperationType": _MAYBE}),
+            "operationType": _MAYBE, "createdTime": _MAYBE, "endTime": _MAYBE, "resourceLocation": _MAYBE,
+            "error": {"type": ["object", "null"]}, "operationLog": _TEXT, "parentRequestId": _MAYBE,
+            "operationDetails": _object({"subOperationType": _MAYBE, "subOperationState": _TEXT}),
         },
         {"streamingOperationLog": _TEXT},
     ),

@@ -15,6 +15,8 @@ from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from akstwin.backend import ValidatingBackend, WorkspaceIdentity
+from akstwin.clock import Micros
+from akstwin.domain.documents import iso_time
 from akstwin.errors import NotFound
 from akstwin.fake_api.management.errors import Refused
 from akstwin.fake_api.management.ports import Binding, WorkspaceServer
@@ -24,7 +26,8 @@ WS: Final = (
     "/subscriptions/{subscription_id}/resourceGroups/{resource_group}"
     "/providers/Microsoft.MachineLearningServices/workspaces/{workspace}"
 )
-MM: Final = f"/modelmanagement/v1.0{WS}"
+MANAGEMENT: Final = "/modelmanagement/v1.0"
+MM: Final = f"{MANAGEMENT}{WS}"
 MOST_WORKSPACES: Final = 64
 """Each has sockets and threads of its own."""
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"description": "Refused, in words."}}
@@ -63,9 +66,13 @@ class Desk:
         """The URL of something of the workspace, below a service's prefix."""
         return self.base + quote(prefix + "/".join((self.identity.resource_id, *segments)), safe="/:()")
 
+    def time(self, instant: Micros | None) -> str | None:
+        """An instant of the workspace's clock as documents show it."""
+        return None if instant is None else iso_time(self.place.workspace.backend.epoch, instant)
+
     def operation(self, operation_id: str) -> dict[str, str]:
         """The header that tells of an operation of a service or a key."""
-        return {"Operation-Location": self.url("/modelmanagement/v1.0", "operations", operation_id)}
+        return {"Operation-Location": self.url(MANAGEMENT, "operations", operation_id)}
 
     def sign(self, path: str) -> str:
         """What lets whoever has the URL of a path of this workspace use it."""

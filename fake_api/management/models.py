@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from akstwin.backend import ModelQuery
 from akstwin.errors import InvalidSetting
-from akstwin.fake_api.management.desk import ERRORS, MM, AtPath, bearer
+from akstwin.fake_api.management.desk import ERRORS, MANAGEMENT, MM, AtPath, bearer
 from akstwin.fake_api.management.errors import answer
 from akstwin.fake_api.management.reading import OBJECT, PATCH, read_object, read_patch
 from akstwin.fake_api.management.services import pairs
@@ -61,7 +61,7 @@ async def list_models(
     following = None
     if len(found) > skip + count:
         asked = {**request.query_params, "$skipToken": str(skip + count)}
-        following = f"{desk.url('/modelmanagement/v1.0', 'models')}?{urlencode(asked)}"
+        following = f"{desk.url(MANAGEMENT, 'models')}?{urlencode(asked)}"
     return answer({"value": found[skip : skip + count], "nextLink": following})
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from akstwin.backend import Json, Operation, ServiceQuery
 from akstwin.errors import AksError, InvalidSetting
-from akstwin.fake_api.management.desk import ERRORS, MM, AtPath, bearer
+from akstwin.fake_api.management.desk import ERRORS, MANAGEMENT, MM, AtPath, Desk, bearer
 from akstwin.fake_api.management.errors import Refused, answer
 from akstwin.fake_api.management.reading import OBJECT, PATCH, AsHeader, read_object, read_patch, skips
 
@@ -15,6 +15,9 @@ router: Final = APIRouter(prefix=MM, dependencies=[Depends(bearer)], responses=E
 open_router: Final = APIRouter(prefix=MM, responses=ERRORS, tags=["services"])
 """Routes that a signature in the URL opens."""
 
+_OPERATION_TYPES: Final = {"services": "Service", "computes": "Compute"}
+"""`operationType` by what an operation is about. The published description leaves the words open; the first one is known from
+the service's own answers, the second one is assumed."""
 _IMAGES: Final = ("imageName", "imageId", "imageDigest")
 
 
@@ -186,8 +189,8 @@ async def get_operation(
 ) -> Response:  # fmt: skip
     """An operation; with an offset also what its log has from that character on."""
     operation = await desk.place.workspace.operation(operation_id, skip=skips(prefer))
-    log = desk.url("/modelmanagement/v1.0", "operations", operation_id, "log")
-    document = operation_document(operation, f"{log}?sig={desk.sign(operation_id)}")
+    log = desk.url(MANAGEMENT, "operations", operation_id, "log")
+    document = operation_document(operation, f"{log}?sig={desk.sign(operation_id)}", desk)
     if offset is not None:
         document["streamingOperationLog"] = operation.log[offset:]
     return answer(document)
@@ -202,12 +205,19 @@ async def get_operation_log(desk: AtPath, operation_id: str, sig: str = "") -> R
     return Response("\n".join((*lines, "")), media_type="text/plain; charset=utf-8")
 
 
-def operation_document(operation: Operation, log: str) -> Json:
-    """An operation as a poll shows it (wire §8)."""
+def operation_document(operation: Operation, log: str, desk: Desk) -> Json:
+    """An operation as a poll shows it (wire §8, §12)."""
+    collection, _, name = (operation.resource or "").partition("/")
+    prefix = MANAGEMENT if collection == "services" else ""
     return {
         "id": operation.id,
+        "operationType": _OPERATION_TYPES.get(collection),
         "state": str(operation.state),
+        "createdTime": desk.time(operation.created),
+        "endTime": desk.time(operation.ended),
         "error": operation.error,
+        "resourceLocation": desk.url(prefix, collection, name) if name else None,
         "operationLog": log,
-        "operationDetails": {"subOperationType": operation.stage},
+        "operationDetails": {"subOperationType": operation.stage, "subOperationState": str(operation.state)},
+        "parentRequestId": None,
     }

@@ -63,10 +63,11 @@ def shown(record: ServiceRecord, life: ServiceLife | None = None) -> dict[str, A
 def test_a_service_without_settings_shows_the_services_defaults() -> None:
     """All of wire §12; what is not known yet is null or missing as wire §7.2 wants it."""
     assert shown(service()) == {
-        "name": "fraud", "description": None, "kvTags": {}, "properties": {}, "computeType": "AKS", "computeName": "aks",
+        "id": "fraud", "name": "fraud", "description": None, "kvTags": {}, "properties": {}, "computeType": "AKS",
+        "computeName": "aks", "deploymentType": "HttpRealtimeEndpoint", "operationId": None,
         "appInsightsEnabled": False, "authEnabled": True, "aadAuthEnabled": False, "namespace": None,
         "state": "Healthy", "error": None, "scoringUri": "http://127.0.0.1:8899/api/v1/service/fraud/score",
-        "createdTime": "2020-09-13T12:26:41.000000+00:00",
+        "createdTime": "2020-09-13T12:26:41.000000+00:00", "updatedTime": "2020-09-13T12:26:41.000000+00:00",
         "deploymentStatus": {"desiredReplicas": 6, "updatedReplicas": 5, "availableReplicas": 3, "error": None},
         "environmentImageRequest": REQUEST, "models": [{**MODEL, "tags": {"a": "b"}}],
         "numReplicas": None, "maxConcurrentRequestsPerContainer": 1, "maxQueueWaitMs": 500, "scoringTimeoutMs": 60_000,
@@ -103,14 +104,14 @@ def test_a_service_with_settings_shows_them_as_given() -> None:
     assert (document["dataCollection"]["storageEnabled"], document["storageInitEnabled"]) == (True, True)
 
 
-def test_a_change_has_a_time_and_none_has_none() -> None:
-    """`updatedTime` is missing, not null."""
+def test_updated_time_is_always_there() -> None:
+    """That of the creation until something is changed."""
     record = service()
     changed = change(
         record, [{"op": "replace", "path": "/description", "value": "x"}], Micros(3_500_000), limits=LIMITS
     )
 
-    assert "updatedTime" not in shown(record)
+    assert shown(record)["updatedTime"] == shown(record)["createdTime"]
     assert shown(changed.record)["updatedTime"] == "2020-09-13T12:26:43.500000+00:00"
 
 

@@ -46,7 +46,7 @@ OF_BOTH: dict[str, tuple[Any, Any]] = {
     "state": ("Unschedulable", "Healthy"),
     "error": (ANY, None),
     "created_time": (instant("00:00:10"), instant("00:00:10")),
-    "updated_time": (instant("00:00:25"), None),
+    "updated_time": (instant("00:00:25"), instant("00:00:10")),
     "scoring_uri": (f"{URL}/score", f"{URL}/score"),
     "swagger_uri": (f"{URL}/swagger.json", f"{URL}/swagger.json"),
     "auth_enabled": (True, False),

@@ -153,8 +153,12 @@ VERBS: dict[str, tuple[Verb, httpx.Response, str, Any, str | None, Any]] = {
     ),
     "get_operation": (
         lambda b: b.get_operation("0p"),
-        document(state="Running", operationDetails={"subOperationType": "BuildImage"}, streamingOperationLog="1|a#"),
-        f"GET {MM}/operations/0p?offset=0", None, None, Operation("0p", OperationState.RUNNING, "BuildImage", None, "1|a#"),
+        document(
+            state="Running", operationDetails={"subOperationType": "BuildImage"}, streamingOperationLog="1|a#",
+            resourceLocation=f"{MM}/services/s",
+        ),
+        f"GET {MM}/operations/0p?offset=0", None, None,
+        Operation("0p", OperationState.RUNNING, "BuildImage", None, "1|a#", "services/s"),
     ),
     "get_operation of a compute target": (
         lambda b: b.get_operation(POLL),

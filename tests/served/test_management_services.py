@@ -21,13 +21,42 @@ def test_a_service_is_created_and_shown(stocked: Any) -> None:
     assert (made.json()["state"], made.json()["scoringUri"]) == ("Transitioning", None)
     operation = stocked.client.get(made.headers["Operation-Location"]).json()
     assert operation["state"] == "Succeeded"
-    assert operation["operationDetails"] == {"subOperationType": "DeployService"}
+    assert operation["operationDetails"] == {"subOperationType": "DeployService", "subOperationState": "Succeeded"}
     assert "streamingOperationLog" not in operation
     document = stocked.mm("GET", "/services/first", params={"expand": "true"}).json()
     assert document["scoringUri"] == f"{stocked.http}/api/v1/service/first/score"
     assert document["environmentImageRequest"]["environment"]["name"] == "tabular"
-    assert "updatedTime" not in document
+    assert (document["id"], document["deploymentType"]) == ("first", "HttpRealtimeEndpoint")
+    assert document["operationId"] == operation["id"]
+    assert document["updatedTime"] == document["createdTime"]
     assert "imageDetails" not in document
+
+
+def test_an_operation_says_what_it_was_about_and_when(stocked: Any) -> None:
+    """Of a service, a key and a compute target alike; the end is missing until it has come."""
+    made = stocked.mm("POST", "/services", json=stocked.service("about"))
+    running = stocked.client.get(made.headers["Operation-Location"], headers={"Prefer": "wait=0"}).json()
+    assert (running["state"], running["operationDetails"]["subOperationState"]) == ("Running", "Running")
+    assert (running["createdTime"] == made.json()["createdTime"], running["endTime"]) == (True, None)
+
+    operation = stocked.client.get(made.headers["Operation-Location"]).json()
+    service = stocked.client.get(operation["resourceLocation"]).json()
+    assert (operation["operationType"], service["name"]) == ("Service", "about")
+    assert operation["createdTime"] == service["createdTime"] < operation["endTime"]
+
+    changed = stocked.mm("POST", "/services/about/regenerateKeys", json={"keyType": "Primary", "keyValue": None})
+    key = stocked.client.get(changed.headers["Operation-Location"]).json()
+    assert (key["operationType"], key["resourceLocation"]) == ("Service", operation["resourceLocation"])
+    assert operation["endTime"] <= key["createdTime"] < key["endTime"]
+
+    put = stocked.arm(
+        "PUT", "/computes/beside", json={"properties": {"computeType": "AKS", "properties": {"agentCount": 3}}}
+    )
+    asked = put.headers["Azure-AsyncOperation"].partition("?")[0].rpartition("/")[2]
+    compute = stocked.mm("GET", f"/operations/{asked}").json()
+    assert compute["operationType"] == "Compute"
+    found = stocked.client.get(compute["resourceLocation"], params={"api-version": "2020-02-02"}).json()
+    assert found["name"] == "beside"
 
 
 def test_an_operations_log_goes_on_from_an_offset(stocked: Any) -> None:

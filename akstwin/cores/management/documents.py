@@ -1,4 +1,4 @@
-"""What callers see of a service (wire §7.2, §7.2b): record, life and replicas → document, with the defaults of wire §12."""
+"""What callers see of a service (wire §7.2, §7.2b, §12): record, life and replicas → document, with the defaults of wire §12."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,11 +52,13 @@ class Surroundings:
         epoch: Unix time of instant 0, s.
         scoring_base: URL that scoring URIs begin with.
         models: model documents by `name:version` (wire §5), all that the service names.
+        operation: the id of the service's latest operation; None: it has had none, as one that was adopted.
     """
 
     epoch: float
     scoring_base: str
     models: Mapping[str, Json] = field(default_factory=dict)
+    operation: str | None = None
 
 
 def service_document(record: ServiceRecord, life: ServiceLife, status: DeploymentStatus, around: Surroundings) -> Json:
@@ -64,6 +66,7 @@ def service_document(record: ServiceRecord, life: ServiceLife, status: Deploymen
     settings = {version.name: version.settings for version in spec_of(record).versions}
     common = _common(record, life, around)
     own: Json = {
+        "id": record.name,
         "name": record.name,
         "description": record.description,
         "kvTags": dict(record.tags),
@@ -79,6 +82,7 @@ def service_document(record: ServiceRecord, life: ServiceLife, status: Deploymen
     for version in record.versions:
         versions[version.name] = {
             **common,
+            "id": version.name,
             "name": version.name,
             "description": version.description,
             "kvTags": dict(version.tags),
@@ -171,15 +175,15 @@ def _common(record: ServiceRecord, life: ServiceLife, around: Surroundings) -> J
         "state": life.state.value,
         "error": error_document(life.error),
         "scoringUri": f"{base}{service_path(record.name)}/score" if scorable(life) else None,
+        "operationId": around.operation,
+        "deploymentType": "HttpRealtimeEndpoint",
     }
 
 
 def _times(record: ServiceRecord | VersionRecord, around: Surroundings) -> Json:
-    """`updatedTime` is left out, not null: the SDK reads it as a time whenever it is there."""
-    times: Json = {"createdTime": iso_time(around.epoch, record.created)}
-    if record.updated is not None:
-        times["updatedTime"] = iso_time(around.epoch, record.updated)
-    return times
+    """`updatedTime` is that of the creation until something is changed: the SDK fails on null there."""
+    updated = record.created if record.updated is None else record.updated
+    return {"createdTime": iso_time(around.epoch, record.created), "updatedTime": iso_time(around.epoch, updated)}
 
 
 def _deployment_status(replicas: VersionStatus, life: ServiceLife) -> Json:
