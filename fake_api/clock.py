@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal, get_args
+from typing import Final, Literal, Protocol, get_args
 
 from akstwin.clock import SECOND, Micros
 from akstwin.errors import InvalidSetting
@@ -19,6 +19,23 @@ GRAIN: Final = 100
 _NEVER: Final = float("inf")
 _CHUNK: Final = 2000
 """Events between two looks at the event loop."""
+_ROUNDS: Final = 25
+"""Rounds of the event loop within which a call that is being answered does something."""
+
+
+class Expected(Protocol):
+    """A wait of a client in this process that ends at an instant of the clock."""
+
+    deadline: int
+    live: bool
+
+    def holds(self) -> bool:
+        """Whether time has to stand still until the client has acted."""
+        ...
+
+    def ring(self) -> None:
+        """The instant has come."""
+        ...
 
 
 class ServerClock:
@@ -37,6 +54,7 @@ class ServerClock:
 
     Attributes:
         wakes: how often the alarm has gone off for what was due.
+        holders: say whether clients in this process are at work, so that a jumping clock stands still; called on its thread.
 
     Raises:
         InvalidSetting: another mode, or a rate that is not greater than 0.
@@ -65,6 +83,8 @@ class ServerClock:
         self._waiting = 0
         self._released = 0
         self._busy = 0
+        self._expected: list[Expected] = []
+        self.holders: list[Callable[[], bool]] = []
         self._jumping: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[None] | None = None
         self.set_rate(rate)
@@ -228,6 +248,9 @@ class ServerClock:
         """Somebody begins to wait for something that time will bring: a jumping clock moves, until `waited` is called."""
         self._waiting += 1
         self._released += 1
+        self._begin_jumping()
+
+    def _begin_jumping(self) -> None:
         if self._jumping is None and self.mode == "jump":
             self._jumping = asyncio.ensure_future(self._jump())
 
@@ -239,6 +262,27 @@ class ServerClock:
     def release(self) -> None:
         """Somebody who waited has been served: a jumping clock stops to let that be known."""
         self._released += 1
+
+    def expect(self, client: Expected) -> None:
+        """A client in this process waits for `client.deadline`, or for bytes; a jumping clock moves, but not past either."""
+        with self.acting() as now:
+            self._calendar.at(max(now, client.deadline), Order.POLICY, client.ring)
+        self._expected.append(client)
+        self._begin_jumping()
+
+    def _awaited(self) -> bool:
+        """Whether anybody waits for time to pass."""
+        if self._expected:
+            self._expected = [client for client in self._expected if client.live]
+        return self._waiting > 0 or bool(self._expected)
+
+    async def _quiet(self) -> bool:
+        """Whether clients in this process have nothing to do, and no call of theirs is being answered, until time passes."""
+        seen = self._released
+        for _ in range(_ROUNDS):
+            await asyncio.sleep(0)
+        held = any(holds() for holds in self.holders) or any(client.holds() for client in self._expected)
+        return seen == self._released and not self._busy and not held
 
     @contextmanager
     def real_work(self) -> Iterator[None]:
@@ -255,7 +299,7 @@ class ServerClock:
 
     async def _jump(self) -> None:
         try:
-            while self._waiting:
+            while self._awaited():
                 seen = self._released
                 await asyncio.sleep(SETTLE_SECONDS)
                 if self._busy:
@@ -263,14 +307,24 @@ class ServerClock:
                     continue
                 if seen != self._released:
                     continue  # somebody came or went: let them settle
-                for _ in range(_CHUNK):
-                    if self._released != seen or self._busy or not self._waiting or self._calendar.peek() == _NEVER:
-                        break
-                    self._calendar.step()
+                if (self._expected or self.holders) and not await self._quiet():
+                    continue
+                self._jump_on(seen)
         finally:
             self._jumping = None
-            if self._waiting:
-                self._jumping = asyncio.ensure_future(self._jump())
+            if self._awaited():
+                self._begin_jumping()
+
+    def _jump_on(self, seen: int) -> None:
+        """Events, until somebody has been served, or an instant that a client in this process waits for has come."""
+        stop = min((client.deadline for client in self._expected), default=_NEVER)
+        for _ in range(_CHUNK):
+            following = self._calendar.peek()
+            if self._released != seen or self._busy or not self._awaited() or following == _NEVER:
+                return
+            if following > stop:
+                return
+            self._calendar.step()
 
     def close(self) -> None:
         """Time stands still for good."""

@@ -8,6 +8,7 @@ from typing import Any, Final, Self, TypeVar
 
 from akstwin.backend import WorkspaceIdentity
 from akstwin.errors import AksError
+from akstwin.fake_api.client_timers import ClientTimers
 from akstwin.fake_api.clock import Mode
 from akstwin.fake_api.connection_info import connection_info
 from akstwin.fake_api.server import FakeServer, Place, Settings
@@ -71,6 +72,15 @@ class ServerThread:
     def ways(self, place: Place) -> dict[str, Any]:
         """In which ways a workspace can be reached, as `GET /_akstwin/environment` tells."""
         return self.call(lambda: connection_info(self._server, place))
+
+    def timers(self, place: Place) -> ClientTimers:
+        """Time-outs and sleeps of clients in this process, by a workspace's clock."""
+        return ClientTimers(self._loop, lambda: place.workspace.clock)
+
+    @property
+    def ident(self) -> int:
+        """The thread's (`threading.get_ident`)."""
+        return self._thread.ident or 0
 
     def call(self, work: Callable[[], Answer]) -> Answer:
         """What `work` returns on the server's own thread, where its worlds may be looked at and changed."""

@@ -159,6 +159,7 @@ class ServedWorkspace:
         made = ServedWorkspace(*self._settings)
         if self.clock.rate != made.clock.rate:
             made.clock.set_rate(self.clock.rate)
+        made.clock.holders = self.clock.holders
         self.close()
         vars(self).update(vars(made), listeners=self.listeners)  # whoever holds this one holds the new world
 

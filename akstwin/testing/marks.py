@@ -10,6 +10,7 @@ import pytest
 
 MARK: Final = "aks"
 CLOCKS: Final = ("live", "paced", "jump", "manual")
+CLIENT_TIMES: Final = ("world", "real")
 _MOST_SEEDS: Final = 10_000
 
 
@@ -23,6 +24,8 @@ class Told:
         clock: how time passes on the server.
         rate: virtual seconds a second, for a paced clock; None: 1.
         assumptions: keys of the assumptions that shall differ.
+        client_time: by which clock time-outs of blocking sockets and the timers of asyncio go in this process: the `world`'s,
+            where it jumps or is paced, or `real`.
     """
 
     seed: int | None = None
@@ -30,6 +33,7 @@ class Told:
     clock: str = "jump"
     rate: float | None = None
     assumptions: Mapping[str, Any] = field(default_factory=dict)
+    client_time: str = "world"
 
 
 _KEYS: Final = tuple(Told.__dataclass_fields__)
@@ -96,6 +100,7 @@ _EXPECTED: Final[dict[str, tuple[str, Callable[[Any], bool]]]] = {
         lambda value: value is None or isinstance(value, Mapping),
     ),
     "clock": (f"one of {', '.join(CLOCKS)}", lambda value: value in CLOCKS),
+    "client_time": (f"one of {', '.join(CLIENT_TIMES)}", lambda value: value in CLIENT_TIMES),
     "rate": (
         "a number greater than 0",
         lambda value: value is None or ((_number(value, int) or _number(value, float)) and value > 0),

@@ -53,8 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """The marker, and the seeds."""
     config.addinivalue_line(
         "markers",
-        "aks(seed=0, scenario=None, clock='jump', rate=1, assumptions={}): how the worlds of akstwin's fixtures are; "
-        "clock and rate are for aks_server; a scenario is a file, from pytest's rootdir, or its content",
+        "aks(seed=0, scenario=None, clock='jump', rate=1, assumptions={}, client_time='world'): how the worlds of akstwin's "
+        "fixtures are; clock, rate and client_time are for aks_server; a scenario is a file, from pytest's rootdir, or its "
+        "content",
     )
     given = config.getoption("--aks-seed")
     if given:
@@ -161,6 +162,9 @@ def aks_server(request: pytest.FixtureRequest, _aks_seed: int | None) -> Iterato
     It has `url`, `https_url`, `connect()` for akstwin's own classes, `env` for other processes, `journal` with questions and
     assertions, `clock` and `faults`. Ports, seed, clock, faults and journal are the test's; all is gone after it. The clock jumps
     from event to event as soon as somebody waits, unless `@pytest.mark.aks(clock=…)` says `live`, `paced` or `manual`.
+
+    On a jumping or a paced clock a client's read time-outs and the timers of asyncio in this process go by the world's clock,
+    unless `@pytest.mark.aks(client_time="real")` says otherwise.
     """
     from akstwin.testing.served import Host  # noqa: PLC0415 - see above
 
@@ -168,7 +172,8 @@ def aks_server(request: pytest.FixtureRequest, _aks_seed: int | None) -> Iterato
     host = request.config.stash.setdefault(_HOST, Host())
     server = trace.server = host.open(request.node.nodeid, told)
     trace.seed = server.seed
-    yield server
+    with server.client_time(told.client_time):
+        yield server
     trace.server = None
     server.close()
 

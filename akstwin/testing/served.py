@@ -1,13 +1,14 @@
 """What the fixtures of pytest's plugin are: a workspace on a server, its clock, its faults, its journal."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
 from re import sub
 from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from akstwin.backend import WorkspaceIdentity
@@ -221,6 +222,30 @@ class AksServer:
         workspace = Workspace.connect(self.url)
         self._stack.callback(getattr(workspace.backend, "close"))  # noqa: B009 - the port has no `close`; this world does
         return workspace
+
+    def client_time(self, by: str = "world") -> AbstractContextManager[None]:
+        """Let clients in this process go by the workspace's clock: see `akstwin.testing.client_time`.
+
+        Args:
+            by: `world`; or `real`, which changes nothing. Nothing changes either on a live or a manual clock.
+
+        Raises:
+            AksError: they go by another workspace's clock already.
+        """
+        timers = self._thread.timers(self._place)
+        return self._by_the_world(timers) if by == "world" and timers.strikes else nullcontext()
+
+    @contextmanager
+    def _by_the_world(self, timers: Any) -> Iterator[None]:
+        from akstwin.testing.client_time import ClientTime  # noqa: PLC0415 - it imports asyncio
+
+        ports = frozenset(urlsplit(url).port or 0 for url in (self.url, self.https_url))
+        clients = ClientTime(timers, ports, self._thread.ident)
+        clients.begin()
+        try:
+            yield
+        finally:
+            clients.end()
 
     def close(self) -> None:
         """End the workspace, and those that the test's programs have opened beside it."""
