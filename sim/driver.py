@@ -1,8 +1,8 @@
 """The runtime of a simulated workspace: clusters, pods, and what containers answer with."""
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -300,7 +300,7 @@ class Driver:
         self._images[service, version, image] = model
 
     def set_profile(self, service: str, version: str | None, profile: Profile) -> None:
-        """Tell something of a version; or of a service: it holds for each version that tells nothing else."""
+        """Set what holds for a version; or for a service: each version that has nothing of its own."""
         self._profiles[service, version] = profile
         for place in [place for place in self._images if place[0] == service and version in (None, place[1])]:
             del self._images[place]
@@ -310,6 +310,20 @@ class Driver:
         for name in running.controller.deployments:
             if version is None or name == version:
                 running.controller.reprofile(name)
+
+    def drop_profiles(self, service: str, names: Iterable[str], reply: bool) -> None:
+        """Versions give up values of their own, so that the service's hold for them.
+
+        Args:
+            service: its name.
+            names: of the model's values.
+            reply: whether their replies go, too.
+        """
+        gone = set(names)
+        for (of, version), own in list(self._profiles.items()):
+            if of == service and version is not None:
+                kept = {name: value for name, value in own.model.items() if name not in gone}
+                self._profiles[of, version] = Profile(kept) if reply else replace(own, model=kept)
 
     def set_chance(self, service: str, seed: int, replication: int) -> None:
         """A service, there or to come, takes the chance of a scenario's run."""

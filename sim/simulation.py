@@ -92,7 +92,7 @@ class Simulation:
 
         Args:
             service: the name of the service.
-            version: of an endpoint; None: all versions, but for what is told of one itself.
+            version: of an endpoint; None: all versions, those too that have been given values of their own.
             service_time: run time of one request in a worker: a duration, or a mapping with `distribution`, `mean`, `cv`;
                 50 ms.
             init_time: from the container's start to the end of `init()`, likewise; 5 s.
@@ -131,6 +131,8 @@ class Simulation:
             else:
                 self._driver.make_reply(service, read_now).close()  # refuses what cannot be sent
                 profile = Profile(model, read_now, self._replies)
+        if version is None:
+            self._driver.drop_profiles(service, given, reply=reply is not UNSET)
         self._driver.set_profile(service, version, profile)
         for hear in self.on_told:
             hear("profile", service, version, given if reply is UNSET else {**given, "reply": reply})

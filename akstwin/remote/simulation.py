@@ -145,7 +145,7 @@ class RemoteSimulation:
 
         Args:
             service: the name of the service.
-            version: of an endpoint; None: every version of which nothing of its own is told.
+            version: of an endpoint; None: all versions, those too that have been given values of their own.
             service_time: run time of one request in a worker.
             init_time: from the container's start to the end of `init()`.
             workers: processes that score at once in one replica.

@@ -275,6 +275,25 @@ def test_a_version_named_by_the_header(lab: Any) -> None:
     assert endpoint.versions["green"].run("{}") == "green"
 
 
+def test_a_profile_without_a_version_holds_for_all_versions(lab: Any) -> None:
+    """What is set last holds, name by name, also where a version had a value of its own before."""
+    lab.ws.simulation.profile("svc", version="blue", reply="blue", service_time="1s")
+    endpoint = lab.deploy(version_name="blue")
+    endpoint.create_version("green", models=[lab.model], num_replicas=1, traffic_percentile=0)
+    lab.ready(endpoint)
+
+    def asked(version: str) -> tuple[str, int]:
+        response: ScoreResponse = lab.score(headers={"azureml-model-deployment": version})
+        return json.loads(response.body), response.latency // 100_000
+
+    lab.ws.simulation.profile("svc", reply="all")
+    assert [asked(version) for version in ("blue", "green")] == [("all", 10), ("all", 0)]
+    lab.ws.simulation.profile("svc", service_time="2s")
+    assert [asked(version) for version in ("blue", "green")] == [("all", 20), ("all", 20)]
+    lab.ws.simulation.profile("svc", version="green", reply="green")
+    assert [asked(version) for version in ("blue", "green")] == [("all", 20), ("green", 20)]
+
+
 @pytest.mark.parametrize("comes", [True, False])
 def test_an_overwrite_by_another_version(lab: Any, comes: bool) -> None:
     """The service is there all the time: the old version answers until the new one can, or for good if it never can."""
