@@ -14,6 +14,16 @@ All data stands in `args`: SimPy rebuilds an exception from them.
 from typing import Any
 
 
+def shown_value(value: object) -> str:
+    """A value for an error's text. Python writes no integers of thousands of digits, and walks no further than so deep."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    except RecursionError:
+        return "a value that is nested too deeply"
+
+
 class AksError(Exception):
     """Base of every error that a caller is meant to catch."""
 
@@ -59,7 +69,7 @@ class InvalidSetting(AksError):
         setting, value, expected = self.args
         if value is None:
             return f"{setting}: is missing; expected {expected}"
-        shown = str(value).lower() if isinstance(value, bool) else repr(value)  # as it stands in a file
+        shown = str(value).lower() if isinstance(value, bool) else shown_value(value)  # as it stands in a file
         return f"{setting}: {shown} is not {expected}"
 
     def under(self, prefix: str) -> "InvalidSetting":

@@ -119,13 +119,12 @@ def _identity(resource_id: str) -> "WorkspaceIdentity":
 
 def _pair(text: str) -> tuple[str, object]:
     """A key and its value, which is read as in a scenario: 2 is a number, 5s is not."""
-    from ruamel.yaml import YAML  # noqa: PLC0415 - only a server with assumptions needs it
-    from ruamel.yaml.error import YAMLError  # noqa: PLC0415 - only a server with assumptions needs it
+    from akstwin.plain_yaml import NotYaml, read_yaml  # noqa: PLC0415 - only a server with assumptions needs it
 
     name, equals, value = text.partition("=")
     if not equals:
         raise click.UsageError(f"--assume {text}: expected KEY=VALUE")
     try:
-        return name.strip(), YAML(typ="safe", pure=True).load(value)
-    except (YAMLError, ValueError) as error:
-        raise click.UsageError(f"--assume {text}: the value is not YAML") from error
+        return name.strip(), read_yaml(value)
+    except NotYaml as error:
+        raise click.UsageError(f"--assume {name}: {error.problem}") from error

@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.reader import ReaderError
 
 from akstwin.clock import Micros
 from akstwin.cores import management
@@ -23,6 +20,7 @@ from akstwin.domain.units import format_duration
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Arrivals, TraceArrivals
 from akstwin.errors import AksError, InvalidSetting
+from akstwin.plain_yaml import NotYaml, read_yaml
 from akstwin.scenarios.columns import read_column
 from akstwin.scenarios.instants import read_instants
 from akstwin.scenarios.logs.records import Reading
@@ -110,10 +108,10 @@ def document_of(
         if not equals:
             raise BadScenario(str(path), f"--set {change}: expected PATH=VALUE")
         try:
-            set_value(document, place.strip(), _yaml(value))
+            set_value(document, place.strip(), read_yaml(value))
         except InvalidSetting as error:
             raise BadScenario(str(path), f"--set {' '.join(str(error).split())}") from error
-        except _NotYaml as error:
+        except NotYaml as error:
             raise BadScenario(str(path), f"--set {change}: not YAML: {error.problem}") from error
     for name, replaced in (("seed", seed), ("replications", replications)):
         if replaced is not None:
@@ -133,45 +131,15 @@ def read(path: Path) -> dict[str, Any]:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a text file"
         raise BadScenario(str(path), f"cannot be read: {reason}") from error
     try:
-        document = _yaml(text)
-    except _NotYaml as error:
-        raise BadScenario(str(path), f"line {error.line}: {error.problem}") from error
+        document = read_yaml(text)
+    except NotYaml as error:
+        raise BadScenario(str(path), str(error)) from error
     if not isinstance(document, dict):
         found = (
             "is empty" if document is None else f"holds {'a list' if isinstance(document, list) else repr(document)}"
         )
         raise BadScenario(str(path), f"{found}; expected a mapping of settings, such as `duration: 10m`")
     return document
-
-
-class _NotYaml(ValueError):
-    """Text that YAML cannot read."""
-
-    def __init__(self, line: int, problem: str) -> None:
-        super().__init__(line, problem)
-        self.line = line
-        self.problem = " ".join(problem.split())
-
-
-def _yaml(text: str) -> Any:
-    """Plain data from YAML.
-
-    Raises:
-        _NotYaml: what the text holds is none, or more than one document.
-    """
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = str(error.problem or "not YAML")
-        raise _NotYaml(line, f"{error.context}, {problem}" if problem.startswith("but ") else problem) from error
-    except ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        raise _NotYaml(line, f"the character {chr(error.character)!r} is not allowed") from error
-    except (YAMLError, ValueError, OverflowError) as error:
-        raise _NotYaml(1, f"not YAML: {error}") from error
-    except RecursionError as error:
-        raise _NotYaml(1, "nested too deeply") from error
 
 
 def prepare(document: Mapping[str, Any], path: Path) -> Prepared:

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from akstwin.errors import InvalidSetting
+from akstwin.plain_yaml import NotYaml, read_yaml
 
 OVER_FORM: Final = (
     "PATH=LOW..HIGH with whole numbers or decimals, such as webservice.deploy.num_replicas=1..50, or PATH=A,B,C, such as "
@@ -91,8 +89,8 @@ def _list(place: str, span: str, text: str) -> Over:
     if not all(words):
         raise InvalidSetting("--over", text, OVER_FORM)
     try:
-        values = [YAML(typ="safe", pure=True).load(word) for word in words]
-    except YAMLError:
+        values = [read_yaml(word) for word in words]
+    except NotYaml:
         raise InvalidSetting("--over", text, OVER_FORM) from None
     if len({str(value) for value in values}) < len(values):
         raise InvalidSetting("--over", text, "a list in which each value stands once")

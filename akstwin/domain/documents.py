@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from akstwin.clock import Micros
+from akstwin.domain.nesting import check_nesting
 from akstwin.domain.words import nearest
 from akstwin.errors import InvalidSetting
 
@@ -30,11 +31,12 @@ def as_json(setting: str, value: Any) -> Any:
     """A copy of a value as JSON carries it.
 
     Raises:
-        InvalidSetting: JSON cannot carry it.
+        InvalidSetting: JSON cannot carry it, or it is nested too deeply to be answered again.
     """
+    check_nesting(setting, value)
     try:
         return json.loads(json.dumps(value, allow_nan=False))
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise InvalidSetting(setting, type(value).__name__, f"JSON: {error}") from None
 
 

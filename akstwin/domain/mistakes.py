@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from akstwin.clock import Micros
 from akstwin.domain.units import DURATION_FORM
 from akstwin.domain.words import nearest
-from akstwin.errors import AksError
+from akstwin.errors import AksError, shown_value
 
 _Form = TypeVar("_Form", bound=BaseModel)
 
@@ -177,7 +177,7 @@ def _show(value: object) -> str:
         case date():
             return str(value)
         case _:
-            text = repr(value)
+            text = shown_value(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

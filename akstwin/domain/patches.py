@@ -5,14 +5,19 @@ from copy import deepcopy
 from typing import Any, Final
 
 import jsonpatch
-from jsonpointer import JsonPointerException
+from jsonpointer import JsonPointer, JsonPointerException
 
 from akstwin.domain.documents import Json
+from akstwin.domain.nesting import check_nesting
 from akstwin.errors import InvalidSetting
 
 Tokens = tuple[str, ...]
 """A JSON pointer, taken apart."""
 
+MOST_OPERATIONS: Final = 1000
+"""In one patch; the SDK sends one for each setting that it changes."""
+MOST_COPIED: Final = 100_000
+"""Values that the copies of one patch may come to: a copy of what holds an earlier copy doubles it."""
 OPERATIONS: Final = ("add", "remove", "replace", "move", "copy", "test")
 
 
@@ -41,6 +46,9 @@ def patched(
     """
     if not isinstance(patch, Sequence) or isinstance(patch, str):
         raise InvalidSetting("patch", patch, "a list of JSON patch operations")
+    if len(patch) > MOST_OPERATIONS:
+        raise InvalidSetting("patch", f"{len(patch)} operations", f"at most {MOST_OPERATIONS}")
+    copied = 0
     after = deepcopy(document)
     written: list[Tokens] = []
     for number, given in enumerate(patch):
@@ -53,12 +61,13 @@ def patched(
             operation["from"] = pointer(source)
             if name == "move":
                 written.append(source)
+            else:
+                copied += _size(after, source)
+                if copied > MOST_COPIED:
+                    raise InvalidSetting(path, f"copies of {copied} values", f"at most {MOST_COPIED} in one patch")
         if _reach(after, tokens, path, make=name in ("add", "replace")) and name == "replace":
             operation["op"] = "add"
-        try:
-            after = jsonpatch.apply_patch(after, [operation])
-        except (jsonpatch.JsonPatchException, JsonPointerException) as error:
-            raise InvalidSetting(path, name, f"possible: {error}") from None
+        after = _applied(after, operation, path)
         if name != "test":
             written.append(tokens)
     return after, tuple(written)
@@ -68,6 +77,7 @@ def _operation(number: int, given: object) -> Json:
     where = f"patch[{number}]"
     if not isinstance(given, dict):
         raise InvalidSetting(where, given, "a JSON patch operation")
+    check_nesting(where, given)
     operation: Json = deepcopy(given)
     if operation.get("op") not in OPERATIONS:
         raise InvalidSetting(f"{where}.op", operation.get("op"), f"one of {', '.join(OPERATIONS)}")
@@ -81,6 +91,28 @@ def _operation(number: int, given: object) -> Json:
 
 def _tokens(path: str) -> Tokens:
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in path[1:].split("/"))
+
+
+def _applied(document: Json, operation: Json, path: str) -> Json:
+    try:
+        after: Json = jsonpatch.apply_patch(document, [operation], in_place=True)
+    except (jsonpatch.JsonPatchException, JsonPointerException) as error:
+        raise InvalidSetting(path, operation["op"], f"possible: {error}") from None
+    if "from" in operation:  # each part may be shallow, and what they come to together is not
+        check_nesting(path, after)
+    return after
+
+
+def _size(document: Json, tokens: Tokens) -> int:
+    """How many values the value at a place comes to; 0: nothing is there."""
+    found = JsonPointer(pointer(tokens)).resolve(document, None)
+    left, size = [found], 0
+    while left:
+        value = left.pop()
+        size += 1
+        if isinstance(value, dict | list):
+            left += value.values() if isinstance(value, dict) else value
+    return size
 
 
 def _reach(document: Json, tokens: Tokens, path: str, *, make: bool) -> bool:

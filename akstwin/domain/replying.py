@@ -22,6 +22,7 @@ from jsonpointer import JsonPointer, JsonPointerException
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from akstwin.domain import mistakes
+from akstwin.domain.nesting import check_nesting
 from akstwin.domain.patterns import Pattern
 from akstwin.domain.spec import Spec
 from akstwin.domain.words import nearest
@@ -212,6 +213,7 @@ def read_reply(given: Any, place: str = "reply") -> Simple | Rules | Script:
     Raises:
         AksError: something that is refused, with its place.
     """
+    check_nesting(place, given)
     if not _is_document(given):
         return Value(given, place)
     _check_names(given, place, ("$script", "$echo", "$fixed", "$match", "$otherwise"))

@@ -12,15 +12,24 @@ from akstwin.errors import InvalidSetting
 _DURATION_UNITS: Final = {"us": 1, "ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
 _SIZE_UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 _QUANTITY: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)\s*\Z")
+_WIDEST: Final = 64
+"""Bits: quantities have at most 62."""
 DURATION_FORM: Final = 'a duration such as "250ms", "10s", "5m", "24h", or a number of seconds'
 LATENCY_FORM: Final = 'a latency with its unit, such as "250ms" or "2s"'
 SIZE_FORM: Final = 'a size such as "100MB", or a number of bytes'
+
+
+def _too_wide(value: object) -> bool:
+    """Whether it is an integer beyond any quantity, which Python might not even write out."""
+    return isinstance(value, int) and value.bit_length() > _WIDEST
 
 
 def _quantity(value: object, units: dict[str, int], bare: int, form: str) -> int:
     """`value` in the smallest unit, rounded half to even."""
     if isinstance(value, bool):
         raise ValueError(form)  # noqa: TRY004 - pydantic turns ValueError into a message with the setting's path
+    if _too_wide(value):
+        raise ValueError(form)
     if isinstance(value, int | float):
         number, unit = Decimal(str(value)), bare
     elif isinstance(value, str) and (match := _QUANTITY.match(value)):
@@ -66,7 +75,7 @@ def parse_latency(value: object) -> Micros:
     Raises:
         ValueError: anything else. The message says what is expected.
     """
-    plain = str(value).strip()
+    plain = "" if _too_wide(value) else str(value).strip()
     if not isinstance(value, bool) and not has_unit(value) and _QUANTITY.match(plain):
         raise ValueError(f"a latency with its unit: {plain} ms or {plain} s? Write {plain}ms or {plain}s")
     return Micros(_quantity(value, _DURATION_UNITS, SECOND, LATENCY_FORM))

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
+from akstwin.plain_yaml import NotYaml, read_yaml
 from akstwin.sdk.exceptions import WebserviceException
 
 DEFAULT_PYTHON: Final = "3.10.18"
@@ -288,8 +288,8 @@ class CondaDependencies:
 
 def _read(path: Folder) -> Any:
     try:
-        return YAML(typ="safe", pure=True).load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeError, YAMLError) as error:
+        return read_yaml(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeError, NotYaml) as error:
         raise WebserviceException(f"{path}: is not a conda specification that can be read: {error}") from error
 
 

@@ -9,6 +9,7 @@ do. `synchronous=FULL` forces each one, so that a power cut does not lose it eit
 """
 
 import contextlib
+import json
 import os
 import sqlite3
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Final
 
+from akstwin.domain.nesting import DEEPEST, check_nesting
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.store.memory import Key, MemoryStore
 
@@ -38,6 +40,9 @@ _TABLES: Final = (
 _PUT: Final = "INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?)"
 _DROP: Final = "DELETE FROM record WHERE workspace = ? AND kind = ? AND key = ?"
 _LOCKED: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+_DEEPEST: Final = DEEPEST + 20
+"""A record holds what was sent some levels down."""
 
 Name = tuple[str, str, str]
 """Workspace, kind and key of a record."""
@@ -79,10 +84,24 @@ class StateFile:
         self._connection = _opened(self.path)
         try:
             for workspace, kind, key, value in self._connection.execute("SELECT * FROM record"):
+                self._check_nesting(kind, key, value)
                 self._texts.setdefault(workspace, {}).setdefault(kind, {})[key] = value
         except sqlite3.Error as error:
             self._connection.close()
             raise InvalidSetting(SETTING, str(self.path), f"a state file that is whole: {error}") from None
+
+    def _check_nesting(self, kind: str, key: str, text: str) -> None:
+        """Refuse a record that could be read and not be answered."""
+        if text.count("[") + text.count("{") <= _DEEPEST:  # it cannot be nested more deeply
+            return
+        try:
+            check_nesting(SETTING, json.loads(text), _DEEPEST)
+        except (RecursionError, InvalidSetting):
+            self._connection.close()
+            expected = (
+                f"a state file whose records mean something: {kind} {key} is nested more than {DEEPEST} levels deep"
+            )
+            raise InvalidSetting(SETTING, str(self.path), expected) from None
 
     @property
     def folder(self) -> Path:

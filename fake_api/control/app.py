@@ -5,16 +5,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import Body, FastAPI, Header, Query, Request
+from fastapi import FastAPI, Header, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response, StreamingResponse
-from pydantic import AfterValidator
-from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 
 from akstwin.domain.units import read_duration
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.fake_api.control.batch import score_all
+from akstwin.fake_api.control.body import Given
 from akstwin.fake_api.control.describing import describe, page, refusals, takes, takes_fault, takes_requests
 from akstwin.fake_api.control.events import Feed
 from akstwin.fake_api.control.journal import Wanted
@@ -41,13 +40,6 @@ _POLICY: Final = "default-src 'none'; script-src 'unsafe-inline'; style-src 'uns
 _STREAM: Final[Json] = {"content": {"text/event-stream": {}}}
 
 
-def _is_json(given: Any) -> Any:
-    if isinstance(given, bytes):  # it was sent as something else, and not read
-        raise PydanticCustomError("content_type", "expected JSON, with the header Content-Type: application/json")
-    return given
-
-
-_Given = Annotated[Any, Body(), AfterValidator(_is_json)]
 _Since = Annotated[int, Query(ge=0, le=1 << 62)]
 
 
@@ -92,7 +84,7 @@ def _add_time(app: FastAPI, control: "Control") -> None:
         return _clock(control)
 
     @app.post("/_akstwin/clock", openapi_extra=takes(ClockForm), responses=refusals(400, 409))
-    async def set_clock(given: _Given) -> Json:
+    async def set_clock(given: Given) -> Json:
         """Let time pass at once, make it faster or slower, or wait for an instant."""
         form = read(ClockForm, given)
         told = {name for name in form.model_fields_set if getattr(form, name) is not None}
@@ -139,7 +131,7 @@ def _add_world(app: FastAPI, control: "Control") -> None:
             return observation_json(workspace.backend.observe(service, read_duration("window", window)))
 
     @app.post("/_akstwin/profile/{service}", openapi_extra=takes(ProfileForm), responses=refusals(400, 404))
-    async def profile(service: str, given: _Given) -> Json:
+    async def profile(service: str, given: Given) -> Json:
         """What a model costs, and what it answers."""
         form = read(ProfileForm, given)
         told = {name: getattr(form, name) for name in form.model_fields_set - {"reply_base64"}}
@@ -152,7 +144,7 @@ def _add_world(app: FastAPI, control: "Control") -> None:
         return {}
 
     @app.post("/_akstwin/chance/{service}", openapi_extra=takes(ChanceForm), responses=refusals(400))
-    async def chance(service: str, given: _Given) -> Json:
+    async def chance(service: str, given: Given) -> Json:
         """Let a service take the chance of a scenario's run: requests say which of it they are (x-akstwin-request)."""
         form = read(ChanceForm, given)
         with workspace.clock.acting():
@@ -164,7 +156,7 @@ def _add_requests(app: FastAPI, control: "Control") -> None:
     workspace = control.workspace
 
     @app.post("/_akstwin/score/{service}", openapi_extra=takes_requests(), responses=refusals(400, 404))
-    async def score(service: str, given: _Given) -> list[Json]:
+    async def score(service: str, given: Given) -> list[Json]:
         """Several requests, each at its own virtual time; the answers in their order."""
         forms = read_batch(given)
         answers = await score_all(workspace, service, [(form.at, form.request()) for form in forms])
@@ -206,7 +198,7 @@ def _add_faults(app: FastAPI, control: "Control") -> None:
             return control.faults.listing()
 
     @app.post("/_akstwin/faults", openapi_extra=takes_fault(), status_code=201, responses=refusals(400, 404, 409))
-    async def add_fault(given: _Given) -> Json:
+    async def add_fault(given: Given) -> Json:
         """Break something."""
         return control.faults.add(given)
 

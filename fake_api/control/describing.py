@@ -66,9 +66,6 @@ def describe(app: FastAPI) -> None:
             for path in document["paths"].values():
                 for operation in path.values():
                     operation["responses"].pop("422", None)
-                    body = operation.get("requestBody", {"content": {}})["content"].get("application/json")
-                    if body is not None and body["schema"].get("title") == "Given":
-                        del body["schema"]["title"]
             schemas = document.setdefault("components", {}).setdefault("schemas", {})
             for name in ("HTTPValidationError", "ValidationError"):
                 schemas.pop(name, None)

@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Body, FastAPI, Query
+from fastapi import FastAPI, Query
 
 from akstwin.domain.history import Wanted
+from akstwin.fake_api.control.body import Given
 from akstwin.fake_api.control.describing import refusals, takes
 from akstwin.fake_api.control.reading import ClusterForm, TrafficForm, read
 from akstwin.sim.traffic import Traffic
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from akstwin.fake_api.control.center import Control
 
 Json = dict[str, Any]
-_Given = Annotated[Any, Body()]
 _Limit = Annotated[int | None, Query(ge=1)]
 
 
@@ -28,7 +28,7 @@ def add_world(app: FastAPI, control: "Control") -> None:
     workspace = control.workspace
 
     @app.post("/_akstwin/cluster/{name}", openapi_extra=takes(ClusterForm), responses=refusals(400))
-    async def cluster(name: str, given: _Given) -> Json:
+    async def cluster(name: str, given: Given) -> Json:
         """The nodes of a compute target that will be attached under this name."""
         form = read(ClusterForm, given)
         with workspace.clock.acting():
@@ -58,7 +58,7 @@ def _add_traffic(app: FastAPI, control: "Control") -> None:
             return [_shown(each) for each in workspace.backend.simulation.traffic_entries]
 
     @app.post("/_akstwin/traffic/{service}", openapi_extra=takes(TrafficForm), responses=refusals(400, 404))
-    async def traffic(service: str, given: _Given) -> Json:
+    async def traffic(service: str, given: Given) -> Json:
         """Simulated clients that call a service from now on, beside those that already do."""
         form = read(TrafficForm, given)
         with workspace.clock.acting():

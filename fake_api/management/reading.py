@@ -1,14 +1,13 @@
 """Bodies of requests: bounded while they are read, and JSON that every JSON parser would take."""
 
-import json
-import math
 from collections.abc import AsyncIterator, Collection
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl
 
 from fastapi import Header, Request
 from starlette.requests import ClientDisconnect
 
+from akstwin.fake_api.json_body import parse
 from akstwin.fake_api.management.errors import Refused
 
 LONGEST_JSON: Final = 16 * 1024 * 1024
@@ -16,7 +15,6 @@ LONGEST_BLOB: Final = 100 * 1024 * 1024
 """Bytes of one request: the SDK sends at most 64 MiB, more in blocks of 4 MiB."""
 JSON_TYPES: Final = frozenset({"application/json", "application/json-patch+json", "text/json"})
 _FORM_TYPES: Final = frozenset({"application/x-www-form-urlencoded"})
-_WIDEST: Final = 2**63
 
 
 def _body(content_type: str, **schema: Any) -> dict[str, Any]:
@@ -70,7 +68,7 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def read_json(request: Request) -> Any:
-    """A JSON body of any content (Refused)."""
+    """A JSON body of any content (Refused, BadJson)."""
     body = await read_body(request, LONGEST_JSON)
     _check_type(request, JSON_TYPES, body)
     return parse(body)
@@ -102,22 +100,6 @@ async def read_form(request: Request) -> dict[str, str]:
         raise Refused(400, "BadRequest", "the body is not a form") from None
 
 
-def parse(body: bytes) -> Any:
-    """A JSON value (Refused: it is none, or holds numbers or characters that JSON does not carry everywhere)."""
-    try:
-        text = body.decode()
-        value = json.loads(text, parse_constant=_constant, parse_float=_float, parse_int=_int)
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
-    except RecursionError:
-        raise Refused(400, "BadRequest", "the body is not JSON: it is nested too deeply") from None
-    except UnicodeError:
-        raise Refused(400, "BadRequest", "the body is not JSON in UTF-8") from None
-    except ValueError as error:
-        raise Refused(400, "BadRequest", f"the body is not JSON: {error}") from None
-    return value
-
-
 def _too_long(limit: int) -> Refused:
     message = f"the body is longer than {limit} bytes"
     return Refused(413, "RequestEntityTooLarge", message)
@@ -128,23 +110,6 @@ def _check_type(request: Request, wanted: Collection[str], body: bytes) -> None:
     if given not in wanted and (body or given):
         message = f"Content-Type is {given or 'missing'}; expected {' or '.join(sorted(wanted))}"
         raise Refused(415, "UnsupportedMediaType", message)
-
-
-def _constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
-
-
-def _float(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is too large a number")
-    return value
-
-
-def _int(text: str) -> int:
-    if len(text) > 20 or not -_WIDEST <= int(text) < _WIDEST:
-        raise ValueError(f"{text[:40]} is too large a number")
-    return int(text)
 
 
 AsHeader = Annotated[str, Header()]

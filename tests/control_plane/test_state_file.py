@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from akstwin.errors import AksError
+from akstwin.errors import AksError, InvalidSetting
 from akstwin.files import FileStore
 from akstwin.store.state import Batch, StateFile
 
@@ -109,3 +109,13 @@ def test_blocks_outlast_the_process(tmp_path: Path) -> None:
     assert not again.has("LocalUpload/c")
     again.drop_blocks("LocalUpload/c/a")
     assert again.block("LocalUpload/c/a", "YQ==") is None
+
+
+@pytest.mark.parametrize("levels", [200, 5000])
+def test_a_record_that_could_not_be_answered(tmp_path: Path, levels: int) -> None:
+    """It is found when the file is opened, and named."""
+    file = StateFile(tmp_path / "s")
+    file.write(Batch({("one", "service", "fraud"): "[" * levels + "]" * levels}))
+    file.close()
+    with pytest.raises(InvalidSetting, match="service fraud is nested more than 100 levels deep"):
+        StateFile(tmp_path / "s")

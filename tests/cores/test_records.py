@@ -305,3 +305,12 @@ def test_any_payload_is_taken_or_refused_by_name(changed: dict[str, Any], severa
     with suppress(AksError):
         record = create(body, None, NOW, LIMITS)
         assert spec_of(record).name == record.name
+
+
+def test_an_environment_that_could_not_be_answered_is_refused() -> None:
+    """What the SDK hands over in one process has the same limit as what comes over HTTP."""
+    deep: dict[str, Any] = {}
+    for _ in range(300):
+        deep = {"a": deep}
+    with pytest.raises(InvalidSetting, match=r"^environmentImageRequest: .* is not nested at most 100 levels deep$"):
+        service(request={**REQUEST, "environment": {"name": "a", "docker": deep}})

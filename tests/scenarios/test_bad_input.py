@@ -661,7 +661,13 @@ def test_clients_that_nobody_knows(refusal: Run, retry: str, said: str) -> None:
          "line 1: could not determine a constructor for the tag 'tag:yaml.org,2002:python/object:os.system'"),
         (b"duration: 1s\nseed: \x07\n", "line 2: the character '\\x07' is not allowed"),
         (b"\xff\xfe\x00\x81", "cannot be read: not a text file"),
-        ("{" * 5000, "line 1: nested too deeply"),
+        ("{" * 5000, "a document that is not nested at most 100 levels deep"),
+        ("question: " + "[" * 300 + "]" * 300, "a value of more than 100 levels is not nested at most 100 levels deep"),
+        ("a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+            f"{n}: &{n} [" + ", ".join([f"*{b}"] * 9) + "]\n" for b, n in zip("abcdefgh", "bcdefghi", strict=True)
+        ), "a document that repeats parts of itself is not at most 1000000 values"),
+        ("seed: " + "9" * 1_000_000, "line 1: not YAML: "),
+        ("duration: 0x" + "f" * 1_000_000, "duration: a number of thousands of digits is not a duration"),
         ("", "is empty; expected a mapping of settings, such as `duration: 10m`"),
         ("# nothing\n", "is empty; expected a mapping of settings, such as `duration: 10m`"),
         ("- a\n- b\n", "holds a list; expected a mapping of settings, such as `duration: 10m`"),
@@ -670,7 +676,8 @@ def test_clients_that_nobody_knows(refusal: Run, retry: str, said: str) -> None:
         ("? [a, b]\n: c\n", "('a', 'b'): no such setting; expected one of question, "),
         (None, "cannot be read: No such file or directory"),
     ],
-    ids=["bracket", "tab", "twice", "documents", "alias", "tag", "control", "bytes", "deep", "empty", "comment", "list",
+    ids=["bracket", "tab", "twice", "documents", "alias", "tag", "control", "bytes", "deep", "deeper", "aliases", "digits",
+         "hexadecimal", "empty", "comment", "list",
          "word", "number", "pair", "missing"],
 )  # fmt: skip
 def test_a_file_that_is_no_scenario(refusal: Run, text: str | bytes | None, said: str) -> None:

@@ -46,6 +46,10 @@ def world(stocked: Any) -> Any:
         (b'{"a": ' + b"9" * 9999 + b"}", JSON, 400),
         (b'{"a": "\\ud800"}', JSON, 400),
         (b"[" * 100_000, JSON, 400),
+        (b'{"a": ' * 101 + b"1" + b"}" * 101, JSON, 400),
+        (b'{"a": ' * 900 + b"1" + b"}" * 900, JSON, 400),
+        (b'{"a": 1' + b"0" * 1_000_000 + b"}", JSON, 400),
+        (b'{"a": 1e1000000000}', JSON, 400),
         (b'"text"', JSON, 400),
         (b"null", JSON, 400),
         (b"[1]", JSON, 400),
@@ -297,4 +301,18 @@ def test_replicas_that_no_cluster_could_hold(world: Any, given: dict[str, Any]) 
     ]
     assert [answer.status_code for answer in answers] == [400] * 5
     assert all("1000000000 is not at most 550000, the pods" in answer.text for answer in answers)
+    assert world.state() == before
+
+
+@pytest.mark.parametrize("levels", [101, 300, 900, 5000])
+def test_what_could_not_be_answered_is_not_taken(world: Any, levels: int) -> None:
+    """An environment that is nested so deeply: 400 naming the limit; lists and other services are answered as before."""
+    before = world.state()
+    text = json.dumps(world.service("deep")).replace('"tabular"', '{"a": ' * levels + "1" + "}" * levels)
+    made = world.mm("POST", "/services", content=text.encode(), headers=JSON)
+    assert (made.status_code, made.json()["message"]) == (
+        400,
+        "the body is nested too deeply: at most 100 levels are taken",
+    )
+    assert world.mm("GET", "/services/deep").status_code == 404
     assert world.state() == before

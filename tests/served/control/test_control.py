@@ -379,6 +379,16 @@ class TestRim:
                 "/_akstwin/clock", content=b"[" * 200_000, headers={"content-type": "application/json"}
             )
             assert deep.status_code == 400
+            for body in (
+                b'{"advance": ' + b"[" * 101 + b"]" * 101 + b"}",
+                b'{"advance": NaN}',
+                b'{"rate": 1' + b"0" * 10**6 + b"}",
+            ):
+                answer = await town.http.post(
+                    "/_akstwin/clock", content=body, headers={"content-type": "application/json"}
+                )
+                assert answer.status_code == 400
+                assert answer.json()["message"].startswith(("the body is nested too deeply", "the body is not JSON"))
             assert (await town.http.get("/_akstwinning")).status_code != 200
 
         serve(scene)
