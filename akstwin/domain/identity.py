@@ -7,6 +7,9 @@ from typing import Final
 
 CLIENT_IDS: Final = ("x-ms-client-request-id", "x-request-id")
 """Headers by which a client names a request, the same in each attempt; the first goes before the second."""
+TRIED_AGAIN: Final = frozenset({0, 429, 502, 503, 504})
+"""Statuses after which clients try again; 0: the connection ended without an answer."""
+_CREDENTIAL: Final = "authorization"
 _LENGTHS: Final = frozenset(map(len, CLIENT_IDS))
 _LONGEST: Final = 128
 _KEPT: Final = 10_000
@@ -22,6 +25,15 @@ def client_id(headers: Iterable[tuple[str, str]]) -> str | None:
                 return value[:_LONGEST]
             found = value[:_LONGEST]
     return found
+
+
+def fingerprint(headers: Iterable[tuple[str, str]], body: bytes) -> str:
+    """What attempts at one request share though its client does not name it: a hash of its body and its credential together."""
+    digest = blake2b(body, digest_size=8)
+    for name, value in headers:
+        if len(name) == len(_CREDENTIAL) and name.lower() == _CREDENTIAL:
+            digest.update(value.encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 class Identities:

@@ -27,6 +27,8 @@ class Entry:
         note: why it matched nothing, and what would have been near.
         queue_wait: from its arrival to its dispatch.
         attempt: 1 for the first of its client's attempts; None: the client did not name it.
+        fingerprint: a hash of its body and its credential, which the attempts at one request share; None: no request had been
+            refused when it was answered, or it is no scoring request.
     """
 
     id: int
@@ -46,6 +48,7 @@ class Entry:
     note: str | None = None
     queue_wait: int | None = None
     attempt: int | None = None
+    fingerprint: str | None = None
 
     @property
     def latency(self) -> int:

@@ -15,17 +15,15 @@ from dataclasses import fields
 from typing import Any, Final
 
 from akstwin.clock import SECOND
+from akstwin.domain.identity import TRIED_AGAIN
 from akstwin.domain.units import parse_duration
 from akstwin.errors import AksError, NotFound
+from akstwin.testing.attempts import told_apart
 from akstwin.testing.entry import Entry
 
 __all__ = ["Entry", "Journal"]
 
 _TAIL: Final = 12
-_REFUSED: Final = frozenset({0, 429, 502, 503, 504})
-"""Answers that clients try again after; 0: the connection ended without one."""
-
-
 _KNOWN: Final = frozenset(field.name for field in fields(Entry))
 
 
@@ -195,8 +193,9 @@ class Journal:
         """Clients that were refused do not make it worse.
 
         A storm is one request tried more than `attempts` times, or a window with refusals in which all attempts together are
-        more than `amplification` times the requests that were tried. Clients must name their requests
-        (`x-ms-client-request-id`), the same in each attempt; where none was refused, nothing needs a name.
+        more than `amplification` times the requests that were tried. Attempts at one request are told by its
+        `x-ms-client-request-id`; without one, by body and credential, where each comes after a refusal of the one before
+        (`akstwin.testing.attempts`).
 
         Args:
             attempts: of one request at most.
@@ -204,30 +203,35 @@ class Journal:
             window: how long a window is: a duration.
 
         Raises:
-            AssertionError: there was a storm; or requests were refused and none has a name.
+            AssertionError: there was a storm; or requests were refused whose attempts cannot be told apart: it says what to send.
         """
-        refused = [entry for entry in self if entry.status in _REFUSED]
-        if not refused:
+        if not any(entry.status in TRIED_AGAIN for entry in self):
             return
-        named = [entry for entry in self if entry.client_request_id is not None]
-        if not named:
+        requests, unclear = told_apart(self)
+        if unclear:
+            alike = " with one body and one credential were under way at once" if unclear[0].fingerprint else ""
             self._fail(
-                f"{len(refused)} requests were refused and none has an x-ms-client-request-id: "
-                "attempts cannot be told from new requests"
+                f"{len(unclear)} requests{alike}, and refusals among them: attempts cannot be told from new requests; let the "
+                "client send an x-ms-client-request-id, the same in each attempt"
             )
-        tries = Counter((entry.service, entry.client_request_id) for entry in named)
-        (service, name), most = tries.most_common(1)[0]
-        if most > attempts:
-            worst = self.where(service=service, client_request_id=name)
-            self._fail(f"request {name} was tried {most} times, more than {attempts}:\n{worst.tail()}")
+        worst = max(requests.values(), key=len)
+        if len(worst) > attempts:
+            named = worst[0].client_request_id
+            name = (
+                f"request {named}"
+                if named is not None
+                else "a request without a name, told by its body and credential,"
+            )
+            self._fail(f"{name} was tried {len(worst)} times, more than {attempts}:\n{Journal(worst).tail()}")
         span = parse_duration(window)
-        for start, members in _windows(named, span).items():
-            requests = len({(entry.service, entry.client_request_id) for entry in members})
-            stormy = any(entry.status in _REFUSED for entry in members)
-            if stormy and len(members) > amplification * requests:
+        request_of = {entry.id: key for key, tried in requests.items() for entry in tried}
+        for start, members in _windows(self, span).items():
+            count = len({request_of[entry.id] for entry in members})
+            stormy = any(entry.status in TRIED_AGAIN for entry in members)
+            if stormy and len(members) > amplification * count:
                 self._fail(
-                    f"{len(members)} attempts at {requests} requests in the {span / SECOND:g} s from "
-                    f"{start / SECOND:g} s: {len(members) / requests:.1f} each, more than {amplification:g}"
+                    f"{len(members)} attempts at {count} requests in the {span / SECOND:g} s from "
+                    f"{start / SECOND:g} s: {len(members) / count:.1f} each, more than {amplification:g}"
                 )
 
     def _fail(self, text: str) -> None:

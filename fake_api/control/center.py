@@ -51,7 +51,7 @@ class Control:
         self.workspace = workspace
         self.journal = Journal() if kept is None else Journal(kept)
         self.metrics = Metrics()
-        self.interference = Interference(workspace, self.journal.broken, self.sleep_until)
+        self.interference = Interference(workspace, self.journal.lost, self.sleep_until)
         self.faults = Faults(workspace, self.interference)
         self.ways: Callable[[], dict[str, Any]] = dict
         """Tells in which ways the workspace can be reached; the server knows."""

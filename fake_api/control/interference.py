@@ -96,18 +96,18 @@ class Interference:
 
     Args:
         workspace: which.
-        broken: hears of a request that nobody saw: instant, service, headers, verb, path, fault.
+        lost: hears of a request that nobody saw: instant, service, request, faults.
         sleep_until: waits for an instant as a caller does.
     """
 
     def __init__(
         self,
         workspace: ServedWorkspace,
-        broken: Callable[[int, str, Iterable[tuple[str, str]], str, str, tuple[str, ...]], None],
+        lost: Callable[[int, str, ScoreRequest, tuple[str, ...]], None],
         sleep_until: Callable[[int], Awaitable[None]],
     ) -> None:
         self._workspace = workspace
-        self._broken = broken
+        self._lost = lost
         self._sleep_until = sleep_until
         self._armed: list[Armed] = []
         self._due: dict[int, list[Armed]] = {}
@@ -144,7 +144,7 @@ class Interference:
         due = [each for each in self._armed if each.draws(service, _WANTED[request.path], called, now)]
         for each in due:
             if before(each.fault) and each.strikes():
-                self._broken(now, service, request.headers, request.method, request.path, (each.id,))
+                self._lost(now, service, request, (each.id,))
                 await break_off(receive, send, reset=isinstance(each.fault, ResetConnection))
                 return False
         due = [each for each in due if not before(each.fault)]

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from akstwin.backend import ScoreResponse
-from akstwin.domain.identity import client_id
+from akstwin.backend import ScoreRequest, ScoreResponse
+from akstwin.domain.identity import TRIED_AGAIN, client_id, fingerprint
 from akstwin.sim.gateway import InteractiveRequest
 
 KEPT: Final = 10_000
@@ -16,11 +16,11 @@ _LONGEST_NAME: Final = 255
 
 Row = tuple[
     int, str | None, str | None, int | None, int, int | None, int | None, int, int, str | None, str | None, str, str,
-    tuple[str, ...], str | None,
+    tuple[str, ...], str | None, str | None,
 ]  # fmt: skip
 _NAMES: Final = (
     "id", "service", "version", "replica", "arrived", "dispatched", "started", "answered", "status", "reason",
-    "client_request_id", "method", "path", "faults", "note",
+    "client_request_id", "method", "path", "faults", "note", "fingerprint",
 )  # fmt: skip
 _SERVICE: Final = 1
 _VERSION: Final = 2
@@ -71,6 +71,8 @@ class Journal:
     def __init__(self, kept: int = KEPT) -> None:
         self._rows: deque[Row] = deque(maxlen=kept)
         self.total = 0
+        self._refused = False
+        """Whether a client may have tried again: before that no request needs a fingerprint."""
 
     @property
     def dropped(self) -> int:
@@ -91,31 +93,60 @@ class Journal:
         self._rows.append((
             number, name, response.version, replica, sent, dispatched, started, sent + response.latency,
             response.status, response.reason, client_id(request.headers), request.method, request.path, faults, note,
+            self._fingerprint(request, response.status),
         ))  # fmt: skip
+
+    def _fingerprint(self, request: ScoreRequest, status: int) -> str | None:
+        if status in TRIED_AGAIN:
+            self._refused = True
+        return fingerprint(request.headers, request.body) if self._refused else None
+
+    def lost(self, at: int, service: str, request: ScoreRequest, faults: tuple[str, ...]) -> None:
+        """A scoring request met a fault that ended its connection before it was routed."""
+        named = self._fingerprint(request, 0)
+        self.broken(at, service, request.headers, request.method, request.path, faults, fingerprint=named)
 
     def broken(
         self, at: int, service: str | None, headers: Iterable[tuple[str, str]], method: str, path: str,
-        faults: tuple[str, ...], status: int = 0, answered: int | None = None,
+        faults: tuple[str, ...], status: int = 0, answered: int | None = None, fingerprint: str | None = None,
     ) -> None:  # fmt: skip
         """A request met a fault; status 0: its connection ended without an answer. `answered`: when it ended, if later."""
         self.total = number = self.total + 1
         service, path = service and service[:_LONGEST_NAME], path[:_LONGEST_NAME]
         self._rows.append((
             number, service, None, None, at, None, None, at if answered is None else answered, status, None,
-            client_id(headers), method, path, faults, None,
+            client_id(headers), method, path, faults, None, fingerprint,
         ))  # fmt: skip
 
     def missed(self, at: int, method: str, path: str, status: int, note: str) -> None:
         """A request matched nothing."""
         self.total = number = self.total + 1
         self._rows.append(
-            (number, None, None, None, at, None, None, at, status, None, None, method, path[:_LONGEST_NAME], (), note),
+            (
+                number,
+                None,
+                None,
+                None,
+                at,
+                None,
+                None,
+                at,
+                status,
+                None,
+                None,
+                method,
+                path[:_LONGEST_NAME],
+                (),
+                note,
+                None,
+            ),
         )
 
     def clear(self) -> None:
         """As new."""
         self._rows.clear()
         self.total = 0
+        self._refused = False
 
     def after(self, number: int) -> Iterator[dict[str, Any]]:
         """What has come since the row of that number."""

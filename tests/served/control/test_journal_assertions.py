@@ -1,9 +1,12 @@
 """Questions to a journal, and assertions that say what is wrong."""
 
 import asyncio
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from akstwin.errors import AksError
@@ -27,6 +30,21 @@ def tries(name: str | None, count: int, status: int = 503, at: int = 0) -> list[
     return [
         Entry(at, "svc", arrived=at + 100_000 * n, status=status, client_request_id=name, attempt=n + 1)
         for n in range(count)
+    ]
+
+
+def alike(fingerprint: str, statuses: list[int], at: int = 0) -> list[Entry]:
+    """Requests with one body and one credential, one after another, every 0.1 s."""
+    return [
+        Entry(
+            at + n,
+            "svc",
+            arrived=at + 100_000 * n,
+            answered=at + 100_000 * n + 50,
+            status=status,
+            fingerprint=fingerprint,
+        )
+        for n, status in enumerate(statuses)
     ]
 
 
@@ -164,10 +182,56 @@ class TestRetryStorms:
         with pytest.raises(AssertionError, match="tried 6 times"):
             journal(*tries("a", 6, 0)).assert_no_retry_storm()
 
-    def test_nameless_requests_prove_nothing(self) -> None:
-        """Attempts cannot be told from new requests."""
-        with pytest.raises(AssertionError, match="x-ms-client-request-id"):
+    def test_attempts_without_a_name_are_told_by_body_and_credential(self) -> None:
+        """Each comes after a refusal of the one before; after an answer that was none, the next is another request."""
+        with pytest.raises(AssertionError, match="told by its body and credential, was tried 6 times, more than 5"):
+            journal(*alike("f", [503] * 6)).assert_no_retry_storm()
+        journal(*alike("f", [503, 200] * 6)).assert_no_retry_storm()
+        journal(*alike("f", [503] * 5), *alike("g", [503] * 5, at=9)).assert_no_retry_storm(amplification=5)
+        with pytest.raises(AssertionError, match=r"10 attempts at 2 requests .* 5\.0 each"):
+            journal(*alike("f", [503] * 5), *alike("g", [503] * 5, at=9)).assert_no_retry_storm()
+
+    def test_a_name_for_some_hides_no_storm_of_the_others(self) -> None:
+        """Both kinds are counted."""
+        named = [
+            Entry(number, "svc", arrived=number, status=200, client_request_id=f"n{number}") for number in range(30)
+        ]
+        with pytest.raises(AssertionError, match="was tried 9 times"):
+            journal(*named, *alike("f", [503] * 9)).assert_no_retry_storm()
+
+    def test_requests_alike_at_once_prove_nothing(self) -> None:
+        """Attempts cannot be told from new requests: it says what to send."""
+        at_once = [Entry(number, "svc", arrived=0, answered=50, status=503, fingerprint="f") for number in range(2)]
+        with pytest.raises(
+            AssertionError, match=r"2 requests with one body .* let the client send an x-ms-client-request-id"
+        ):
+            journal(*at_once).assert_no_retry_storm()
+        answered = [replace(entry, status=200, id=entry.id + 10) for entry in at_once]
+        journal(*answered, *alike("g", [503, 200])).assert_no_retry_storm()
+
+    def test_refused_requests_without_any_mark_prove_nothing(self) -> None:
+        """As on a server before fingerprints."""
+        with pytest.raises(AssertionError, match="let the client send an x-ms-client-request-id"):
             journal(*tries(None, 2)).assert_no_retry_storm()
+
+
+def test_a_server_tells_attempts_apart_without_a_header(serve: Callable[..., None]) -> None:
+    """Bodies that differ are other requests; nothing of the body or the key is in the journal."""
+
+    async def scene(town: Town) -> None:
+        town.deploy("svc", version_name="blue", traffic_percentile=100)
+        await town.call("POST", "faults", {"kind": "drop_connection", "count": 6, "before": True})
+        for number in range(6):
+            with pytest.raises(httpx.TransportError):
+                await town.score(body=json.dumps({"data": number % 2}).encode())
+        held = Journal.read(town.control.journal.document())
+        assert held.statuses() == {0: 6}
+        assert len({entry.fingerprint for entry in held}) == 2
+        with pytest.raises(AssertionError, match="6 attempts at 2 requests"):
+            held.assert_no_retry_storm()
+        held.assert_no_retry_storm(amplification=3)
+
+    serve(scene)
 
 
 def test_over_http(serve: Callable[..., None]) -> None:
