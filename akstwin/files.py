@@ -1,16 +1,17 @@
 """Uploaded files in a folder: scripts and models (wire §4)."""
 
 import os
-import shutil
 import tempfile
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from akstwin import scratch
 from akstwin.errors import InvalidSetting, NotFound, UnreadableFile
+from akstwin.uploads import Folders, Tally, UploadLimits, copy
 
 ORIGIN: Final = "LocalUpload"
 """The first segment of every path."""
@@ -21,6 +22,7 @@ _LONGEST_PATH: Final = 1024
 """Bytes, as blobs have it."""
 _PARTIAL: Final = ".partial"
 """The folder of files that are being written; no container has a name that begins with a dot."""
+_ANY: Final = 1 << 62
 _BLOCKS: Final = ".blocks"
 """The folder of blocks that have come and are in no file yet."""
 
@@ -32,17 +34,19 @@ class FileStore:
 
     Args:
         folder: where, made if it is not there; None: a temporary folder, which `close` removes.
+        limits: what one upload, one asset and one blob may hold.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, limits: UploadLimits | None = None) -> None:
+        self.limits: Final = limits or UploadLimits()
         self._unforced: dict[Path, None] | None = None
-        self._remove: weakref.finalize[[str, bool], FileStore] | None = None
+        self._remove: weakref.finalize[[Path], FileStore] | None = None
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="akstwin-files-"))
-            self._remove = weakref.finalize(self, shutil.rmtree, str(folder), True)
+            self._remove = weakref.finalize(self, scratch.remove, folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
-        shutil.rmtree(folder / _PARTIAL, ignore_errors=True)
+        scratch.remove(folder / _PARTIAL)
 
     def upload(self, container: str, files: Mapping[str, Path]) -> str:
         """Keep copies of files.
@@ -55,9 +59,10 @@ class FileStore:
             What they are found by: `LocalUpload/{container}`.
 
         Raises:
-            InvalidSetting: a name or a path that leads elsewhere.
+            InvalidSetting: a name or a path that leads elsewhere, or more than the limits allow.
             UnreadableFile: a file that cannot be read. Nothing is kept then.
         """
+        tally = Tally(self.limits)
         if len(_segments("container", container)) != 1 or container.startswith("."):
             raise InvalidSetting("container", container, "one name, not beginning with a dot")
         copies = {_segments("path", path): source for path, source in files.items()}
@@ -67,41 +72,65 @@ class FileStore:
                     raise InvalidSetting("path", "/".join(segments), "possible: a file has the name of its folder")
         whole = Path(tempfile.mkdtemp(dir=self._partials()))  # it comes into being whole, under its name
         try:
+            folders = Folders(whole, tally)
             for segments, source in copies.items():
-                _copy(source, whole.joinpath(*segments))
+                _copy(source, folders, segments, tally)
             target = self._new(container)
             whole.replace(target)
         except BaseException:
-            shutil.rmtree(whole, ignore_errors=True)
+            scratch.remove(whole)
             raise
         for segments in copies:
             self._note(target.joinpath(*segments))
         return f"{ORIGIN}/{target.name}"
 
-    def download(self, prefix: str, target: Path) -> list[Path]:
-        """Write copies of files into a folder.
+    def download(self, prefix: str, target: Path, tally: Tally | None = None) -> list[Path]:
+        """Write copies of files into a folder. May be called from any thread.
 
         Args:
             prefix: `LocalUpload/{container}`, or that with a path in it, in whole segments.
             target: the folder, made if it is not there.
+            tally: counts files and bytes; None: they are not limited.
 
         Returns:
             Their paths below `target`, which are those in the container, sorted.
 
         Raises:
             NotFound: there is none.
+            InvalidSetting: they are more than the tally allows; some may have been copied.
+            UnreadableFile: one of them cannot be read or written.
         """
-        container, found = self._find(prefix)
+        tally = tally or Tally(UploadLimits(_ANY, _ANY))
+        container, found = self._find(prefix, tally.apart())
         if not found:
             raise NotFound(f"no file {prefix}")
         paths = [path.relative_to(container) for path in found]
+        target.mkdir(parents=True, exist_ok=True)
+        folders = Folders(target, tally)
         for path in paths:
-            _copy(container / path, target / path)
+            _copy(container / path, folders, path.parts, tally)
         return paths
 
     def has(self, prefix: str) -> bool:
         """Whether there is a file at that path, or below it."""
-        return bool(self._find(prefix)[1])
+        _, place = self._place(prefix)
+        return place is not None and next(_files(place), None) is not None
+
+    def check_size(self, prefix: str, tally: Tally) -> None:
+        """Count the files at a path, or below it, and their bytes; it stops at the first that is over a limit.
+
+        Raises:
+            NotFound: there is none.
+            InvalidSetting: they are more than the tally allows.
+        """
+        _, place = self._place(prefix)
+        found = False
+        for path in () if place is None else _files(place):
+            found = True
+            tally.count_file()
+            tally.count_bytes(path.stat().st_size)
+        if not found:
+            raise NotFound(f"no file {prefix} has been uploaded")
 
     def paths(self, prefix: str) -> list[str]:
         """The paths of the files that `download` would write, below their container."""
@@ -181,7 +210,7 @@ class FileStore:
 
     def drop_blocks(self, path: str) -> None:
         """The file is whole, or there is another one."""
-        shutil.rmtree(self._blocks(path), ignore_errors=True)
+        scratch.remove(self._blocks(path))
 
     def _blocks(self, path: str) -> Path:
         return self.folder / _BLOCKS / _hashed(path)
@@ -249,14 +278,37 @@ class FileStore:
             raise InvalidSetting("path", path, f"{ORIGIN}/, a container, and the path of a file in it")
         return self.folder.joinpath(*segments)
 
-    def _find(self, prefix: str) -> tuple[Path, list[Path]]:
-        """The container that a prefix lies in, and the files that it means."""
+    def _place(self, prefix: str) -> tuple[Path, Path | None]:
+        """The container that a prefix lies in, and the file or folder that it means."""
         origin, *segments = _segments("path", prefix)
         if origin != ORIGIN or not segments or segments[0].startswith("."):
-            return self.folder, []
-        place = self.folder.joinpath(*segments)
-        inside = sorted(path for path in place.rglob("*") if path.is_file()) if place.is_dir() else [place]
-        return self.folder / segments[0], [path for path in inside if path.is_file()]
+            return self.folder, None
+        return self.folder / segments[0], self.folder.joinpath(*segments)
+
+    def _find(self, prefix: str, tally: Tally | None = None) -> tuple[Path, list[Path]]:
+        """The container that a prefix lies in, and the files that it means."""
+        container, place = self._place(prefix)
+        found = []
+        for path in () if place is None else _files(place):
+            if tally is not None:
+                tally.count_file()
+            found.append(path)
+        return container, sorted(found)
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """The file, or the files in the folder and below, in no order."""
+    if not place.is_dir():
+        yield from (place,) if place.is_file() else ()
+        return
+    folders = [str(place)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                elif entry.is_file():
+                    yield Path(entry.path)
 
 
 def _segments(setting: str, path: str) -> tuple[str, ...]:
@@ -276,9 +328,9 @@ def _hashed(text: str) -> str:
     return sha256(text.encode()).hexdigest()
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(source: Path, folders: Folders, segments: tuple[str, ...], tally: Tally) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        folder = folders.make(segments[:-1])
     except OSError as error:
         raise UnreadableFile(str(source), error.strerror or str(error)) from None
+    copy(source, folder / segments[-1], tally)

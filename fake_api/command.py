@@ -39,6 +39,21 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="A name that clients may call it by, as often as you like.",
 )
+@click.option(
+    "--max-upload-files",
+    default=10_000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Files, folders and links that one upload, and one container, may hold.",
+)
+@click.option(
+    "--max-upload-bytes",
+    default="1GB",
+    show_default=True,
+    metavar="SIZE",
+    help="What one upload, and one container, may hold unpacked.",
+)
 @click.option("--print-env", is_flag=True, help="Print what points an unmodified azureml-core at the server, too.")
 def serve(
     host: str,
@@ -54,15 +69,19 @@ def serve(
     workspace: str | None,
     allow_remote: bool,
     names: tuple[str, ...],
+    max_upload_files: int,
+    max_upload_bytes: str,
     print_env: bool,
 ) -> None:
     """Serve a workspace over HTTP, as Azure ML does."""
     from akstwin.speedups import activate  # noqa: PLC0415
 
     activate()
+    from akstwin.domain.units import read_size  # noqa: PLC0415
     from akstwin.errors import InvalidSetting  # noqa: PLC0415
     from akstwin.fake_api.host_check import is_name  # noqa: PLC0415
     from akstwin.fake_api.server import FakeServer, Settings, local, run  # noqa: PLC0415
+    from akstwin.uploads import UploadLimits  # noqa: PLC0415
 
     if not local(host) and not allow_remote:
         raise InvalidSetting("--host", host, "a loopback address; --allow-remote lets other machines run code here")
@@ -73,6 +92,9 @@ def serve(
             raise InvalidSetting("--allow-host", name, "a host's name or address, without a port")
     if no_traffic and scenario is None:
         raise InvalidSetting("--no-traffic", True, "beside --scenario: without one nobody calls")
+    max_bytes = read_size("--max-upload-bytes", max_upload_bytes)
+    if max_bytes < 1:
+        raise InvalidSetting("--max-upload-bytes", max_upload_bytes, "a size of 1 byte or more")
     assumptions = dict(_pair(each) for each in assumed)
 
     def started(server: FakeServer) -> None:
@@ -100,6 +122,7 @@ def serve(
         traffic=not no_traffic,
         names=names,
         state=None if state is None else Path(state),
+        uploads=UploadLimits(max_upload_files, max_bytes),
     )
     run(settings, started)
 

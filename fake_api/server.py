@@ -25,6 +25,7 @@ from akstwin.fake_api.host_check import LOCAL, AllowedHosts
 from akstwin.fake_api.persistence import DurableResponses, StatePersistence
 from akstwin.fake_api.workspace import Scenario, ServedWorkspace
 from akstwin.sim.backend import EPOCH
+from akstwin.uploads import UploadLimits
 
 if TYPE_CHECKING:
     import uvicorn
@@ -52,6 +53,7 @@ class Settings:
         state: the file in which all that was acknowledged is kept, files and the certificate authority beside it; None: in
             memory.
         names: that clients may call it by, beside its address; its URLs have the first where it listens on all addresses.
+        uploads: how many files and bytes one upload, and one container, may hold.
     """
 
     host: str = "127.0.0.1"
@@ -68,6 +70,7 @@ class Settings:
     traffic: bool = True
     state: Path | None = None
     names: tuple[str, ...] = ()
+    uploads: UploadLimits = field(default_factory=UploadLimits)
 
 
 @dataclass
@@ -205,7 +208,7 @@ class FakeServer:
             workspace = ServedWorkspace(
                 identity, settings.seed if seed is None else seed, {**settings.assumptions, **(assumptions or {})}, mode,
                 rate, epoch=epoch, scoring_base=http, tls_base=https, script_seconds=settings.script_seconds, scenario=scenario,
-                traffic=settings.traffic, kept=kept,
+                traffic=settings.traffic, kept=kept, uploads=settings.uploads,
             )  # fmt: skip
             unused.pop_all()
         given = {"seed": seed, "clock": clock, "rate": rate, "assumptions": assumptions}

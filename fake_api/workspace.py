@@ -18,14 +18,18 @@ from akstwin.fake_api.persistence import PersistedWorkspace
 from akstwin.files import FileStore
 from akstwin.sim.backend import SimulatedBackend
 from akstwin.sim.gateway import InteractiveRequest
-from akstwin.worker import WorkerSpec
+from akstwin.uploads import UploadLimits
 from akstwin.worker.async_pool import AsyncScriptReplies
+from akstwin.worker.content import ScriptContent
 
 _LONGEST_OPERATION: Final = 10**13
 """No operation takes so long, µs; a stop for a search that would never end."""
 
 MOST_AT_ONCE: Final = 32
 """Scripts that a workspace waits for at once; further ones wait for a thread."""
+
+MOST_LAID_OUT: Final = 2
+"""Deployments whose files are laid out at once: each takes a processor from the requests that are answered meanwhile."""
 
 Scenario = str | Path | Mapping[str, Any]
 """A scenario file, or its content."""
@@ -50,6 +54,7 @@ class ServedWorkspace:
         scenario: what the workspace begins with; None: it is empty.
         traffic: whether the scenario's clients call.
         kept: where its records and files are kept, and what it goes on from; None: in memory.
+        uploads: how many files and bytes one upload, and one container, may hold; None: the defaults.
 
     Raises:
         AksError: the scenario cannot be read, or its deployment fails.
@@ -69,13 +74,16 @@ class ServedWorkspace:
         scenario: Scenario | None = None,
         traffic: bool = True,
         kept: PersistedWorkspace | None = None,
+        uploads: UploadLimits | None = None,
     ) -> None:
         self._settings = (
-            identity, seed, assumptions, clock, rate, epoch, scoring_base, tls_base, script_seconds, scenario, traffic, kept
+            identity, seed, assumptions, clock, rate, epoch, scoring_base, tls_base, script_seconds, scenario, traffic, kept,
+            uploads,
         )  # fmt: skip
         self._kept = kept
         given: dict[str, Any] = {} if epoch is None else {"epoch": epoch}
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "akstwin-scripts")
+        self._file_threads = ThreadPoolExecutor(MOST_LAID_OUT, "akstwin-files")
         given |= {
             "assumptions": assumptions,
             "identity": identity,
@@ -83,6 +91,7 @@ class ServedWorkspace:
             "tls_base": tls_base,
             "scripts": self._scripts,
             "script_seconds": script_seconds,
+            "uploads": uploads,
             "kept": None if kept is None else kept.begin(clock),
         }
         self.backend = (
@@ -142,11 +151,12 @@ class ServedWorkspace:
     def _ended(self, operation_id: str) -> Callable[[], bool]:
         return lambda: self.backend.get_operation(operation_id).state is not OperationState.RUNNING
 
-    def _scripts(self, spec: WorkerSpec, untold: Callable[[], bool]) -> AsyncScriptReplies:
+    def _scripts(self, content: ScriptContent, untold: Callable[[], bool]) -> AsyncScriptReplies:
         # Where time does not pass by itself, a script's own time cannot count: the default profile's does.
         return AsyncScriptReplies(
-            spec,
+            content,
             self._threads,
+            self._file_threads,
             self.clock.acting,
             self.clock.real_work,
             real_time=lambda: self.clock.runs and untold(),
@@ -167,7 +177,8 @@ class ServedWorkspace:
         """End it, and the processes of its scripts."""
         self.clock.close()
         self.backend.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._file_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _open_scenario(**given: Any) -> SimulatedBackend:

@@ -42,7 +42,8 @@ from akstwin.sim.gateway import Gateway
 from akstwin.sim.secret_stream import SecretStream
 from akstwin.sim.simulation import Simulation, Verb
 from akstwin.store import MemoryStore, Store
-from akstwin.worker import WorkerSpec
+from akstwin.uploads import UploadLimits
+from akstwin.worker.content import ScriptContent
 from akstwin.worker.replies import Replies, ScriptReplies
 
 EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
@@ -103,6 +104,7 @@ class SimulatedBackend:
         kept: where records and files are, and from when on time goes on; None: in memory, from the beginning. What is kept
             becomes the world by `restore`.
         watched: whether answers and usage are kept, so that `observe` can be asked; it costs time and memory.
+        uploads: how many files and bytes one upload, and one container, may hold; None: the defaults.
 
     Attributes:
         management: what keeps and decides all but requests, logs and observation.
@@ -125,6 +127,7 @@ class SimulatedBackend:
         scripts: ScriptsOf | None = None,
         kept: Kept | None = None,
         watched: bool = True,
+        uploads: UploadLimits | None = None,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InvalidSetting("seed", seed, "a whole number from 0 on")
@@ -134,7 +137,7 @@ class SimulatedBackend:
         if kept is None:
             kept = Kept(MemoryStore(), folder, Micros(0), 0)
         self.calendar.run_until(kept.start)
-        files = FileStore(kept.folder / "files")
+        files = FileStore(kept.folder / "files", uploads)
         assumed = assumptions if isinstance(assumptions, Assumptions) else read_assumptions(assumptions or {})
         named = identity or WorkspaceIdentity()
         self.driver = Driver(
@@ -423,8 +426,8 @@ def _is_json(value: Any) -> bool:
     return True
 
 
-def _in_virtual_time(spec: WorkerSpec, untold: Callable[[], bool]) -> Replies:  # noqa: ARG001 - the port's
-    return ScriptReplies(spec)
+def _in_virtual_time(content: ScriptContent, untold: Callable[[], bool]) -> Replies:  # noqa: ARG001 - the port's
+    return ScriptReplies(content.lay_out())
 
 
 def _end(driver: Driver, folder: Path) -> None:

@@ -75,6 +75,7 @@ class ServiceController:
         draws: gives run times to a version under a model.
         observers: hear how many replicas there are.
         ordinal: its number on the cluster; orders services at one instant.
+        content_problem: why the files of its containers cannot be laid out; empty where they can.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class ServiceController:
         draws: Callable[[str, ModelProfile], ModelDraws],
         observers: Sequence[CapacityObserver],
         ordinal: int,
+        content_problem: Callable[[], str],
     ) -> None:
         self.name = spec.name
         self.plane = plane
@@ -106,6 +108,7 @@ class ServiceController:
         self._model = model
         self._draws = draws
         self._observers = observers
+        self._content_problem = content_problem
         self._deployments = Deployments(self, pods, assumptions, model, draws)
         self._state = serving.created(spec, operation=None, image_at=None)
         self._reported: dict[str, tuple[int, int]] = {}
@@ -377,6 +380,7 @@ class ServiceController:
             progress.crashing_since,
             progress.restarts,
             self.ended,
+            self._content_problem() if progress.restarts else "",
         )
 
     def _report(self) -> None:

@@ -1,7 +1,7 @@
 """The runtime of a simulated workspace: clusters, pods, and what containers answer with."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,16 +28,18 @@ from akstwin.sim.controller import CapacityObserver
 from akstwin.sim.recording import Recorder
 from akstwin.sim.watch import Watch
 from akstwin.sim.world import SimulatedService, World
+from akstwin.uploads import Tally
 from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost, Request, Started, WorkerSpec
+from akstwin.worker.content import ScriptContent
 from akstwin.worker.replies import AsyncReplies, CallableReply, FixedReply, NoReply, Replies
 from akstwin.worker.rules import RuleReply
-from akstwin.worker.unpack import ModelFiles, unpack
+from akstwin.worker.unpack import ModelFiles, has_script, unpack
 
 APP_ROOT: Final = "/var/azureml-app"
 """Where a container has its files (semantics §3); logs show them there, wherever they lie here."""
 UNSET: Final = object()
 """No reply was given: the entry script answers."""
-ScriptsOf = Callable[[WorkerSpec, Callable[[], bool]], Replies | AsyncReplies]
+ScriptsOf = Callable[[ScriptContent, Callable[[], bool]], Replies | AsyncReplies]
 """Makes containers of what runs a script; the second tells whether nobody has told the version's times."""
 
 
@@ -70,6 +72,11 @@ class BrokenContent:
 
     def __init__(self, error: AksError) -> None:
         self._error = error
+
+    @property
+    def problem(self) -> str:
+        """The reason."""
+        return str(self._error)
 
     def init(self, container: int, at: datetime) -> Started:  # noqa: ARG002 - see `Replies`
         """Fails, with the reason."""
@@ -143,7 +150,8 @@ class Driver:
         self._began = datetime.fromtimestamp(epoch, UTC)
         self._files = files
         self._asset = asset
-        self._folder = folder
+        self.containers = folder / "containers"
+        """What containers have on disk, a folder for each content."""
         self._profiles: dict[tuple[str, str | None], Profile] = {}
         self._chances: dict[str, tuple[int, int]] = {}
         self.stand_ins: dict[tuple[str, str], Simple | Rules] = {}
@@ -151,7 +159,7 @@ class Driver:
         self._contents: dict[str, dict[str, Content]] = {}
         self._replies: dict[str, dict[tuple[str, object], Replies | AsyncReplies]] = {}
         self._laid_out = 0
-        self._placed = re.compile(re.escape(str(folder / "containers")) + r"/\d+")
+        self._placed = re.compile(re.escape(str(self.containers)) + r"/\d+")
 
     # -- what the management service decides
 
@@ -348,6 +356,12 @@ class Driver:
             known[key] = self._make(service, spec) if reply is UNSET else self.make_reply(service, reply, spec.version)
         return known[key]
 
+    def problem(self, service: str) -> str:
+        """Why the files of one of the service's containers cannot be laid out; empty where they can."""
+        known = self._replies.get(service, {}).values()
+        problems = [each.problem for each in known if isinstance(each, BrokenContent | AsyncReplies)]
+        return next((problem for problem in reversed(problems) if problem), "")
+
     def logs(self, service: str) -> dict[str, str]:
         """What the containers of each version have written."""
         found: dict[str, str] = {}
@@ -389,26 +403,39 @@ class Driver:
             return self.make_reply(service, self.stand_ins[service, spec.version], spec.version)
         if content is None or request is None:
             return NoReply("It was deployed without one.", service_name=service)
-        self._laid_out += 1
         try:
-            models = [self._model_files(document) for document in content.models]
+            if not has_script(request):
+                kinds = ", ".join(str(document.get("framework")) for document in content.models)
+                return NoReply(f"The service brings one for {kinds} models; this twin does not.", service_name=service)
+            laid_out = self._content_of(service, spec, request, content.models)
+            return self._scripts(laid_out, lambda: not self.profile_of(service, spec.version).model)
+        except AksError as error:
+            return BrokenContent(error)
+
+    def _content_of(self, service: str, spec: ContainerSpec, request: Json, documents: Sequence[Json]) -> ScriptContent:
+        """What a deployment's containers have on disk, laid out when they start."""
+        self._laid_out += 1
+        folder = self.containers / str(self._laid_out)
+        models = [self._model_files(document) for document in documents]
+        collection = self._collection(service, spec)
+
+        def lay_out(tally: Tally) -> WorkerSpec:
             runs = unpack(
                 request,
                 fetch=self._files.download,
                 models=models,
-                folder=self._folder / "containers" / str(self._laid_out),
+                folder=folder,
                 service_name=service,
                 service_version=spec.code.content[:12],
                 workspace_name=self._identity.name,
-                collection=self._collection(service, spec),
+                collection=collection,
                 limits=self._limits,
+                tally=tally,
             )
-        except AksError as error:
-            return BrokenContent(error)
-        if runs is None:
-            frameworks = ", ".join(str(document.get("framework")) for document in content.models)
-            return NoReply(f"The service brings one for {frameworks} models; this twin does not.", service_name=service)
-        return self._scripts(runs, lambda: not self.profile_of(service, spec.version).model)
+            assert runs is not None  # noqa: S101 - it has a script
+            return runs
+
+        return ScriptContent(folder, lay_out, self._files.limits, self._limits)
 
     def _collection(self, service: str, spec: ContainerSpec) -> DataCollection | None:
         if not self._settings(service, spec.version).collects_data:
@@ -447,3 +474,6 @@ class _Contents:
 
     def replies(self, spec: ContainerSpec) -> Replies | AsyncReplies:
         return self._driver.replies(self._service, spec)
+
+    def problem(self) -> str:
+        return self._driver.problem(self._service)

@@ -145,7 +145,7 @@ class SimulatedService:
         )  # fmt: skip
         self.controller = ServiceController(
             spec, lifecycle, self.plane, world.pods, world.nodes, world.queue, assumed, world.calendar, world.recorders,
-            model, self._draws, observers, ordinal,
+            model, self._draws, observers, ordinal, contents.problem,
         )  # fmt: skip
 
     def send(

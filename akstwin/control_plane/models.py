@@ -15,6 +15,7 @@ from akstwin.cores.registry import (
     register_model,
 )
 from akstwin.errors import InUse, NotFound
+from akstwin.uploads import Tally
 
 
 class Models:
@@ -34,10 +35,12 @@ class Models:
     # -- assets
 
     def create_asset(self, payload: Json) -> Json:
-        """Name uploaded files (NotFound: one of them is not there)."""
+        """Name uploaded files (NotFound: one of them is not there; InvalidSetting: they are more than an upload may hold)."""
         record = create_asset(payload, "", self._needs.clock.now())
-        for prefix in record.prefixes:
-            self.check_file(prefix)
+        tally = Tally(self._needs.files.limits)
+        for number, prefix in enumerate(record.prefixes):
+            tally.subject = f"artifacts[{number}] ({prefix})"
+            self._needs.files.check_size(prefix, tally)
         with self._records.transaction():
             record = record.model_copy(update={"id": self._numbering.next_id("assets")})
             self._records.assets.put(record.id, record)

@@ -36,6 +36,7 @@ from akstwin.cores.routing import KeyAuth, TokenAuth
 from akstwin.domain.deployment import check_name
 from akstwin.domain.lifecycles import ServiceState
 from akstwin.errors import Conflict, InvalidSetting, NotFound
+from akstwin.uploads import Tally
 
 _ARTIFACT: Final = "aml://artifact/"
 
@@ -302,7 +303,9 @@ class Services:
         for version in versions:
             for model in version.model_ids:
                 self._models.record(model)
-            for number, asset in enumerate((version.request or {}).get("assets") or ()):
+            assets = (version.request or {}).get("assets") or ()
+            Tally(self._needs.files.limits, "environmentImageRequest.assets").count_files(len(assets))
+            for number, asset in enumerate(assets):
                 url = asset["url"]
                 if not url.startswith(_ARTIFACT):
                     setting = f"environmentImageRequest.assets[{number}].url"

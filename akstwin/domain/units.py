@@ -102,6 +102,18 @@ def parse_size(value: object) -> int:
     return _quantity(value, _SIZE_UNITS, 1, SIZE_FORM)
 
 
+def read_size(setting: str, value: object) -> int:
+    """A size that somebody gave for a setting.
+
+    Raises:
+        InvalidSetting: not a size.
+    """
+    try:
+        return parse_size(value)
+    except ValueError as error:
+        raise InvalidSetting(setting, value, str(error)) from None
+
+
 def format_duration(span: int) -> str:
     """The shortest way to write `span` (microseconds) that `parse_duration` reads back."""
     for unit in ("h", "m", "s", "ms"):

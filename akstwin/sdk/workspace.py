@@ -9,12 +9,14 @@ from typing import Any, Final, Self
 from akstwin.backend import Backend, WorkspaceIdentity
 from akstwin.clock import Clock
 from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.units import read_size
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.sdk.aks import AksWebservice as AksWebservice  # noqa: PLC0414 - the kinds of services register themselves
 from akstwin.sdk.compute import ComputeTarget
 from akstwin.sdk.environment import Environment
 from akstwin.sdk.model import Model
 from akstwin.sdk.webservice import Webservice
+from akstwin.uploads import UploadLimits
 
 WORLDS: Final = "akstwin.backends"
 """The group of entry points that worlds register in."""
@@ -50,6 +52,8 @@ class Workspace:
         scenario: str | PathLike[str] | Mapping[str, Any] | None = None,
         assumptions: Assumptions | Mapping[str, Any] | None = None,
         script_seconds: float = 60.0,
+        max_upload_files: int | None = None,
+        max_upload_bytes: int | str | None = None,
         **identity: str,
     ) -> Self:
         """A workspace in virtual time: waiting is free.
@@ -59,6 +63,8 @@ class Workspace:
             scenario: a scenario file, or its content: the workspace has its cluster and its service from the start.
             assumptions: values for keys of `akstwin.domain.assumptions.Assumptions`, such as `image_pull: "5s"`.
             script_seconds: real seconds after which an entry script counts as hung, in `init()` or in one `run()`.
+            max_upload_files: files, folders and links that one upload, and one container, may hold; None: 10,000.
+            max_upload_bytes: what one upload, and one container, may hold unpacked: bytes, or a size such as `"2GB"`; None: 1 GB.
             **identity: name, subscription_id, resource_group, location and workspace_id: who the workspace is in
                 Azure's terms; each has a default.
 
@@ -66,6 +72,12 @@ class Workspace:
             InvalidSetting: an argument has a value that is refused.
             AksError: this version has no such world.
         """
+        limits: dict[str, int] = {}
+        if max_upload_files is not None:
+            limits["max_upload_files"] = max_upload_files
+        if max_upload_bytes is not None:
+            limits["max_upload_bytes"] = read_size("max_upload_bytes", max_upload_bytes)
+        more = {"uploads": UploadLimits(**limits)} if limits else {}  # other worlds need not know of them
         given = dict(assumptions) if isinstance(assumptions, Mapping) else assumptions
         if scenario is None:
             factory = _world("simulated", "simulated")
@@ -74,12 +86,13 @@ class Workspace:
                 assumptions=given,
                 identity=_identity(identity),
                 script_seconds=script_seconds,
+                **more,
             )
         elif identity:
             raise InvalidSetting(next(iter(identity)), next(iter(identity.values())), "taken together with scenario")
         else:
             made = _world("scenario", "simulated(scenario=…)")(
-                scenario=scenario, seed=seed, assumptions=given, script_seconds=script_seconds
+                scenario=scenario, seed=seed, assumptions=given, script_seconds=script_seconds, **more
             )
         return cls(backend=made)
 

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from akstwin.errors import AksError
+from akstwin.errors import AksError, UnreadableFile
 from akstwin.worker.client import Worker
+from akstwin.worker.content import ScriptContent
 from akstwin.worker.log import SharedLog
 from akstwin.worker.outcomes import InitFailed, Ran, Ready, ReplicaLost, Started
 from akstwin.worker.pool import PoolRules, lost_at_start
@@ -55,9 +56,12 @@ class AsyncScriptReplies(AsyncReplies):
 
     All methods are called on the loop; scripts are waited for in threads, one each.
 
+    The content is laid out in a thread before the first container starts; until then nothing of it is on disk.
+
     Args:
-        spec: what a container runs. Its limits hold for each process; the log's for all of them together.
+        content: what a container runs. Its limits hold for each process; the log's for all of them together.
         threads: wait for scripts.
+        files: lays contents out.
         acting: around every `done`: the world is brought up to the present before, and goes on after.
         real_work: around all that takes real time.
         real_time: tells whether a script's own time counts.
@@ -66,20 +70,26 @@ class AsyncScriptReplies(AsyncReplies):
 
     def __init__(
         self,
-        spec: WorkerSpec,
+        content: ScriptContent,
         threads: ThreadPoolExecutor,
+        files: ThreadPoolExecutor,
         acting: Around,
         real_work: Around,
         *,
         real_time: Callable[[], bool],
         alive: int = ALIVE,
     ) -> None:
-        self._rules = PoolRules(spec, alive)
+        self._content = content
+        self._alive = alive
+        self._rules: PoolRules | None = None
+        self._problem = ""
+        self._laying: asyncio.Future[WorkerSpec] | None = None
         self._real_time = real_time
         self._threads = threads
+        self._files = files
         self._acting = acting
         self._real_work = real_work
-        self._log = SharedLog(spec.limits.log_bytes)
+        self._log = SharedLog(content.limits.log_bytes)
         self._processes: dict[int, _Process] = {}
         self._queues: dict[int, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -88,6 +98,11 @@ class AsyncScriptReplies(AsyncReplies):
     def real_time(self) -> bool:
         """See `AsyncReplies`."""
         return self._real_time()
+
+    @property
+    def problem(self) -> str:
+        """See `AsyncReplies`."""
+        return self._problem
 
     def begin_init(self, container: int, at: datetime, done: Callable[[Started], None]) -> None:
         """Start the container's process, unless another one's start has shown that it would succeed."""
@@ -99,7 +114,8 @@ class AsyncScriptReplies(AsyncReplies):
 
     def stop(self, container: int) -> None:
         """End the container's process, also in the middle of a request."""
-        self._rules.stopped(container)
+        if self._rules is not None:
+            self._rules.stopped(container)
         self._queues.pop(container, None)
         self._end(container)
 
@@ -112,6 +128,7 @@ class AsyncScriptReplies(AsyncReplies):
 
     def close(self) -> None:
         """End all containers."""
+        self._content.stop()
         for task in self._tasks:
             task.cancel()
         self._queues.clear()
@@ -142,32 +159,65 @@ class AsyncScriptReplies(AsyncReplies):
     async def _init(self, container: int, at: datetime) -> Started:
         queue = self._queue(container)
         async with queue:
+            try:
+                rules = await self._laid_out()
+            except AksError as error:
+                return self._broken(container, error)
             if self._queues.get(container) is not queue:
                 return InitFailed(_stopped(container), "")
-            if self._rules.proven or self._rules.has_process(container):
+            if rules.proven or rules.has_process(container):
                 return Ready("")
-            return await self._start(container, at)
+            return await self._start(rules, container, at)
 
     async def _run(self, container: int, request: Request) -> Ran:
         queue = self._queue(container)
         async with queue:
+            try:
+                rules = await self._laid_out()
+            except AksError as error:
+                return lost_at_start(self._broken(container, error))
             if self._queues.get(container) is not queue:
                 return ReplicaLost(_stopped(container), "")
-            if not self._rules.has_process(container):
-                started = await self._start(container, request.at)
+            if not rules.has_process(container):
+                started = await self._start(rules, container, request.at)
                 if isinstance(started, InitFailed):
                     return lost_at_start(started)
-            return await self._ask(container, request)
+            return await self._ask(rules, container, request)
+
+    async def _laid_out(self) -> PoolRules:
+        """The rules, once the content is on disk (AksError: it cannot be; a disk that was full is tried again)."""
+        if self._rules is None:
+            if self._laying is None:
+                self._laying = asyncio.wrap_future(self._files.submit(self._content.lay_out))
+                self._laying.add_done_callback(_take_error)
+            laying = self._laying
+            try:
+                spec = await asyncio.shield(laying)
+            except UnreadableFile:
+                if self._laying is laying:
+                    self._laying = None
+                raise
+            self._problem = ""
+            if self._rules is None:
+                self._rules = PoolRules(spec, self._alive)
+        return self._rules
+
+    def _broken(self, container: int, error: AksError) -> InitFailed:
+        """The content cannot be laid out; the log says so once, and not at each start."""
+        if str(error) != self._problem:
+            self._problem = str(error)
+            self._log.write(container, f"{error}\n".encode())
+        return InitFailed(str(error), f"{error}\n")
 
     def _queue(self, container: int) -> asyncio.Lock:
         """Lets one call at a time to a container. A container that is stopped gives it up: who waits for it finds that."""
         return self._queues.setdefault(container, asyncio.Lock())
 
-    async def _ask(self, container: int, request: Request) -> Ran:
+    async def _ask(self, rules: PoolRules, container: int, request: Request) -> Ran:
         process = self._processes.get(container)
         if process is None:  # it was stopped while it started
             return ReplicaLost(_stopped(container), "")
-        self._rules.use(container)
+        rules.use(container)
         ran: Ran
         try:
             ran = await self._wait(process, lambda: process.worker.run(request))
@@ -176,11 +226,11 @@ class AsyncScriptReplies(AsyncReplies):
             if process.worker.running:  # the caller's mistake, such as a body that is too long: it goes on
                 return ran
         if self._processes.get(container) is process:  # else it was stopped meanwhile
-            self._settle(container, self._rules.ran(container, ran))
+            self._settle(container, rules.ran(container, ran))
         return ran
 
-    async def _start(self, container: int, at: datetime) -> Started:
-        start = self._rules.start(container, lambda other: self._processes[other].busy)
+    async def _start(self, rules: PoolRules, container: int, at: datetime) -> Started:
+        start = rules.start(container, lambda other: self._processes[other].busy)
         for other in start.closed:
             self._end(other)
         self._log.note(container, start.note)
@@ -191,7 +241,7 @@ class AsyncScriptReplies(AsyncReplies):
         except AksError as error:  # its folder or its interpreter is not there
             started = InitFailed(str(error), "")
         if self._processes.get(container) is process:  # else it was stopped meanwhile
-            self._settle(container, self._rules.started(container, started))
+            self._settle(container, rules.started(container, started))
         return started
 
     def _settle(self, container: int, note: str | None) -> None:
@@ -216,6 +266,12 @@ class AsyncScriptReplies(AsyncReplies):
             process.end_after_work()
         else:
             self._threads.submit(process.worker.close)
+
+
+def _take_error(laying: "asyncio.Future[WorkerSpec]") -> None:
+    """Nobody may be left to wait for it: then nobody needs to know."""
+    if not laying.cancelled():
+        laying.exception()
 
 
 def _stopped(container: int) -> str:

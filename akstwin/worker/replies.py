@@ -75,6 +75,11 @@ class AsyncReplies(ABC):
     def real_time(self) -> bool:
         """Whether that time counts, now; else an answer waits for the time that the profile gives."""
 
+    @property
+    def problem(self) -> str:
+        """Why its files cannot be laid out; empty where they can."""
+        return ""
+
     @abstractmethod
     def begin_init(self, container: int, at: datetime, done: Callable[[Started], None]) -> None:
         """Start a container; `done` is called once, later."""

@@ -9,26 +9,24 @@ The folder becomes the container's `AML_APP_ROOT`: what was uploaded, and beside
 """
 
 import ast
-import errno
 import os
-import shutil
-import tarfile
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, NamedTuple
 
+from akstwin import scratch
 from akstwin.domain.service_urls import service_path
-from akstwin.errors import Conflict, InvalidSetting, NotFound
+from akstwin.errors import Conflict, InvalidSetting, NotFound, UnreadableFile
+from akstwin.uploads import Tally, UploadLimits
+from akstwin.worker.archive import extract, is_bad_name
 from akstwin.worker.spec import DataCollection, Limits, WorkerSpec
 
-Fetch = Callable[[str, Path], Sequence[Path]]
-"""`Backend.download`: writes the files whose `LocalUpload/…` path begins with the text into the folder; returns their paths
-in it, relative to the upload's container. Raises NotFound."""
+Fetch = Callable[[str, Path, Tally], Sequence[Path]]
+"""`FileStore.download`: writes the files whose `LocalUpload/…` path begins with the text into the folder; returns their paths
+in it, relative to the upload's container. The tally counts them. Raises NotFound, InvalidSetting, Conflict."""
 
 _REQUEST: Final = "environmentImageRequest"
 _VARIABLES: Final = f"{_REQUEST}.environment.environmentVariables"
@@ -36,13 +34,6 @@ _OWN = _ENTRY_SCRIPT, _SOURCE_DIRECTORY = "AZUREML_ENTRY_SCRIPT", "AZUREML_SOURC
 _SCHEME, _ORIGIN = "aml://artifact/", "LocalUpload"
 _MODELS: Final = "azureml-models"
 _IMPORTS: Final = "spec_from_file_location"
-_BAD_NAMES: Final = {
-    errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.EBUSY, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL
-}  # fmt: skip
-"""What the system says of paths that can't be; anything else it says is not the archive's fault."""
-
-_UNREADABLE: Final = (tarfile.TarError, EOFError, ValueError, OverflowError, KeyError, zlib.error, LZMAError, OSError)
-"""What the tar module raises on archives that are none: `KeyError` at a link to a member that is not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +80,7 @@ def unpack(
     workspace_name: str,
     collection: DataCollection | None = None,
     limits: Limits | None = None,
+    tally: Tally | None = None,
 ) -> WorkerSpec | None:
     """Lay out what a container of this deployment holds.
 
@@ -106,27 +98,31 @@ def unpack(
         workspace_name: of the workspace.
         collection: model data collection; the models' versions are filled in.
         limits: what the script may take.
+        tally: counts files and bytes; None: one with the default limits.
 
     Returns:
-        What a worker runs; None: a deployment without a script, whose container the service builds for the model's framework.
+        What a worker runs; None: a deployment without a script (`has_script`).
 
     Raises:
-        InvalidSetting: the request is not one, or an archive has members that don't belong into a folder.
+        InvalidSetting: the request is not one, an archive has members that don't belong into a folder, or the files are more
+            than the tally allows.
         NotFound: an uploaded file is not there.
-        Conflict: the folder is not empty.
+        Conflict: the folder is not empty, or the tally was stopped.
+        UnreadableFile: the disk is full, or the like.
     """
-    assets, variables, driver = _assets(request), _variables(request), _driver(request)
-    if not assets and driver is None and _ENTRY_SCRIPT not in variables:
+    if not has_script(request):
         return None
+    assets, variables, driver = _assets(request), _variables(request), _driver(request)
     if driver is not None and driver not in [asset.id for asset in assets if not asset.unpack]:
         raise InvalidSetting(f"{_REQUEST}.driverProgram", driver, "the id of one of its files")
+    tally = tally or Tally(UploadLimits())
     with _filled(folder):
-        model_dir = _place_models(models, fetch, folder)
+        model_dir = _place_models(models, fetch, folder, tally)
         for asset in assets:
             if asset.unpack:
-                _extract(asset, fetch, folder)
+                _extract(asset, fetch, folder, tally)
             else:
-                _place(asset, fetch, folder)
+                _place(asset, fetch, folder, tally)
         entry = _entry(variables, driver, folder)
         if collection is not None:
             newest: dict[str, int] = {}
@@ -146,6 +142,15 @@ def unpack(
             collection=collection,
             limits=limits or Limits(),
         )
+
+
+def has_script(request: Mapping[str, Any]) -> bool:
+    """Whether a deployment brings a script; else the service builds its container for the model's framework.
+
+    Raises:
+        InvalidSetting: the request is not one.
+    """
+    return bool(_assets(request)) or _driver(request) is not None or _ENTRY_SCRIPT in _variables(request)
 
 
 def _assets(request: Mapping[str, Any]) -> list[_Asset]:
@@ -209,31 +214,40 @@ def _prefix(setting: str, url: Any) -> str:
 @contextmanager
 def _filled(folder: Path) -> Iterator[None]:
     """The folder while it is filled; gone if that fails."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if any(folder.iterdir()):
-        raise Conflict(f"{folder} is not empty")
     try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder)
-        raise
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise Conflict(f"{folder} is not empty")
+        try:
+            yield
+        except BaseException:
+            scratch.remove(folder)
+            raise
+    except OSError as error:
+        raise UnreadableFile(str(error.filename or folder), error.strerror or str(error)) from error
 
 
 @contextmanager
-def _fetched(setting: str, prefix: str, fetch: Fetch, folder: Path) -> Iterator[dict[PurePosixPath, Path]]:
+def _fetched(
+    setting: str, prefix: str, fetch: Fetch, folder: Path, tally: Tally
+) -> Iterator[dict[PurePosixPath, Path]]:
     """The uploaded files below a prefix, by their path as seen from the folder that holds what the prefix names."""
-    with tempfile.TemporaryDirectory(dir=folder) as place:
+    tally.subject = setting
+    place = Path(tempfile.mkdtemp(dir=folder))
+    try:
         try:
-            paths = fetch(prefix, Path(place))
+            paths = fetch(prefix, place, tally)
         except NotFound as error:
             raise NotFound(f"{setting}: {prefix} is not there: {error}") from error
         if not paths:
             raise NotFound(f"{setting}: {prefix} is not there")
         above = PurePosixPath(*PurePosixPath(prefix).parts[2:-1])
-        yield {PurePosixPath(path).relative_to(above): Path(place, path) for path in paths}
+        yield {PurePosixPath(path).relative_to(above): place / path for path in paths}
+    finally:
+        scratch.remove(place)
 
 
-def _place_models(models: Sequence[ModelFiles], fetch: Fetch, folder: Path) -> Path:
+def _place_models(models: Sequence[ModelFiles], fetch: Fetch, folder: Path, tally: Tally) -> Path:
     """Bring the models; returns `AZUREML_MODEL_DIR`."""
     root = folder / _MODELS
     root.mkdir()
@@ -243,20 +257,20 @@ def _place_models(models: Sequence[ModelFiles], fetch: Fetch, folder: Path) -> P
         places.add(place)
         place.mkdir(parents=True, exist_ok=True)
         for prefix in model.prefixes:
-            with _fetched(f"model {model.name}:{model.version}", prefix, fetch, folder) as files:
+            with _fetched(f"model {model.name}:{model.version}", prefix, fetch, folder, tally) as files:
                 for path, file in files.items():
                     _move(file, place / path)
     return places.pop() if len(places) == 1 else root
 
 
-def _place(asset: _Asset, fetch: Fetch, folder: Path) -> None:
+def _place(asset: _Asset, fetch: Fetch, folder: Path, tally: Tally) -> None:
     """One file, under the asset's id; or a folder of that name."""
-    with _fetched(asset.setting, asset.prefix, fetch, folder) as files:
+    with _fetched(asset.setting, asset.prefix, fetch, folder, tally) as files:
         for path, file in files.items():
             try:
                 _move(file, Path(folder, asset.id, *path.parts[1:]))
             except OSError as error:
-                if error.errno not in _BAD_NAMES:
+                if not is_bad_name(error):
                     raise
                 raise InvalidSetting(f"{asset.setting}.id", asset.id, "a path that is free for a file") from error
 
@@ -266,50 +280,12 @@ def _move(file: Path, to: Path) -> None:
     file.replace(to)
 
 
-def _extract(asset: _Asset, fetch: Fetch, folder: Path) -> None:
-    setting = f"{asset.setting} ({asset.id})"
-    with _fetched(asset.setting, asset.prefix, fetch, folder) as files:
+def _extract(asset: _Asset, fetch: Fetch, folder: Path, tally: Tally) -> None:
+    with _fetched(asset.setting, asset.prefix, fetch, folder, tally.apart()) as files:
         if len(files) != 1:
             raise InvalidSetting(f"{asset.setting}.url", asset.prefix, f"one archive: there are {len(files)} files")
-        archive_file = next(iter(files.values()))
-        member = ""
-        try:
-            with tarfile.open(archive_file, errorlevel=2) as archive:
-                for item in archive:
-                    member = item.name
-                    archive.extract(item, folder, filter=_Refusing(setting))
-        except _UNREADABLE as error:
-            if isinstance(error, OSError) and error.errno is not None and error.errno not in _BAD_NAMES:
-                raise
-            where = f"{asset.id}, at {member}" if member else asset.id
-            raise InvalidSetting(asset.setting, where, f"an archive that can be unpacked: {error}") from error
-
-
-class _Refusing:
-    """tarfile's `data` filter, in our words; and nothing is written through a link, on which that filter has erred before."""
-
-    def __init__(self, setting: str) -> None:
-        self._setting = setting
-
-    def __call__(self, member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-        if member.name.startswith("/"):
-            raise InvalidSetting(self._setting, member.name, "a path within the archive")
-        try:
-            kept = tarfile.data_filter(member, folder)
-        except tarfile.OutsideDestinationError as error:
-            raise InvalidSetting(self._setting, member.name, "a path within the archive") from error
-        except (tarfile.AbsoluteLinkError, tarfile.LinkOutsideDestinationError) as error:
-            wrong = f"{member.name} -> {member.linkname}"
-            raise InvalidSetting(self._setting, wrong, "a link within the archive") from error
-        except tarfile.SpecialFileError as error:
-            raise InvalidSetting(self._setting, member.name, "a file, a folder or a link") from error
-        for name in [member.name, member.linkname] if member.islnk() else [member.name]:
-            way = Path(folder)
-            for part in PurePosixPath(name).parts:
-                way /= part
-                if way.is_symlink():
-                    raise InvalidSetting(self._setting, member.name, "a member that is not written through a link")
-        return kept
+        tally.subject = f"{asset.setting} ({asset.id})"
+        extract(next(iter(files.values())), folder, tally, setting=asset.setting, name=asset.id)
 
 
 def _entry(variables: Mapping[str, str], driver: str | None, folder: Path) -> _Entry:

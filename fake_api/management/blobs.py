@@ -19,6 +19,7 @@ from akstwin.fake_api.management.desk import ERRORS, AtPort, Desk
 from akstwin.fake_api.management.errors import Refused
 from akstwin.fake_api.management.reading import BYTES, LONGEST_BLOB, LONGEST_JSON, chunks, read_body
 from akstwin.files import FileStore
+from akstwin.uploads import Tally
 
 BLOBS: Final = "/blob"
 router: Final = APIRouter(prefix=BLOBS, responses=ERRORS, tags=["blobs"])
@@ -58,6 +59,9 @@ async def put_blob(
     _check_unless(desk, path, unless)
     if comp == "blocklist":
         parts = _blocks_found(files, path, _block_ids(await read_body(request, LONGEST_JSON)))
+        tally = Tally(files.limits, path)
+        for part in parts:
+            tally.count_bytes(part.stat().st_size)
         whole = files.partial()
         await asyncio.to_thread(_join, parts, whole)
     else:
@@ -69,7 +73,7 @@ async def put_blob(
         files.keep(path, whole)
     finally:
         whole.unlink(missing_ok=True)
-    files.drop_blocks(path)
+    await asyncio.to_thread(files.drop_blocks, path)
     return _stored(files.locate(path))
 
 

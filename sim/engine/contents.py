@@ -21,6 +21,10 @@ class Contents(Protocol):
         """What a container answers with; None: its requests only take time."""
         ...
 
+    def problem(self) -> str:
+        """Why the files of one of the service's containers cannot be laid out; empty where they can."""
+        ...
+
 
 class Empty:
     """Containers of a scenario: nobody asks them anything."""
@@ -31,6 +35,10 @@ class Empty:
 
     def replies(self, spec: ContainerSpec) -> None:
         """Nothing."""
+
+    def problem(self) -> str:
+        """There are no files."""
+        return ""
 
 
 class SimulatedFailure(Exception):

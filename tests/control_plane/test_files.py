@@ -1,13 +1,17 @@
 """Uploaded files, and the store in memory."""
 
+import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from akstwin import scratch
 from akstwin.errors import InvalidSetting, NotFound, UnreadableFile
 from akstwin.files import FileStore
 from akstwin.store import MemoryStore
+from akstwin.uploads import CHUNK, Tally, UploadLimits, copy
 
 
 @pytest.fixture
@@ -157,3 +161,67 @@ def test_the_store_keeps_text(tmp_path: Path) -> None:
     assert store.keys("kind") == ["a"]
     with pytest.raises(ValueError, match="JSON"):
         store.save("kind", "a", float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {f"{index}": 0 for index in range(6)},
+            "upload: 6 is not a number of files and folders within max_upload_files",
+        ),
+        ({"a/b/c/d/e/f": 0}, "upload: 6 is not a number of files and folders within max_upload_files, which is 5"),
+        ({"a": 600, "b": 600}, "upload: '1200 bytes' is not a size within max_upload_bytes, which is 1kB"),
+    ],
+)
+def test_an_upload_over_a_limit_leaves_nothing(tmp_path: Path, files: dict[str, int], message: str) -> None:
+    """Neither files nor folders; folders count."""
+    store = FileStore(tmp_path / "files", UploadLimits(5, 1000))
+    for size in set(files.values()):
+        (tmp_path / f"of-{size}").write_bytes(bytes(size))
+    with pytest.raises(InvalidSetting, match=re.escape(message)):
+        store.upload("c", {name: tmp_path / f"of-{size}" for name, size in files.items()})
+    assert [path for path in store.folder.rglob("*") if path.name != ".partial"] == []
+
+
+def test_a_file_that_grows_while_it_is_copied_counts_as_what_is_read(tmp_path: Path) -> None:
+    """What it was when it was looked at means nothing."""
+    source = tmp_path / "log"
+    source.write_bytes(b"x")
+    tally = Tally(UploadLimits(5, 3 * CHUNK))
+    count = tally.count_bytes
+
+    def growing(size: int) -> None:
+        with source.open("ab") as file:
+            file.write(bytes(2 * CHUNK))
+        count(size)
+
+    tally.count_bytes = growing  # type: ignore[method-assign]
+    with pytest.raises(InvalidSetting, match="within max_upload_bytes"):
+        copy(source, tmp_path / "copy", tally)
+    assert (tmp_path / "copy").stat().st_size <= 3 * CHUNK
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    """Nobody may ever write to it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UnreadableFile, match="is not a regular file"):
+        FileStore(tmp_path / "files").upload("c", {"a": tmp_path / "pipe"})
+
+
+def test_a_deep_folder_is_removed(tmp_path: Path) -> None:
+    """Deeper than Python recurses, and than the process has descriptors; also where its rights were taken away."""
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1500):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    (tmp_path / "d/locked").mkdir()
+    (tmp_path / "d/locked/file").write_text("x")
+    (tmp_path / "d/locked").chmod(0)
+    (tmp_path / "outside").write_text("x")
+    (tmp_path / "d/link").symlink_to(tmp_path)
+    scratch.remove(tmp_path / "d")
+    assert [path.name for path in tmp_path.iterdir()] == ["outside"]

@@ -21,6 +21,7 @@ from akstwin import (
     Workspace,
 )
 from akstwin.clock import SECOND, Micros
+from akstwin.errors import InvalidSetting
 
 SCRIPT = """
 import json, os
@@ -241,3 +242,38 @@ def test_replicas_that_no_cluster_could_hold(world: Workspace) -> None:
     pending = deploy("pending", num_replicas=500, cpu_cores=100)
     with pytest.raises(WebserviceException, match="500 replicas unschedulable"):
         pending.wait_for_deployment()
+
+
+def test_uploads_are_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model over a limit is refused, and so is a service whose models are, together."""
+    monkeypatch.chdir(tmp_path)
+    Path("score.py").write_text(SCRIPT)
+    Path("big").mkdir()
+    Path("big/model.txt").write_bytes(b"1" * 700)
+    workspace = Workspace.simulated(seed=7, max_upload_files=5, max_upload_bytes="1kB")
+    ComputeTarget.create(workspace, "aks", AksCompute.provisioning_configuration()).wait_for_completion()
+    models = [Model.register(workspace, "big", name) for name in ("a", "b")]
+    Path("big/more.txt").write_bytes(b"1" * 700)
+    with pytest.raises(WebserviceException, match=r"'1400 bytes' is not a size within max_upload_bytes, which is 1kB"):
+        Model.register(workspace, "big", "c")
+    for index in range(6):
+        Path(f"big/{index}").write_bytes(b"")
+    with pytest.raises(WebserviceException, match="6 is not a number of files and folders within max_upload_files"):
+        Model.register(workspace, "big", "c")
+    inference = InferenceConfig("score.py", environment=Environment("e"))
+    configuration = AksWebservice.deploy_configuration(num_replicas=1)
+    service = Model.deploy(workspace, "fraud", models, inference, configuration, ComputeTarget(workspace, "aks"))
+    with pytest.raises(WebserviceException, match=r"model b:1: '1400 bytes' is not a size within max_upload_bytes"):
+        service.wait_for_deployment()
+    containers = workspace.backend.driver.containers  # type: ignore[attr-defined]
+    assert [path for path in containers.rglob("*") if path.is_file()] == []
+    workspace.backend.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("max_upload_files", 0), ("max_upload_bytes", "much"), ("max_upload_bytes", 0)]
+)
+def test_a_limit_that_is_none_is_refused(name: str, value: Any) -> None:
+    """By its name and value."""
+    with pytest.raises(InvalidSetting, match=f"{name}: {value!r} is not"):
+        Workspace.simulated(**{name: value})

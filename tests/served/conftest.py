@@ -30,18 +30,18 @@ class Management:
         server: to look at; its world moves on the thread only.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.server: Any = self.on_loop(self._start(folder))
+        self.server: Any = self.on_loop(self._start(folder, settings))
         self.http, self.https = self.server.first.http, self.server.first.https
         self.context = ssl.create_default_context(cafile=str(self.server.authority))
         """For https clients."""
         self.client = httpx.Client(base_url=self.http, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
 
-    async def _start(self, folder: Path) -> Any:
-        server = FakeServer(Settings(port=0, tls_port=0, folder=folder, seed=7))
+    async def _start(self, folder: Path, settings: Any) -> Any:
+        server = FakeServer(Settings(port=0, tls_port=0, folder=folder, seed=7, **settings))
         await server.start()
         await server.ready()
         return server

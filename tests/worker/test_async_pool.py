@@ -13,6 +13,7 @@ import pytest
 from akstwin.clock import Micros
 from akstwin.worker import InitFailed, Limits, Ready, ReplicaLost, Reply, Request, ScriptReplies, WorkerSpec
 from akstwin.worker.async_pool import AsyncScriptReplies
+from akstwin.worker.content import ScriptContent
 
 AT = dt.datetime(2026, 7, 1, 9, tzinfo=dt.UTC)
 COUNTING = """
@@ -40,7 +41,13 @@ class Pool:
         self.folder = spec.folder
         self.real = 0
         self.replies = AsyncScriptReplies(
-            spec, threads, contextlib.nullcontext, self._real_work, real_time=lambda: True, alive=alive
+            ScriptContent.of(spec),
+            threads,
+            threads,
+            contextlib.nullcontext,
+            self._real_work,
+            real_time=lambda: True,
+            alive=alive,
         )
 
     @contextlib.contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from akstwin.errors import NotFound
+from akstwin.uploads import Tally
 from akstwin.worker import Ready, Reply, Request, Worker
 from akstwin.worker.unpack import ModelFiles, unpack
 
@@ -45,7 +46,7 @@ class Uploaded:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def fetch(self, prefix: str, target: Path) -> list[Path]:
+    def fetch(self, prefix: str, target: Path, tally: Tally) -> list[Path]:
         """One file."""
         file = self._folder / prefix
         if not file.is_file():
@@ -120,7 +121,7 @@ def run(data):
     ours = "\n".join(line for line in text.splitlines() if "VERSION" not in line) + "\ndef init(): pass\n"
     scripts = {"LocalUpload/s/score.py": text, "LocalUpload/s/ours.py": ours}
 
-    def fetch(prefix: str, target: Path) -> list[Path]:
+    def fetch(prefix: str, target: Path, _tally: Tally) -> list[Path]:
         (target / Path(prefix).name).write_text(scripts.get(prefix, ""))
         return [Path(Path(prefix).name)]
 

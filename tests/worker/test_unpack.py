@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from akstwin.errors import Conflict, InvalidSetting, NotFound
+from akstwin.uploads import Tally
 from akstwin.worker import DataCollection, InitFailed, Limits, Ready, Reply, Request, Worker, WorkerSpec
 from akstwin.worker.unpack import ModelFiles, unpack
 
@@ -29,13 +30,15 @@ SOURCE = "sys.path.append(os.path.join(os.path.dirname(os.path.realpath(__file__
 class Uploads(dict[str, bytes]):
     """Uploaded files by their `LocalUpload/…` path, and `Backend.download` for them."""
 
-    def fetch(self, prefix: str, target: Path) -> list[Path]:
+    def fetch(self, prefix: str, target: Path, tally: Tally) -> list[Path]:
         """Write what begins with the prefix, by whole segments."""
         found = [path for path in sorted(self) if f"{path}/".startswith(f"{prefix}/")]
         if not found:
             raise NotFound(f"no artifact {prefix}")
         for path in found:
             (target / relative(path)).parent.mkdir(parents=True, exist_ok=True)
+            tally.count_file()
+            tally.count_bytes(len(self[path]))
             (target / relative(path)).write_bytes(self[path])
         return [relative(path) for path in found]
 
@@ -454,7 +457,7 @@ def test_what_is_missing_is_named(lay: Any, tmp_path: Path) -> None:
         lay(bare(), script, [ModelFiles("a", 2, ("LocalUpload/m/gone",))])
     with pytest.raises(NotFound, match="is not there"):
         unpack(
-            bare(), fetch=lambda _prefix, _target: [], models=(), folder=tmp_path / "app",
+            bare(), fetch=lambda _prefix, _target, _tally: [], models=(), folder=tmp_path / "app",
             service_name="s", service_version="1", workspace_name="w",
         )  # fmt: skip
     assert tree(tmp_path) == []

@@ -97,6 +97,7 @@ class Facts:
         crashing_since: since when a container has been failing with no replica of its version available.
         restarts: the most restarts that one pod of the present template has had in a row.
         gone: whether no pod is left, not even one on its way out.
+        content_message: why the files of a crashing container cannot be laid out; empty where they can.
     """
 
     wanted: int
@@ -108,6 +109,7 @@ class Facts:
     crashing_since: Micros | None = None
     restarts: int = 0
     gone: bool = False
+    content_message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,10 +304,10 @@ def _operation(life: ServiceLife, running: Operation, facts: Facts, rules: Manag
         if facts.restarts >= rules.crash_restarts_failed or _over(
             _within(facts.crashing_since, running), rules.crash_time_failed, now
         ):
-            error = OperationError(
-                "CrashLoopBackOff", 400,
-                "Your container application crashed. This may be caused by errors in your scoring file's init() function.",
-            )  # fmt: skip
+            crashed = "Your container application crashed. This may be caused by errors in your scoring file's init() function."
+            if facts.content_message:
+                crashed = f"Your container application crashed: its files cannot be laid out. {facts.content_message}"
+            error = OperationError("CrashLoopBackOff", 400, crashed)
             return _ended(life, OperationEvent.FAILED, ServiceEvent.CRASHED, error, now)
     if now - running.limited_from >= rules.deployment_timeout:
         error = OperationError(
