@@ -35,7 +35,7 @@ class Reading:
     """How a log is to be read.
 
     Attributes:
-        setting: what names the file, for errors.
+        setting: what names the file in a scenario, for errors; empty: a command line does.
         column: the heading of the times; None: it is found.
         unit: of plain numbers in it; None: the heading or their size says it.
         zone: of times without one; None: UTC.
@@ -58,7 +58,15 @@ class Reading:
 
     def beside(self, name: str) -> str:
         """Another setting of the same entry."""
-        return f"{self.setting.rpartition('.')[0]}.{name}".lstrip(".")
+        return f"{self.setting.rpartition('.')[0]}.{name}" if self.setting else f"--{name.replace('_', '-')}"
+
+    def where(self, path: Path) -> str:
+        """The file, as errors name it."""
+        return f"{self.setting}: {path}" if self.setting else str(path)
+
+    def unit_option(self, name: str) -> str:
+        """How the unit of a column is said."""
+        return f"{name}: ms or {name}: s beside file:" if self.setting else f"--{name.replace('_', '-')} ms or s"
 
 
 @dataclass(slots=True)
@@ -111,7 +119,7 @@ def read_records(path: Path, reading: Reading) -> Records:
         InvalidSetting: there is no such zone, or no such column as a setting names.
         UnreadableFile: the file, or a line of it.
     """
-    where = f"{reading.setting}: {path}"
+    where = reading.where(path)
     zone = _zone(reading)
     with open_rows(path, where) as rows:
         first = next(rows.rows, None)
@@ -142,7 +150,9 @@ class _Reader:
         self._check_zone(zone)
         fields = self._fields
         self._timed = reading.timed or fields.ends
-        self._times = Times(where, fields.heading, fields.unit, zone, reading.beside("zone") + ":")
+        self._times = Times(
+            where, fields.heading, fields.unit, zone, f"{reading.beside('zone')}{':' if reading.setting else ''}"
+        )
         self._asked: dict[str, int] = {}
         self._passed_over = 0
 
@@ -173,7 +183,7 @@ class _Reader:
         if fields.utc is False and zone is None:
             raise UnreadableFile(
                 self._where,
-                f"column {fields.heading} is in a zone of its own; write {self._reading.beside('zone')}:, "
+                f"column {fields.heading} is in a zone of its own; write {self._reading.beside('zone')}, "
                 "such as Europe/Berlin, or export the log in UTC",
             )
         if fields.utc and zone is not None and self._reading.zone != "UTC":
@@ -199,7 +209,9 @@ class _Reader:
             if times:
                 stamp.append(self._times.read(text, line))
             else:
-                span = micros_of(text, fields.unit, line, self._where, fields.heading)
+                span = micros_of(
+                    text, fields.unit, line, self._where, fields.heading, self._reading.unit_option("unit")
+                )
                 if not repeated[-1] and span < latest:
                     raise UnreadableFile(self._where, f"{line}: {text!r} goes back in time")
                 latest = span if not repeated[-1] else latest
@@ -266,7 +278,8 @@ class _Reader:
             unit = unit or self._reading.duration_unit
             if not self._timed and (unit is None or self._fields.group is None):
                 return UNKNOWN
-        return int(micros_of(text, unit, line, self._where, column.heading))
+        option = self._reading.unit_option("duration_unit")
+        return int(micros_of(text, unit, line, self._where, column.heading, option))
 
     def _items(self, text: str, line: str) -> int:
         try:

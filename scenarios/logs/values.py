@@ -58,7 +58,14 @@ def read_in(unit: str | None) -> str:
     return f"was read in {WORDS[unit]}" if unit else "says its unit in each value"
 
 
-def micros_of(text: str, unit: str | None, line: str, where: str, heading: str | None) -> Micros:
+def micros_of(
+    text: str,
+    unit: str | None,
+    line: str,
+    where: str,
+    heading: str | None,
+    option: str = "unit: ms or unit: s beside file:",
+) -> Micros:
     """One value in µs.
 
     Args:
@@ -67,6 +74,7 @@ def micros_of(text: str, unit: str | None, line: str, where: str, heading: str |
         line: where it stands, for errors.
         where: which file, for errors.
         heading: of its column, if there is one.
+        option: what says the unit, for errors.
 
     Raises:
         UnreadableFile: it is no time, or nothing says its unit.
@@ -85,8 +93,8 @@ def micros_of(text: str, unit: str | None, line: str, where: str, heading: str |
         raise UnreadableFile(where, f"{line}: {text!r} is not a number of seconds, or of another unit")
     if unit is None:
         plain = text.strip()
-        remedy = "Write unit: ms or unit: s beside file:"
+        remedy = f"Write {option}"
         if heading is not None:
-            remedy = f"Name the column {heading}_ms or {heading}_s, or write unit: ms or unit: s beside file:"
+            remedy = f"Name the column {heading}_ms or {heading}_s, or write {option}"
         raise UnreadableFile(where, f"{line}: {text!r} has no unit: {plain} ms or {plain} s? {remedy}")
     return Micros(int((number * _IN_MICROS[unit]).to_integral_value(rounding="ROUND_HALF_EVEN")))

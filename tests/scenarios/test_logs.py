@@ -180,7 +180,7 @@ def test_equal_rows_without_ids_count_and_are_named(tmp_path: Path) -> None:
 def test_local_time_of_the_portal_needs_a_zone(tmp_path: Path) -> None:
     """The heading says that it is not UTC, and not what else."""
     text = portal(ROWS).replace("[UTC]", "[Local Time]")
-    assert "column timestamp [Local Time] is in a zone of its own; write traffic[0].zone:" in refused(
+    assert "column timestamp [Local Time] is in a zone of its own; write traffic[0].zone," in refused(
         tmp_path / "a.csv", text
     )
     assert read(tmp_path / "a.csv", text, zone="Europe/Berlin").values == OFFSETS
