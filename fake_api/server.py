@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import signal
 import socket
 import ssl
 import tempfile
@@ -23,6 +22,7 @@ from akstwin.fake_api.clock import Mode
 from akstwin.fake_api.connection_info import connection_info
 from akstwin.fake_api.host_check import LOCAL, AllowedHosts
 from akstwin.fake_api.persistence import DurableResponses, StatePersistence
+from akstwin.fake_api.signals import end_signals
 from akstwin.fake_api.workspace import Scenario, ServedWorkspace
 from akstwin.sim.backend import EPOCH
 from akstwin.uploads import UploadLimits
@@ -298,11 +298,7 @@ class FakeServer:
         self._stopped.set()
 
     async def until_stopped(self) -> None:
-        """Serve until `stop`, or until the process is told to end; then end in order."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):  # not on the main thread
-                loop.add_signal_handler(number, self.stop)
+        """Serve until `stop`; then end in order."""
         await self._stopped.wait()
         await self.close()
 
@@ -392,7 +388,7 @@ def local(host: str) -> bool:
 
 
 def run(settings: Settings, started: Callable[[FakeServer], None]) -> None:
-    """Run a server until the process is told to end.
+    """Run a server until a signal ends it: the first in order, a second at once (`akstwin.fake_api.signals`).
 
     Args:
         settings: how it is run.
@@ -400,12 +396,17 @@ def run(settings: Settings, started: Callable[[FakeServer], None]) -> None:
     """
 
     async def main() -> None:
-        server = FakeServer(settings)
-        await server.start()
-        await server.ready()
-        gc.freeze()  # what is here now stays: no collection has to look at it again
-        started(server)
-        await server.until_stopped()
+        server, loop = FakeServer(settings), asyncio.get_running_loop()
+
+        def begin_end() -> None:
+            loop.call_soon_threadsafe(server.stop)
+
+        with end_signals(begin_end):
+            await server.start()
+            await server.ready()
+            gc.freeze()  # what is here now stays: no collection has to look at it again
+            started(server)
+            await server.until_stopped()
 
     import uvloop  # noqa: PLC0415 - only a running server needs it
 
