@@ -9,6 +9,7 @@ import click
 if TYPE_CHECKING:
     from akstwin.backend import WorkspaceIdentity
     from akstwin.fake_api.clock import Mode
+    from akstwin.fake_api.server import FakeServer
 
 
 @click.command()
@@ -80,7 +81,7 @@ def serve(
     from akstwin.domain.units import read_size  # noqa: PLC0415
     from akstwin.errors import InvalidSetting  # noqa: PLC0415
     from akstwin.fake_api.host_check import is_name  # noqa: PLC0415
-    from akstwin.fake_api.server import FakeServer, Settings, local, run  # noqa: PLC0415
+    from akstwin.fake_api.server import Settings, local, run  # noqa: PLC0415
     from akstwin.uploads import UploadLimits  # noqa: PLC0415
 
     if not local(host) and not allow_remote:
@@ -97,14 +98,8 @@ def serve(
         raise InvalidSetting("--max-upload-bytes", max_upload_bytes, "a size of 1 byte or more")
     assumptions = dict(_pair(each) for each in assumed)
 
-    def started(server: FakeServer) -> None:
-        place = server.first
-        click.echo(f"listening on {place.http} {place.https}")
-        if print_env:
-            from akstwin.testing.variables import variables  # noqa: PLC0415
-
-            for name, value in variables(place.http, place.https, server.folder, server.authority or Path()).items():
-                click.echo(f"export {name}={shlex.quote(value)}")
+    def started(server: "FakeServer") -> None:
+        _introduce(server, environment=print_env, calls=scenario is not None)
 
     identity = None if workspace is None else _identity(workspace)
     mode = cast("Mode", clock)
@@ -125,6 +120,23 @@ def serve(
         uploads=UploadLimits(max_upload_files, max_bytes),
     )
     run(settings, started)
+
+
+def _introduce(server: "FakeServer", environment: bool, calls: bool) -> None:
+    """Print where the server listens; the variables that lead to it; how its services are called."""
+    place = server.first
+    click.echo(f"listening on {place.http} {place.https}")
+    if environment:
+        from akstwin.testing.variables import variables  # noqa: PLC0415
+
+        for name, value in variables(place.http, place.https, server.folder, server.authority or Path()).items():
+            click.echo(f"export {name}={shlex.quote(value)}")
+    if calls:
+        from akstwin.fake_api.first_call import first_calls  # noqa: PLC0415
+
+        comment = "# " if environment else ""  # the variables are for a shell to read
+        for line in first_calls(place.workspace.backend, place.http, str(server.authority)):
+            click.echo(comment + line)
 
 
 def _identity(resource_id: str) -> "WorkspaceIdentity":

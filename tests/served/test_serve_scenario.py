@@ -1,6 +1,7 @@
 """`akstwin serve --scenario`: the scenario's world, over HTTP."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ import pytest
 
 from akstwin.backend import WorkspaceIdentity
 from akstwin.errors import AksError
+from akstwin.fake_api.first_call import first_calls
 from akstwin.fake_api.server import FakeServer, Settings
 from akstwin.scenarios.workspace import open_scenario
 
@@ -174,3 +176,56 @@ def test_mistakes_are_one_line_and_status_2(options: list[str], said: str, tmp_p
     assert done.stdout == ""
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+FIRST_CALLS = {
+    "key": ({}, "key"),
+    "token": ({"token_auth_enabled": True}, "token"),
+    "neither": ({"auth_enabled": False}, None),
+}
+
+
+@pytest.mark.parametrize(("deploy", "credential"), FIRST_CALLS.values(), ids=FIRST_CALLS)
+@pytest.mark.parametrize("environment", [False, True], ids=["plain", "with-variables"])
+def test_the_command_prints_how_to_call_the_service(
+    deploy: dict[str, Any], credential: str | None, environment: bool, tmp_path: Path
+) -> None:
+    """URL, credential, and a line for curl that works as it is printed; for a shell that reads variables they are comments."""
+    file = tmp_path / "rush.yaml"
+    given = {"num_replicas": 2, **deploy}
+    if credential == "token":
+        given["auth_enabled"] = False
+    file.write_text(json.dumps(scenario(webservice={"name": NAME, "deploy": given}, faults=[], operations=[])))
+    command = [sys.executable, "-m", "akstwin", "serve", "--port", "0", "--tls-port", "0", "--clock", "jump"]
+    command += ["--scenario", str(file), "--no-traffic", *(["--print-env"] if environment else [])]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        lines = [server.stdout.readline()]
+        while "curl" not in lines[-1]:
+            lines.append(server.stdout.readline())
+        assert lines[0].startswith("listening on http://127.0.0.1:")
+        if environment:
+            assert all(line.startswith(("export ", "# ")) for line in lines[1:])
+        told = [line.removeprefix("# ") for line in lines if not line.startswith(("export", "listening"))]
+        url = told[0].partition(": ")[2].strip()
+        assert url == f"{lines[0].split()[2]}/api/v1/service/{NAME}/score"
+        assert [line.split(":")[0].strip() for line in told[1:-1]] == ([] if credential is None else [credential])
+        done = subprocess.run(["sh", "-c", told[-1]], capture_output=True, text=True, timeout=600, check=True)
+        head, _, body = done.stdout.partition("\n\n")
+        assert head.startswith("HTTP/1.1 200"), head
+        assert json.loads(body) == {"version": NAME}
+    finally:
+        server.terminate()
+        server.communicate(timeout=600)
+
+
+def test_a_service_that_is_not_up_says_so(tmp_path: Path) -> None:
+    """A cold start: the line works later."""
+
+    async def talk(server: FakeServer, _: httpx.AsyncClient) -> list[str]:
+        return list(first_calls(server.first.workspace.backend, server.first.http, "ca.pem"))
+
+    lines = on_server(tmp_path, talk, scenario=scenario(start="cold", faults=[], operations=[]))
+    assert lines[0].startswith(f"{NAME}: http://127.0.0.1:")
+    assert lines[-1] == f"  {NAME} is Transitioning: it answers 503 until its replicas are ready"
