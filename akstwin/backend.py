@@ -16,6 +16,7 @@ from akstwin.clock import Clock, Micros
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.lifecycles import OperationState
 from akstwin.domain.observation import Observation
+from akstwin.domain.ordering import Order
 
 Json = dict[str, Any]
 JsonPatch = list[Json]
@@ -146,6 +147,8 @@ class ServiceQuery:
         properties: likewise.
         model_name: the name of a deployed model.
         model_id: `name:version` of a deployed model.
+        name: of the service.
+        order: of the list; None: by name.
     """
 
     compute_type: str | None = None
@@ -153,6 +156,8 @@ class ServiceQuery:
     properties: tuple[tuple[str, str | None], ...] = ()
     model_name: str | None = None
     model_id: str | None = None
+    name: str | None = None
+    order: Order | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,8 @@ class ModelQuery:
         properties: likewise.
         run_id: the run that made it.
         latest: only the newest version of each name.
+        description: in words, all of it.
+        order: of the list.
     """
 
     name: str | None = None
@@ -174,6 +181,27 @@ class ModelQuery:
     properties: tuple[tuple[str, str | None], ...] = ()
     run_id: str | None = None
     latest: bool = False
+    description: str | None = None
+    order: Order = "CreatedAtDesc"
+
+
+@dataclass(frozen=True, slots=True)
+class AssetQuery:
+    """Which assets (wire §12); all that is given must hold.
+
+    Attributes:
+        name: of the asset.
+        tags: a key that must be there; with a value, `(key, value)`.
+        properties: the same for its properties.
+        run_id: the run that made it.
+        order: of the list.
+    """
+
+    name: str | None = None
+    tags: tuple[tuple[str, str | None], ...] = ()
+    properties: tuple[tuple[str, str | None], ...] = ()
+    run_id: str | None = None
+    order: Order = "CreatedAtDesc"
 
 
 class Backend(Protocol):
@@ -245,7 +273,7 @@ class Backend(Protocol):
         ...
 
     def list_models(self, query: ModelQuery) -> list[Json]:
-        """The models that the query means, the newest first."""
+        """The models that the query means, in its order: the newest first unless it says something else."""
         ...
 
     def patch_model(self, model_id: str, patch: JsonPatch) -> Json:
@@ -324,7 +352,7 @@ class Backend(Protocol):
         ...
 
     def list_services(self, query: ServiceQuery) -> list[Json]:
-        """The documents of the services that the query means, by name."""
+        """The documents of the services that the query means, in its order: by name unless it has one."""
         ...
 
     def get_operation(self, operation_id: str) -> Operation:
@@ -371,10 +399,11 @@ class Backend(Protocol):
 
 
 class ValidatingBackend(Backend, Protocol):
-    """A backend that also checks arguments without side effects, as Azure's `services/validate` routes do (wire §7.1).
+    """A backend that also has what the management routes of `akstwin serve` need and the SDK's classes do without.
 
-    Apart from `Backend`, because the SDK's classes do without: a backend that third parties have written stays whole. The
-    management routes of `akstwin serve` need it. What passes may be refused later, when something has changed.
+    That is: checks of arguments without side effects, as Azure's `services/validate` routes make them (wire §7.1), and what
+    only the published REST description has (wire §12). Apart from `Backend`, so that a backend that third parties have
+    written stays whole. What passes a check may be refused later, when something has changed.
     """
 
     def validate_name(self, name: str) -> None:
@@ -391,4 +420,33 @@ class ValidatingBackend(Backend, Protocol):
 
     def validate_delete(self, name: str) -> None:
         """Refuse what `delete_service` would refuse now (NotFound, Conflict)."""
+        ...
+
+    def list_assets(self, query: AssetQuery) -> list[Json]:
+        """The assets that the query means, in its order."""
+        ...
+
+    def patch_asset(self, asset_id: str, patch: JsonPatch) -> Json:
+        """Change tags, description or metadata of an asset, or add properties; returns its document (NotFound)."""
+        ...
+
+    def delete_asset(self, asset_id: str) -> None:
+        """Forget an asset (NotFound; 412 InUse while a model has its files by it)."""
+        ...
+
+    def model_metrics(self, model_id: str, start: str | None = None, end: str | None = None) -> Json:
+        """How many deployments of a model have ended well, and how many not.
+
+        Args:
+            model_id: `name:version`.
+            start: the first instant that is looked at, ISO 8601, UTC if it says nothing else; None: the model's creation.
+            end: the last one; None: now.
+
+        Returns:
+            `{startTime, endTime, deploymentSummary: {successfulDeployments, unsuccessfulDeployments}}`.
+
+        Raises:
+            NotFound: no such model.
+            InvalidSetting: an instant is none, or the window ends before it begins.
+        """
         ...

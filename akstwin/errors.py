@@ -72,6 +72,12 @@ class InvalidSetting(AksError):
         shown = str(value).lower() if isinstance(value, bool) else shown_value(value)  # as it stands in a file
         return f"{setting}: {shown} is not {expected}"
 
+    def body(self) -> dict[str, Any]:
+        """The error as the management service words it; its detail names the setting as the `target`."""
+        body = super().body()
+        body["details"][0]["target"] = self.setting
+        return body
+
     def under(self, prefix: str) -> "InvalidSetting":
         """The same error, one level further out."""
         return InvalidSetting(f"{prefix}.{self.args[0]}" if self.args[0] else prefix, self.args[1], self.args[2])

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from akstwin.backend import (
     AccessToken,
+    AssetQuery,
     Json,
     JsonPatch,
     Keys,
@@ -281,6 +282,22 @@ class SimulatedBackend:
     def delete_model(self, model_id: str) -> None:
         """Forget a model (NotFound; InUse while it is deployed)."""
         self.management.models.delete(model_id)
+
+    def list_assets(self, query: AssetQuery) -> list[Json]:
+        """The assets that the query means, in its order."""
+        return self.management.models.find_assets(query)
+
+    def patch_asset(self, asset_id: str, patch: JsonPatch) -> Json:
+        """Change tags, description or metadata of an asset, or add properties."""
+        return self.management.models.patch_asset(asset_id, patch)
+
+    def delete_asset(self, asset_id: str) -> None:
+        """Forget an asset (NotFound, InUse)."""
+        self.management.models.delete_asset(asset_id)
+
+    def model_metrics(self, model_id: str, start: str | None = None, end: str | None = None) -> Json:
+        """How many deployments of a model have ended well and how many not (NotFound, InvalidSetting)."""
+        return self.management.models.metrics(model_id, start, end)
 
     def put_environment(self, name: str, version: str | None, document: Json) -> Json:
         """Register an environment; without a version the next one is made, or the newest returned if it is equal."""

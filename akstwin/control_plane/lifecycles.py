@@ -1,5 +1,6 @@
 """Service states in the store: read at each verb and each observation, never kept in an object."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from akstwin.clock import Micros
@@ -45,6 +46,10 @@ class Lifecycles:
         stored = self._records.lifecycles.get(name)
         assert stored is not None  # noqa: S101
         return stored.operation
+
+    def note_models(self, name: str, models: Iterable[str], now: Micros) -> None:
+        """Record which models a service's latest operation deploys: `name:version` each."""
+        self._operations.note(self.operation_id(name), at=now, models=tuple(dict.fromkeys(models)))
 
     def adopt(self, name: str) -> None:
         """Record the life of a service whose deployment lies in the past: it is Healthy and its images are built."""

@@ -29,6 +29,7 @@ class OperationRecord(BaseModel):
         ends: when it is over, if all that it takes is time.
         started: when it began; None: written by version 0.1.0, which kept no instant.
         ended: when it reached a final state; None: it has not, or an earlier version wrote it, which kept no instant.
+        models: `name:version` of the models that it deploys.
         collection: what the subject is one of; None: an earlier version wrote it, which did not say.
     """
 
@@ -44,6 +45,7 @@ class OperationRecord(BaseModel):
     ends: Micros | None = None
     started: Micros | None = None
     ended: Micros | None = None
+    models: tuple[str, ...] = ()
     collection: Literal["services", "computes"] | None = None
 
     @property

@@ -33,8 +33,10 @@ from akstwin.cores.management import (
 )
 from akstwin.cores.registry import model_document
 from akstwin.cores.routing import KeyAuth, TokenAuth
+from akstwin.domain.changes import PodsReplaced, VersionAdded
 from akstwin.domain.deployment import check_name
 from akstwin.domain.lifecycles import ServiceState
+from akstwin.domain.ordering import ordered
 from akstwin.errors import Conflict, InvalidSetting, NotFound
 from akstwin.uploads import Tally
 
@@ -100,6 +102,7 @@ class Services:
             lifecycle.begin("create", now, builds=any(each.code.image not in built for each in spec.versions))
             record = self._with_secrets(record)
             self._records.services.put(name, record)
+            self._lifecycles.note_models(name, record.model_ids, now)
             operation = self._lifecycles.operation_id(name)
         self._needs.runtime.create(spec, record.compute_name, self._contents(record), auth_of(record), lifecycle)
         return operation
@@ -172,9 +175,9 @@ class Services:
         return self._document(self.record(name))
 
     def find(self, query: ServiceQuery) -> list[Json]:
-        """The documents of the services that the query means, by name."""
-        return [
-            self._document(record)
+        """The documents of the services that the query means, in its order: by name unless it has one."""
+        found = [
+            record
             for record in self._records.services.all()
             if matches(
                 record,
@@ -183,8 +186,12 @@ class Services:
                 properties=query.properties,
                 model_name=query.model_name,
                 model_id=query.model_id,
+                name=query.name,
             )
         ]
+        if query.order is not None:
+            found = ordered(found, query.order, lambda record: (record.name,))
+        return [self._document(record) for record in found]
 
     # -- refusals beforehand
 
@@ -315,11 +322,15 @@ class Services:
     def _update(self, before: ServiceRecord, done: Change) -> str:
         name = before.name
         healthy = self.life(name).state is ServiceState.HEALTHY
+        rolled = {effect.version.name for effect in done.effects if isinstance(effect, VersionAdded | PodsReplaced)}
+        models = [model for version in done.record.versions if version.name in rolled for model in version.model_ids]
         with self._records.transaction():
-            self._lifecycles.of(name).begin("update", self._needs.clock.now(), builds=builds(done.effects))
+            now = self._needs.clock.now()
+            self._lifecycles.of(name).begin("update", now, builds=builds(done.effects))
+            self._lifecycles.note_models(name, models, now)
             if healthy:  # until it is so again, a restart begins from here
-                models = {version: content.models for version, content in self._contents(before).items()}
-                self._records.last_healthy.put(name, LastHealthy(record=before, models=models))
+                served = {version: content.models for version, content in self._contents(before).items()}
+                self._records.last_healthy.put(name, LastHealthy(record=before, models=served))
             operation = self._lifecycles.operation_id(name)
             self._records.services.put(name, done.record)
         self._perform(done)

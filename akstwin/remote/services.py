@@ -5,7 +5,7 @@ from urllib.parse import quote, urlsplit
 
 from akstwin.backend import AccessToken, Json, JsonPatch, Keys, Operation, ServiceQuery
 from akstwin.domain.lifecycles import OperationState
-from akstwin.errors import AksError, NotFound
+from akstwin.errors import AksError
 from akstwin.remote.caller import JSON_PATCH, segment
 from akstwin.remote.refusals import objection, shown
 from akstwin.remote.verbs import COMPUTE_VERSION, Verbs, in_a_query, meant, named
@@ -55,9 +55,7 @@ class Services(Verbs):
     def delete_service(self, name: str) -> str:
         """Delete a service; returns the operation's id (NotFound)."""
         url = self._service(name)
-        response = self._caller.call("DELETE", url)
-        if response.status_code == 204:
-            raise NotFound(f"service {name} is not there")
+        response = self._delete(f"service {name} is not there", url)
         location = response.headers.get(_LOCATION)
         if not location and response.status_code == 202:
             named(response, "DELETE", url, _LOCATION)
@@ -68,7 +66,7 @@ class Services(Verbs):
         return self._object("GET", self._service(name), params={"expand": "true"})
 
     def list_services(self, query: ServiceQuery) -> list[Json]:
-        """The documents of the services that the query means, by name."""
+        """The documents of the services that the query means, in its order: by name unless it has one."""
         params = {
             "expand": "true",
             "computeType": query.compute_type,
@@ -76,12 +74,12 @@ class Services(Verbs):
             "properties": in_a_query(query.properties),
             "modelName": query.model_name,
             "modelId": query.model_id,
+            "name": query.name,
+            "orderby": query.order,
         }
-        found = self._values(self._management("services"), params)
-        return sorted(
-            (each for each in found if meant(each, query.tags, query.properties)),
-            key=lambda each: str(each.get("name")),
-        )
+        pages = self._values(self._management("services"), params)
+        found = [each for each in pages if meant(each, query.tags, query.properties)]
+        return found if query.order else sorted(found, key=lambda each: str(each.get("name")))
 
     def validate_name(self, name: str) -> None:
         """Refuse the name of a service that is to come (InvalidSetting, Conflict)."""
@@ -98,8 +96,13 @@ class Services(Verbs):
         self._validate_change("Update", name, updateRequest=patch)
 
     def validate_delete(self, name: str) -> None:
-        """Refuse what `delete_service` would refuse now (NotFound, Conflict)."""
+        """Refuse what `delete_service` would refuse now (NotFound, Conflict).
+
+        A server of this project does not object to the deletion of what is not there: it would answer that with 204.
+        """
         self._validate_change("Delete", name)
+        if self._place.control is not None:
+            self.get_service(name)
 
     def _validate_change(self, kind: str, name: Any, **request: Any) -> None:
         body = {"type": kind, "serviceName": name, "createRequest": None, "updateRequest": None, **request}

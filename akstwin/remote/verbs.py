@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
-from akstwin.backend import Json, JsonPatch, ModelQuery, WorkspaceIdentity
+from akstwin.backend import AssetQuery, Json, JsonPatch, ModelQuery, WorkspaceIdentity
 from akstwin.domain.documents import has
-from akstwin.errors import AksError, InvalidSetting
+from akstwin.errors import AksError, InvalidSetting, NotFound
 from akstwin.remote.caller import JSON_PATCH, Caller, segment
 from akstwin.remote.finding import Place
 from akstwin.remote.refusals import shown
@@ -57,6 +57,17 @@ class Verbs:
             raise AksError(f"{method} {shown(url)}: the answer is no JSON object")
         return document
 
+    def _delete(self, missing: str, url: str) -> httpx.Response:
+        """Delete something.
+
+        Raises:
+            NotFound: it is not there: the server answers 204, and `missing` says so.
+        """
+        response = self._caller.call("DELETE", url)
+        if response.status_code == 204:
+            raise NotFound(missing)
+        return response
+
     def _values(self, url: str, params: Mapping[str, Any] | None = None) -> Iterator[Json]:
         """The documents of a list, over all its pages, each of which names the next."""
         following: str | None = url
@@ -78,6 +89,32 @@ class Registrations(Verbs):
         """The asset (NotFound)."""
         return self._object("GET", self._management("assets", segment("asset", asset_id)))
 
+    def list_assets(self, query: AssetQuery) -> list[Json]:
+        """The assets that the query means, in its order."""
+        params = {
+            "runId": query.run_id,
+            "name": query.name,
+            "count": _PAGE,
+            "tags": in_a_query(query.tags),
+            "properties": in_a_query(query.properties),
+            "orderby": query.order,
+        }
+        found = self._values(self._management("assets"), params)
+        return [each for each in found if meant(each, query.tags, query.properties)]
+
+    def patch_asset(self, asset_id: str, patch: JsonPatch) -> Json:
+        """Change tags, description or metadata of an asset, or add properties; returns its document."""
+        url = self._management("assets", segment("asset", asset_id))
+        return self._object("PATCH", url, patch, content_type=JSON_PATCH)
+
+    def delete_asset(self, asset_id: str) -> None:
+        """Forget an asset (NotFound, InUse)."""
+        self._delete(f"asset {asset_id} is not there", self._management("assets", segment("asset", asset_id)))
+
+    def model_metrics(self, model_id: str, start: str | None = None, end: str | None = None) -> Json:
+        """How many deployments of a model have ended well and how many not (NotFound, InvalidSetting)."""
+        return self._object("GET", f"{self._model(model_id)}/metrics", params={"startDate": start, "endDate": end})
+
     def register_model(self, payload: Json) -> Json:
         """Make the next version of a model."""
         return self._object("POST", self._management("models"), payload)
@@ -96,6 +133,8 @@ class Registrations(Verbs):
             "runId": query.run_id,
             "count": _PAGE,
             "latestVersionOnly": str(query.latest).lower(),
+            "description": query.description,
+            "orderBy": None if query.order == "CreatedAtDesc" else query.order,
         }
         found: list[Json] = []
         while True:
@@ -113,7 +152,7 @@ class Registrations(Verbs):
 
     def delete_model(self, model_id: str) -> None:
         """Forget a model (NotFound, InUse)."""
-        self._caller.call("DELETE", self._model(model_id))
+        self._delete(f"model {model_id} is not registered", self._model(model_id))
 
     def put_environment(self, name: str, version: str | None, document: Json) -> Json:
         """Register an environment."""

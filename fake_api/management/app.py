@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from akstwin.fake_api.management import arm, artifacts, blobs, computes, environments, models, services
+from akstwin.fake_api.management import arm, artifacts, blobs, computes, environments, images, models, services
 from akstwin.fake_api.management.describing import describe
 from akstwin.fake_api.management.errors import handle_errors
 from akstwin.fake_api.management.ports import Binding, WorkspaceServer
@@ -52,7 +52,8 @@ def make_app(server: WorkspaceServer, place: Binding) -> FastAPI:
     for module in (arm, services):
         app.include_router(module.open_router)
     for router in (
-        arm.router, services.router, models.router, artifacts.router, environments.router, computes.router, blobs.router,
+        arm.router, services.router, models.router, images.router, artifacts.router,
+        environments.router, computes.router, blobs.router,
     ):  # fmt: skip
         app.include_router(router)
     describe(app)

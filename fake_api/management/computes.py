@@ -1,15 +1,17 @@
 """Compute targets (wire §6): the SDK reads them below `/rp/workspaces` and changes them in ARM; both serve all."""
 
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from akstwin.backend import Json
 from akstwin.fake_api.management.desk import ERRORS, WS, AtPath, api_version, bearer
 from akstwin.fake_api.management.errors import answer
+from akstwin.fake_api.management.pages import linked, next_link, page
 from akstwin.fake_api.management.reading import OBJECT, AsHeader, read_object, skips
 
 _API_VERSION: Final = "2020-02-02"
+_PAGE: Final = 100
 _STATUSES: Final = {"Running": "InProgress", "Cancelled": "Canceled", "TimedOut": "Failed"}
 """ARM's words for states of operations, where they differ."""
 
@@ -22,10 +24,15 @@ def _accepted(desk: AtPath, document: Json, operation: str) -> Response:
 
 
 @routes.get("/computes")
-async def list_computes(desk: AtPath) -> Response:
-    """All compute targets, on one page."""
+async def list_computes(
+    desk: AtPath, request: Request, skip: Annotated[str | None, Query(alias="$skip")] = None
+) -> Response:
+    """All compute targets, a hundred on a page."""
     with desk.acting() as backend:
-        return answer({"value": backend.list_computes()})
+        found = backend.list_computes()
+    shown, token = page(found, _PAGE, "$skip", skip, lambda each: str(each["name"]))
+    below = "/rp/workspaces" if request.url.path.startswith("/rp/") else ""
+    return answer(linked(shown, next_link(desk.url(below, "computes"), request.query_params, token, "$skip")))
 
 
 @routes.get("/computes/{name}")

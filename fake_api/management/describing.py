@@ -17,7 +17,11 @@ _WORDS: Final[Json] = {"type": "object", "additionalProperties": {"type": "strin
 _FREE: Final[Json] = {"type": "object"}
 _CODES: Final[Json] = {
     "type": "array",
-    "items": {"type": "object", "required": ["code", "message"], "properties": {"code": _TEXT, "message": _TEXT}},
+    "items": {
+        "type": "object",
+        "required": ["code", "message"],
+        "properties": {"code": _TEXT, "message": _TEXT, "target": _TEXT},
+    },
 }
 
 
@@ -29,6 +33,11 @@ def _object(properties: Mapping[str, Json], optional: Mapping[str, Json] | None 
 def _list(items: Json, following: str | None = None) -> Json:
     """A page of a list, and the field that tells of the next one."""
     return _object({"value": {"type": "array", "items": items}, **({following: _MAYBE} if following else {})})
+
+
+def _page(items: Json) -> Json:
+    """A page of a list whose link to the next one is there only if there is a next one."""
+    return _object({"value": {"type": "array", "items": items}}, {"nextLink": _TEXT})
 
 
 def _ref(name: str) -> Json:
@@ -57,7 +66,10 @@ SCHEMAS: Final[Mapping[str, Json]] = {
         }
     ),
     "Asset": _object(
-        {"id": _TEXT, "name": _TEXT, "artifacts": {"type": "array", "items": _FREE}, "kvTags": _WORDS, "createdTime": _TEXT}
+        {
+            "id": _TEXT, "name": _TEXT, "description": _MAYBE, "artifacts": {"type": "array", "items": _FREE},
+            "kvTags": _WORDS, "createdTime": _TEXT,
+        }
     ),
     "Environment": _object({"name": _TEXT, "version": _TEXT}),
     "Compute": _object(
@@ -105,23 +117,36 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Json | None]]] = {
     "validate": {200: _OBJECTION},
     "migrate": {},
     "create_service": {202: _ref("Service")},
-    "list_services": {200: _list(_ref("Service"))},
+    "list_services": {200: _page(_ref("Service"))},
     "get_service": {200: _ref("Service")},
     "patch_service": {200: _ref("Service"), 202: _ref("Service")},
-    "delete_service": {202: _FREE},
+    "delete_service": {202: _FREE, 204: None},
     "list_keys": {200: _object({"primaryKey": _TEXT, "secondaryKey": _TEXT})},
     "regenerate_keys": {202: _FREE},
-    "issue_token": {200: _object({"accessToken": _TEXT, "tokenType": _TEXT, "refreshAfter": _COUNT, "expiryOn": _COUNT})},
+    "issue_token": {201: _object({"accessToken": _TEXT, "tokenType": _TEXT, "refreshAfter": _COUNT, "expiryOn": _COUNT})},
     "get_logs": {200: _object({"content": _TEXT})},
     "get_operation": {200: _ref("Operation")},
     "get_operation_log": {200: None},
     "create_asset": {200: _ref("Asset")},
+    "list_assets": {200: _list(_ref("Asset"), "nextLink")},
     "get_asset": {200: _ref("Asset")},
+    "patch_asset": {200: _ref("Asset")},
+    "delete_asset": {200: _FREE, 204: None},
     "register_model": {200: _ref("Model")},
     "list_models": {200: _list(_ref("Model"), "nextLink")},
     "get_model": {200: _ref("Model")},
     "patch_model": {200: _ref("Model")},
-    "delete_model": {200: _FREE},
+    "delete_model": {200: _FREE, 204: None},
+    "get_metrics": {200: _object({"startTime": _TEXT, "endTime": _TEXT, "deploymentSummary": _object(
+        {"successfulDeployments": _COUNT, "unsuccessfulDeployments": _COUNT})})},
+    "list_images": {200: _page(_FREE)},
+    "create_image": {},
+    "get_image": {},
+    "list_profiles": {},
+    "create_profile": {},
+    "get_profile": {},
+    "list_profiles_of_models": {},
+    "profile_model": {},
     "create_artifacts": {200: _object({"artifacts": _FREE, "artifactContentInformation": _FREE, "errors": _FREE})},
     "get_artifact": {200: _ref("Content")},
     "list_container": {200: _list(_ref("Content"), "continuationToken")},
@@ -132,7 +157,7 @@ _ANSWERS: Final[Mapping[str, Mapping[int, Json | None]]] = {
     "get_labelled_environment": {200: _ref("Environment")},
     "list_environments": {200: _list(_ref("Environment"), "continuationToken")},
     "get_environment": {200: _ref("Environment")},
-    "list_computes": {200: _list(_ref("Compute"))},
+    "list_computes": {200: _page(_ref("Compute"))},
     "get_compute": {200: _ref("Compute")},
     "put_compute": {202: _ref("Compute")},
     "delete_compute": {202: _FREE},
@@ -156,6 +181,7 @@ _MEANINGS: Final = {
     200: "Done.",
     201: "Stored.",
     202: "An operation has begun.",
+    204: "It is not there.",
     206: "A part of it.",
     400: "A value that is refused, with its name.",
     401: "No JSON Web Token came with it.",

@@ -32,6 +32,8 @@ MOST_WORKSPACES: Final = 64
 """Each has sockets and threads of its own."""
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {"4XX": {"description": "Refused, in words."}}
 """For the documentation of every route."""
+GONE: Final[dict[int | str, dict[str, Any]]] = {204: {"description": "It is not there."}}
+"""For that of routes that delete (wire §12)."""
 
 _FIRST_VERSION, _LAST_VERSION = date(2016, 6, 1), date(2026, 6, 30)
 """Versions of Azure's interfaces that the SDK may ask for; it ended with the last."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from akstwin.errors import NotFound
 from akstwin.fake_api.management.desk import ERRORS, WS, AtPath, bearer
 from akstwin.fake_api.management.errors import answer
+from akstwin.fake_api.management.pages import page
 from akstwin.fake_api.management.reading import OBJECT, read_object
 
 router: Final = APIRouter(
@@ -16,6 +17,7 @@ router: Final = APIRouter(
     tags=["environments"],
 )
 _LATEST: Final = "latest"
+_PAGE: Final = 100
 
 
 @router.put("/{name}", openapi_extra=OBJECT)
@@ -52,10 +54,12 @@ async def get_labelled_environment(desk: AtPath, name: str, label: str) -> Respo
 
 @router.get("")
 @router.get("/", include_in_schema=False)
-async def list_environments(desk: AtPath) -> Response:
-    """The newest version of each environment, on one page."""
+async def list_environments(desk: AtPath, continuation: str | None = None) -> Response:
+    """The newest version of each environment, a hundred on a page."""
     with desk.acting() as backend:
-        return answer({"value": backend.list_environments(), "continuationToken": None})
+        found = backend.list_environments()
+    shown, token = page(found, _PAGE, "continuation", continuation, lambda each: str(each["name"]))
+    return answer({"value": shown, "continuationToken": token})
 
 
 @router.get("/{name}")

@@ -1,14 +1,17 @@
 """Services and operations (wire §7, §8)."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from akstwin.backend import Json, Operation, ServiceQuery
-from akstwin.errors import AksError, InvalidSetting
-from akstwin.fake_api.management.desk import ERRORS, MANAGEMENT, MM, AtPath, Desk, bearer
+from akstwin.backend import Json, Operation, ServiceQuery, ValidatingBackend
+from akstwin.domain.ordering import read_order
+from akstwin.errors import AksError, InvalidSetting, NotFound
+from akstwin.fake_api.management.desk import ERRORS, GONE, MANAGEMENT, MM, AtPath, Desk, bearer
 from akstwin.fake_api.management.errors import Refused, answer
+from akstwin.fake_api.management.pages import PAGE, Count, OrderBy, OrderBySdk, SkipToken, linked, next_link, page
 from akstwin.fake_api.management.reading import OBJECT, PATCH, AsHeader, read_object, read_patch, skips
 
 router: Final = APIRouter(prefix=MM, dependencies=[Depends(bearer)], responses=ERRORS, tags=["services"])
@@ -38,6 +41,12 @@ def _objection(check: Callable[[], None]) -> Response:
     return answer({})
 
 
+def _deletable(backend: ValidatingBackend, name: str) -> None:
+    """Refuse a deletion that would be refused; what is not there can be deleted: 204."""
+    with suppress(NotFound):
+        backend.validate_delete(name)
+
+
 @router.post("/services/validate/name/{name}")
 async def validate_name(desk: AtPath, name: str) -> Response:
     """Whether a new service can have the name."""
@@ -61,7 +70,7 @@ async def validate(desk: AtPath, request: Request) -> Response:
         checks: dict[Any, Callable[[], None]] = {
             "Create": lambda: backend.validate_create(asked.get("createRequest") or {}),
             "Update": lambda: backend.validate_patch(asked.get("serviceName", ""), asked.get("updateRequest") or []),
-            "Delete": lambda: backend.validate_delete(asked.get("serviceName", "")),
+            "Delete": lambda: _deletable(backend, asked.get("serviceName", "")),
         }
         kind = asked.get("type")
         check = checks.get(kind) if isinstance(kind, str) else None
@@ -100,23 +109,43 @@ async def list_services(
     properties: str | None = None,
     model_name: Annotated[str | None, Query(alias="modelName")] = None,
     model_id: Annotated[str | None, Query(alias="modelId")] = None,
+    name: str | None = None,
+    count: Count = PAGE,
+    skip: SkipToken = None,
+    expand: bool = False,
+    orderby: OrderBy = None,
+    order_by: OrderBySdk = None,
 ) -> Response:
-    """The services that are asked for, on one page."""
+    """The services that are asked for, the one that was changed last first, `count` on a page."""
     for image in _IMAGES:
         if image in request.query_params:
             raise InvalidSetting(
                 image, request.query_params[image], "offered: services here have no images of their own"
             )
-    query = ServiceQuery(compute_type, pairs(tags), pairs(properties), model_name, model_id)
+    order = read_order("orderby", orderby or order_by, "UpdatedAtDesc")
+    query = ServiceQuery(compute_type, pairs(tags), pairs(properties), model_name, model_id, name, order)
     with desk.acting() as backend:
-        return answer({"value": backend.list_services(query)})
+        found = backend.list_services(query)
+    shown, following = page(found, count, "$skipToken", skip, lambda each: str(each["name"]))
+    link = next_link(desk.url(MANAGEMENT, "services"), request.query_params, following)
+    return answer(linked([_expanded(each, expand) for each in shown], link))
 
 
 @router.get("/services/{name}")
-async def get_service(desk: AtPath, name: str) -> Response:
-    """A service."""
+async def get_service(desk: AtPath, name: str, expand: bool = False) -> Response:
+    """A service; with `expand` its models too."""
     with desk.acting() as backend:
-        return answer(backend.get_service(name))
+        return answer(_expanded(backend.get_service(name), expand))
+
+
+def _expanded(document: Json, expand: bool) -> Json:
+    """A service's document with the documents of its models, or without them."""
+    if expand:
+        return document
+    bare = {key: value for key, value in document.items() if key != "models"}
+    if "versions" in bare:
+        bare["versions"] = {name: _expanded(version, expand) for name, version in bare["versions"].items()}
+    return bare
 
 
 @router.patch("/services/{name}", responses={202: {"description": "An operation has begun."}}, openapi_extra=PATCH)
@@ -129,11 +158,15 @@ async def patch_service(desk: AtPath, name: str, request: Request) -> Response:
     return answer(document) if operation is None else answer(document, 202, desk.operation(operation))
 
 
-@router.delete("/services/{name}", status_code=202)
+@router.delete("/services/{name}", status_code=202, responses=GONE)
 async def delete_service(desk: AtPath, name: str) -> Response:
-    """Delete a service."""
+    """Delete a service: 202 and an operation, or 204 if it is not there."""
     with desk.acting() as backend:
-        return answer({}, 202, desk.operation(backend.delete_service(name)))
+        try:
+            operation = backend.delete_service(name)
+        except NotFound:
+            return Response(status_code=204)
+    return answer({}, 202, desk.operation(operation))
 
 
 # -- keys, tokens, logs
@@ -156,7 +189,7 @@ async def regenerate_keys(desk: AtPath, name: str, request: Request) -> Response
     return answer({}, 202, desk.operation(operation))
 
 
-@router.post("/services/{name}/token")
+@router.post("/services/{name}/token", status_code=201)
 async def issue_token(desk: AtPath, name: str) -> Response:
     """A token for scoring."""
     with desk.acting() as backend:
@@ -167,7 +200,8 @@ async def issue_token(desk: AtPath, name: str) -> Response:
             "tokenType": token.token_type,
             "refreshAfter": token.refresh_after,
             "expiryOn": token.expiry_on,
-        }
+        },
+        201,
     )
 
 

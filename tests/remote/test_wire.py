@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from akstwin.backend import AccessToken, Keys, ModelQuery, Operation, ServiceQuery
+from akstwin.backend import AccessToken, AssetQuery, Keys, ModelQuery, Operation, ServiceQuery
 from akstwin.domain.lifecycles import OperationState
 from akstwin.errors import AksError, Conflict, InUse, InvalidSetting, NotFound
 from akstwin.remote import RemoteBackend
@@ -50,7 +50,24 @@ VERBS: dict[str, tuple[Verb, httpx.Response, str, Any, str | None, Any]] = {
         lambda b: b.patch_model("m:1", PATCH), document(id="m:1"), f"PATCH {MM}/models/m:1", PATCH,
         f"{JSON_PATCH}; charset=utf-8", {"id": "m:1"},
     ),
-    "delete_model": (lambda b: b.delete_model("m:1"), httpx.Response(204), f"DELETE {MM}/models/m:1", None, None, None),
+    "delete_model": (lambda b: b.delete_model("m:1"), document(), f"DELETE {MM}/models/m:1", None, None, None),
+    "list_assets": (
+        lambda b: b.list_assets(AssetQuery("a", (("k", "v"),), (), "run", "UpdatedAtAsc")), document(value=[{"id": "1"}]),
+        f"GET {MM}/assets?runId=run&name=a&count=255&tags=k%3Dv&orderby=UpdatedAtAsc", None, None, [{"id": "1"}],
+    ),
+    "patch_asset": (
+        lambda b: b.patch_asset("1", PATCH), document(id="1"), f"PATCH {MM}/assets/1", PATCH, JSON_PATCH, {"id": "1"},
+    ),
+    "delete_asset": (lambda b: b.delete_asset("1"), document(), f"DELETE {MM}/assets/1", None, None, None),
+    "model_metrics": (
+        lambda b: b.model_metrics("m:1", "2020-01-01"), document(startTime="s"),
+        f"GET {MM}/models/m:1/metrics?startDate=2020-01-01", None, None, {"startTime": "s"},
+    ),
+    "list_services in an order": (
+        lambda b: b.list_services(ServiceQuery(name="s", order="CreatedAtAsc")),
+        document(value=[{"name": "t"}, {"name": "s"}]),
+        f"GET {MM}/services?expand=true&name=s&orderby=CreatedAtAsc", None, None, [{"name": "t"}, {"name": "s"}],
+    ),
     "put_environment": (
         lambda b: b.put_environment("e", None, {"name": "e", "python": {}, "environmentVariables": {"A": "1"}}),
         document(version="1"), f"PUT {ENVIRONMENTS}/e",
@@ -319,6 +336,22 @@ def test_answers_that_are_not_as_they_should_be(azure: Any) -> None:
     azure.on("POST", f"{MM}/services/s/listkeys", document(primaryKey="k"))
     with pytest.raises(AksError, match="no secondaryKey"):
         backend.get_keys("s")
+
+
+@pytest.mark.parametrize(
+    ("path", "delete"),
+    [
+        ("services/s", lambda b: b.delete_service("s")),
+        ("models/m:1", lambda b: b.delete_model("m:1")),
+        ("assets/a", lambda b: b.delete_asset("a")),
+    ],
+)
+def test_what_is_not_there_cannot_be_deleted(azure: Any, path: str, delete: Any) -> None:
+    """204 on the wire is NotFound here (promise `deleting_twice_is_not_found`)."""
+    backend = azure.connect()
+    azure.on("DELETE", f"{MM}/{path}", httpx.Response(204))
+    with pytest.raises(NotFound, match=path.partition("/")[2]):
+        delete(backend)
 
 
 def test_deleting_at_once(azure: Any) -> None:

@@ -177,7 +177,7 @@ def test_a_method_that_is_not_served_is_told_all_that_are(world: Any, method: st
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/images", 400),
+        ("GET", "/packages", 400),
         ("POST", "/profiles", 400),
         ("GET", "/services/there/nothing", 400),
         ("PUT", "/services", 405),

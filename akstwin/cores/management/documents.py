@@ -136,6 +136,7 @@ def matches(
     properties: Sequence[tuple[str, str | None]] = (),
     model_name: str | None = None,
     model_id: str | None = None,
+    name: str | None = None,
 ) -> bool:
     """Whether a service is one that a list asks for (wire §7, 6); all that is given must hold.
 
@@ -146,10 +147,12 @@ def matches(
         properties: likewise.
         model_name: of a deployed model.
         model_id: `name:version` of a deployed model.
+        name: of the service.
     """
     names = {model.rpartition(":")[0] or model for model in record.model_ids}
     return (
         (compute_type is None or compute_type.upper() == record.compute_type)
+        and name in (None, record.name)
         and has(record.tags, tags)
         and has(record.properties, properties)
         and (model_name is None or model_name in names)

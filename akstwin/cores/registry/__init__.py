@@ -3,7 +3,7 @@
 Without I/O, clock or chance: payloads and patches to records, records to documents.
 """
 
-from akstwin.cores.registry.assets import AssetRecord, asset_document, create_asset
+from akstwin.cores.registry.assets import AssetRecord, asset_document, asset_matches, change_asset, create_asset
 from akstwin.cores.registry.computes import (
     ComputeRecord,
     cluster_of,
@@ -31,6 +31,8 @@ __all__ = [
     "EnvironmentRecord",
     "ModelRecord",
     "asset_document",
+    "asset_matches",
+    "change_asset",
     "change_model",
     "cluster_of",
     "compute_document",

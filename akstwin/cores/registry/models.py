@@ -171,6 +171,7 @@ def model_matches(
     tags: Sequence[tuple[str, str | None]] = (),
     properties: Sequence[tuple[str, str | None]] = (),
     run_id: str | None = None,
+    description: str | None = None,
 ) -> bool:
     """Whether a model is one that a list asks for (wire §5); all that is given must hold.
 
@@ -181,11 +182,13 @@ def model_matches(
         tags: keys, with a value where one is wanted.
         properties: likewise.
         run_id: the run that made it.
+        description: all of it.
     """
     return (
         name in (None, record.name)
         and framework in (None, record.framework)
         and run_id in (None, record.run_id)
+        and description in (None, record.description)
         and has(record.tags, tags)
         and has(record.properties, properties)
     )

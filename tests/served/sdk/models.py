@@ -78,4 +78,5 @@ assert again.description == "other words"
 assert "ModelNotFound" in raised(WebserviceException, Model, ws, name="nothing")
 assert "ModelNotFound" in raised(WebserviceException, Model, ws, id="letters:9")
 second.delete()
+second.delete()  # the same
 assert [model.version for model in Model.list(ws, name="letters")] == [1]

@@ -141,3 +141,4 @@ assert again.state == "Healthy"
 service.delete()
 again.delete()
 assert Webservice.list(ws) == []
+again.delete()  # says that there is no such service, and raises nothing
