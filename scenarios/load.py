@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,20 @@ class Prepared:
     source: str
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Of everything that a run depends on: settings, seed, and what the files hold that the scenario names."""
+        found = sha256(self.scenario.model_dump_json().encode())
+        for entry in self.scenario.traffic:
+            if isinstance(entry, TraceArrivals):
+                found.update(repr(entry.instants).encode())
+        models = [*self.models.values(), *(each.model for each in self.scenario.operations if each.model is not None)]
+        for model in models:
+            for times in (model.service_time, model.init_time):
+                if isinstance(times, Empirical):
+                    found.update(repr(times.values).encode())
+        return found.hexdigest()[:32]
 
     @property
     def replay(self) -> str:

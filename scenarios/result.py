@@ -56,6 +56,7 @@ def result_of(
         "replications": scenario.replications,
         "engine": engine,
         "replay": prepared.replay,
+        "fingerprint": prepared.fingerprint,
         "version": metadata.version("akstwin"),
         "duration_seconds": scenario.duration / 1e6,
         "warm_up_seconds": scenario.warm_up / 1e6,

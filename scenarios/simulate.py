@@ -4,11 +4,13 @@ from collections.abc import Callable
 from functools import partial
 
 from akstwin.clock import Micros
+from akstwin.domain.lifecycles import PodState
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.opening import Opened, open_world, plan
 from akstwin.sim.calendar import Order
-from akstwin.sim.recording import Recorder
+from akstwin.sim.pods import Pod
+from akstwin.sim.recording import Recorder, ReplicaRecorder
 from akstwin.sim.world import SimulatedService, World
 
 PROGRESS_STEPS = 100
@@ -32,6 +34,8 @@ def build(prepared: Prepared, replication: int, measurement: Measurement, record
         world.nodes.on_count = lambda count: measurement.nodes.set(count, world.calendar.now)
         world.nodes.on_oversubscribed = lambda count: measurement.oversubscribed.set(count, world.calendar.now)
         measurement.nodes.set(len(world.nodes.all), 0)
+        if isinstance(recorder, ReplicaRecorder):
+            world.pods.watchers.append(partial(_tell_replica, world, recorder))
 
     opened = open_world(
         prepared,
@@ -45,6 +49,19 @@ def build(prepared: Prepared, replication: int, measurement: Measurement, record
     opened.service.send(scenario.traffic, scenario.clients, (scenario.warm_up, scenario.duration))
     _sample(opened.world, opened.service, measurement)
     return opened
+
+
+def _tell_replica(world: World, recorder: ReplicaRecorder, pod: Pod) -> None:
+    world.calendar.collect()  # the answers that came before
+    node = None if pod.node is None else pod.node.number
+    recorder.replica_changed(
+        world.calendar.now,
+        pod.number,
+        pod.version,
+        pod.state.value,
+        node,
+        seen=pod.seen and pod.state is not PodState.GONE,
+    )
 
 
 def replicate(

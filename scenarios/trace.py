@@ -12,7 +12,9 @@ SCHEMA = pa.schema(
     [
         pa.field("replication", pa.int32(), nullable=False),
         pa.field("at_us", pa.int64(), nullable=False, metadata={"is": "answer of a request, or instant of an event"}),
-        pa.field("kind", pa.string(), nullable=False, metadata={"is": "request, or what happened"}),
+        pa.field(
+            "kind", pa.string(), nullable=False, metadata={"is": "request, replica (its new state), or what happened"}
+        ),
         pa.field("subject", pa.string(), metadata={"is": "version of a request, or what an event happened to"}),
         pa.field("detail", pa.string()),
         pa.field("entry", pa.int32(), metadata={"is": "traffic entry, from 0"}),
@@ -23,10 +25,13 @@ SCHEMA = pa.schema(
         pa.field("arrived_us", pa.int64()),
         pa.field("dispatched_us", pa.int64()),
         pa.field("started_us", pa.int64()),
+        pa.field("settled_us", pa.int64(), metadata={"is": "when the router had the answer, before its overhead"}),
         pa.field("status", pa.int16()),
         pa.field("reason", pa.string()),
     ]
 )
+REQUEST = "request"
+REPLICA = "replica"
 _BATCH = 50_000
 
 
@@ -71,11 +76,17 @@ class ReplicationTrace:
         """A row for each attempt."""
         for each in outcomes.rows():
             self._writer.add(
-                (self._replication, each.answered, "request", each.version, None, each.entry, each.number, each.attempt,
-                 each.counted, each.replica, each.arrived, each.dispatched, each.started, each.status, each.reason)
+                (self._replication, each.answered, REQUEST, each.version, None, each.entry, each.number, each.attempt,
+                 each.counted, each.replica, each.arrived, each.dispatched, each.started, each.settled,
+                 each.status, each.reason)
             )  # fmt: skip
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """A row for an event."""
-        nothing = (None,) * 10
-        self._writer.add((self._replication, at, kind, subject, detail or None, *nothing))
+        self._writer.add((self._replication, at, kind, subject, detail or None, *(None,) * 11))
+
+    def replica_changed(self, at: int, replica: int, version: str, state: str, node: int | None, *, seen: bool) -> None:
+        """A row for a replica's new state, or for the router's new view of it."""
+        words = [state, *([] if node is None else [f"node {node}"]), *(["seen ready"] if seen else [])]
+        row = (self._replication, at, REPLICA, version, ", ".join(words), None, None, None, None, replica)
+        self._writer.add((*row, *(None,) * 6))

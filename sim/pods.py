@@ -239,6 +239,8 @@ class Pods:
         self._failing_init: dict[tuple[PodOwner, str], int] = {}
         self.extra = Resources(millicores(assumptions.sidecar_cpu), megabytes(assumptions.sidecar_memory_gb))
         """What the side-car adds to every pod's request."""
+        self.watchers: list[Callable[[Pod], None]] = []
+        """Called with a pod whose state, or the router's view of it, has changed."""
         nodes.autoscale(self._unplaced, self._drain, self._place_pending)
 
     def get(self, number: int) -> Pod | None:
@@ -432,12 +434,16 @@ class Pods:
         pod.group.count(pod, -1)
         pod.state = POD.step(pod.state, event)
         pod.group.count(pod, 1)
+        for watcher in self.watchers:
+            watcher(pod)
 
     def _see(self, pod: Pod, *, ready: bool) -> None:
         """The router has learned whether it is ready."""
         pod.group.count(pod, -1)
         pod.seen = ready
         pod.group.count(pod, 1)
+        for watcher in self.watchers:
+            watcher(pod)
 
     def _count_restarts(self, pod: Pod, in_row: int) -> None:
         pod.group.count(pod, -1)

@@ -1,7 +1,7 @@
 """Who hears what happens in a simulated world."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from akstwin.sim.engine.outcomes import Outcomes
 
@@ -15,6 +15,15 @@ class Recorder(Protocol):
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Something happened to the cluster or the service."""
+        ...
+
+
+@runtime_checkable
+class ReplicaRecorder(Protocol):
+    """Hears of replicas' states as well."""
+
+    def replica_changed(self, at: int, replica: int, version: str, state: str, node: int | None, *, seen: bool) -> None:
+        """A replica has another state, or the router has learned whether it is ready."""
         ...
 
 
