@@ -5,13 +5,18 @@
     ├── NotFound                 a name that stands for nothing
     ├── Conflict                 right, but not now: another operation is running
     ├── InUse                    something else needs it
+    ├── Unwritable               the disk does not take what was to be kept
     └── UnreadableFile           a file that was named cannot be used
 
 A life cycle that leaves its table is a bug of ours and is a `domain.tables.IllegalTransition`, an `AssertionError`.
 All data stands in `args`: SimPy rebuilds an exception from them.
 """
 
-from typing import Any
+import errno
+from typing import Any, Final
+
+NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the operating system says where more room would help."""
 
 
 def shown_value(value: object) -> str:
@@ -102,6 +107,28 @@ class InUse(AksError):
 
     status_hint = 412
     code = "PreconditionFailed"
+
+
+class Unwritable(AksError):
+    """What was to be kept cannot be written; it has not been done either.
+
+    Args:
+        what: what cannot be written, as a subject.
+        reason: why, in the operating system's or the database's words.
+        full: whether more room would help.
+    """
+
+    status_hint = 507
+    code = "InsufficientStorage"
+
+    def __init__(self, what: str, reason: str, full: bool = True) -> None:
+        super().__init__(what, reason, full)
+        if not full:
+            self.status_hint, self.code = 503, "ServiceUnavailable"
+
+    def __str__(self) -> str:
+        remedy = "make room on the disk, then repeat the call" if self.args[2] else "repeat the call when it can"
+        return f"{self.args[0]} cannot be written: {self.args[1]}. Nothing has changed; {remedy}"
 
 
 class UnreadableFile(AksError):

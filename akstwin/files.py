@@ -1,16 +1,17 @@
 """Uploaded files in a folder: scripts and models (wire §4)."""
 
 import os
+import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from akstwin import scratch
-from akstwin.errors import InvalidSetting, NotFound, UnreadableFile
+from akstwin.errors import NO_ROOM, InvalidSetting, NotFound, UnreadableFile, Unwritable
 from akstwin.uploads import Folders, Tally, UploadLimits, copy
 
 ORIGIN: Final = "LocalUpload"
@@ -23,8 +24,11 @@ _LONGEST_PATH: Final = 1024
 _PARTIAL: Final = ".partial"
 """The folder of files that are being written; no container has a name that begins with a dot."""
 _ANY: Final = 1 << 62
+_DEPTH: Final = 3
 _BLOCKS: Final = ".blocks"
 """The folder of blocks that have come and are in no file yet."""
+_FORMER: Final = ".former"
+"""The folder of files that have been replaced, until it is known that the new ones stay."""
 
 
 class FileStore:
@@ -40,6 +44,14 @@ class FileStore:
     def __init__(self, folder: Path | None = None, limits: UploadLimits | None = None) -> None:
         self.limits: Final = limits or UploadLimits()
         self._unforced: dict[Path, None] | None = None
+        self._pending: list[tuple[Path, Path | None]] = []
+        self._in_flight: list[tuple[Path, Path | None]] = []
+        self._whole: list[str] = []
+        self._whole_in_flight: list[str] = []
+        """Files whose blocks are needed no more when it is known that they stay."""
+        self._moved = 0
+        self.on_kept: Callable[[Path], None] = lambda _: None
+        """Hears of each file that is kept, while they are watched."""
         self._remove: weakref.finalize[[Path], FileStore] | None = None
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="akstwin-files-"))
@@ -47,6 +59,7 @@ class FileStore:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         scratch.remove(folder / _PARTIAL)
+        scratch.remove(folder / _FORMER)
 
     def upload(self, container: str, files: Mapping[str, Path]) -> str:
         """Keep copies of files.
@@ -77,6 +90,8 @@ class FileStore:
                 _copy(source, folders, segments, tally)
             target = self._new(container)
             whole.replace(target)
+            if self._unforced is not None:
+                self._pending.append((target, None))
         except BaseException:
             scratch.remove(whole)
             raise
@@ -209,8 +224,11 @@ class FileStore:
         return sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
 
     def drop_blocks(self, path: str) -> None:
-        """The file is whole, or there is another one."""
-        scratch.remove(self._blocks(path))
+        """The file is whole, or there is another one. While files are watched they go when it is known that it stays."""
+        if self._unforced is None:
+            scratch.remove(self._blocks(path))
+        else:
+            self._whole.append(path)
 
     def _blocks(self, path: str) -> Path:
         return self.folder / _BLOCKS / _hashed(path)
@@ -221,6 +239,11 @@ class FileStore:
         """From now on remember what is kept, for `unforced`."""
         self._unforced = {}
 
+    @property
+    def recorded(self) -> bool:
+        """Whether what is kept is remembered so."""
+        return self._unforced is not None
+
     def unforced(self) -> list[Path]:
         """Files that have been kept since the last call, and the folders that name them: some may be gone again.
 
@@ -229,7 +252,37 @@ class FileStore:
         found = list(self._unforced or ())
         if self._unforced:
             self._unforced.clear()
+        self._in_flight += self._pending
+        self._whole_in_flight += self._whole
+        self._pending, self._whole = [], []
         return found
+
+    def stay(self) -> None:
+        """What the last `unforced` told of is recorded: what it replaced is needed no more."""
+        for _, former in self._in_flight:
+            if former is not None:
+                former.unlink(missing_ok=True)
+        whole = self._whole_in_flight
+        self._in_flight, self._whole_in_flight = [], []
+        for path in whole:
+            scratch.remove(self._blocks(path))
+
+    def undo(self) -> None:
+        """What the last `unforced` told of cannot be recorded: all is as it was before."""
+        in_flight, self._in_flight, self._whole_in_flight = self._in_flight, [], []
+        later = {path for path, _ in self._pending}
+        self._pending[:0] = [each for each in in_flight if each[0] in later]
+        for path, former in reversed([each for each in in_flight if each[0] not in later]):
+            if former is not None:
+                former.replace(path)
+            elif path.is_dir():
+                scratch.remove(path)
+            else:
+                path.unlink(missing_ok=True)
+                for folder in path.parents:
+                    if folder == self.folder or not folder.is_relative_to(self.folder) or any(folder.iterdir()):
+                        break
+                    folder.rmdir()
 
     def _note(self, path: Path) -> None:
         if self._unforced is None:
@@ -242,10 +295,30 @@ class FileStore:
     def _move(self, path: str, written: Path, target: Path) -> None:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
+            former = None if self._unforced is None else self._put_by(target)
             written.replace(target)
         except OSError as error:
+            if error.errno in NO_ROOM:
+                raise Unwritable(path, os.strerror(error.errno)) from None
             raise UnreadableFile(path, error.strerror or str(error)) from None
+        if self._unforced is not None:
+            self._pending.append((target, former))
+            self.on_kept(target)
         self._note(target)
+
+    def _put_by(self, target: Path) -> Path | None:
+        """Keep what is about to be replaced; None: nothing is."""
+        if not target.exists():
+            return None
+        place = self.folder / _FORMER
+        place.mkdir(exist_ok=True)
+        self._moved += 1
+        former = place / f"{_former_name(target, self.folder)}{self._moved}"
+        try:
+            os.link(target, former)
+        except OSError:  # a file system without links
+            shutil.copyfile(target, former)
+        return former
 
     def close(self) -> None:
         """Remove the folder if it is a temporary one."""
@@ -309,6 +382,26 @@ def _files(place: Path) -> Iterator[Path]:
                     folders.append(entry.path)
                 elif entry.is_file():
                     yield Path(entry.path)
+
+
+def former_place(path: Path, above: Path) -> Path | None:
+    """The folder of files that have been replaced, of the store that a file is in.
+
+    Args:
+        path: the file.
+        above: a folder that the store is in, two levels further down: `above/NAME/GENERATION/files`.
+    """
+    parts = path.relative_to(above).parts
+    return above.joinpath(*parts[:_DEPTH], _FORMER) if len(parts) > _DEPTH else None
+
+
+def former_of(path: Path, place: Path) -> list[Path]:
+    """What a file has been before, as far as it is in the folder of files that have been replaced."""
+    return sorted(place.glob(f"{_former_name(path, place.parent)}*"))
+
+
+def _former_name(path: Path, folder: Path) -> str:
+    return f"{_hashed(path.relative_to(folder).as_posix())}-"
 
 
 def _segments(setting: str, path: str) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """What a server keeps in its state file, and the rule that nobody hears of a change before it is there.
 
-The worlds change in memory, on the event loop. Whatever answers a call other than scoring first has all changes written, in one
-transaction on a thread of its own: the file never holds half a command, and requests to score do not wait for a disk.
+A command is written before it is performed: the store's transaction in which it is decided is in the file when it ends, or
+raises and is undone. That happens on the event loop, so that nothing comes between decision and effect; a request to score may
+wait for that one transaction. What follows from commands, and what time brings, changes in memory first; whatever answers a call
+other than scoring has all of that written before, in one transaction on a thread of its own. The file never holds half a command.
 
-The two kinds of transaction fit into each other: a store's transaction hands its changes to the state file when it ends, all of
-them or none, on the event loop; the file's next batch takes all that has been handed over by then.
+If the file cannot be written, commands and uploads are refused and have changed nothing, and what only looks goes on: what time
+has brought meanwhile goes to the file later, or comes again after a restart.
 """
 
 import asyncio
@@ -13,6 +15,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,20 +28,27 @@ from pydantic import BaseModel, ConfigDict
 from akstwin.backend import WorkspaceIdentity
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.service_urls import SERVICE_PREFIX
-from akstwin.errors import AksError, InvalidSetting
+from akstwin.errors import AksError, InvalidSetting, Unwritable
 from akstwin.fake_api.clock import Mode
+from akstwin.fake_api.kept_files import describe, restore, unknown, wrong
+from akstwin.files import FileStore
 from akstwin.router.asgi import Message, Receive, Scope, Send, respond
 from akstwin.sim.backend import Kept, read_assumptions
-from akstwin.store.state import StateFile
+from akstwin.store.contents import Name, damaged
+from akstwin.store.disk import unwritable
+from akstwin.store.state import Batch, StateFile
 
 if TYPE_CHECKING:
     from akstwin.fake_api.app import PortApp
 
 _BATCHES: Final = "/_akstwin/score/"
+_CLOCK: Final = "/_akstwin/clock"
 _SERVER: Final = ""
 """Records of the server itself: no workspace has this name."""
 _ONLY: Final = "only"
 """The key of what there is one of."""
+_FILE: Final = "file"
+"""The kind of the records of files, by their path below the folder."""
 _REQUESTS: Final = 1 << 32
 """So many requests has a workspace between two restarts at most."""
 
@@ -92,11 +103,28 @@ class Source:
         kept: where it is kept.
         now: tells its time.
         files: gives the files that it has kept since it was last asked.
+        store: keeps these files, and undoes it where they cannot be recorded; None: they stay.
     """
 
     kept: "PersistedWorkspace"
     now: Callable[[], Micros]
     files: Callable[[], list[Path]]
+    store: FileStore | None = None
+
+
+@dataclass
+class Asked:
+    """A request, as far as it concerns the file.
+
+    Attributes:
+        failed: why what it brought could not be kept.
+    """
+
+    failed: AksError | None = None
+
+
+_asked: ContextVar[Asked | None] = ContextVar("asked", default=None)
+"""The request that is being answered."""
 
 
 class PersistedWorkspace:
@@ -113,7 +141,12 @@ class PersistedWorkspace:
         self.identity = WorkspaceIdentity(**record.identity)
         self._store = persistence.file.store(_key(self.identity))
         self._remove_but(record.generation)
+        persistence.adopt(self._folder / str(record.generation))
         self._put()
+
+    def acting(self) -> AbstractContextManager[None]:
+        """Inside, a command is in the file before it is performed (Unwritable: it cannot be, and nothing has changed)."""
+        return self._persistence.file.commanding()
 
     @property
     def record(self) -> WorkspaceRecord:
@@ -139,24 +172,37 @@ class PersistedWorkspace:
         self._put()
         return kept
 
-    def follow(self, now: Callable[[], Micros], files: Callable[[], list[Path]]) -> None:
+    def follow(
+        self, now: Callable[[], Micros], files: Callable[[], list[Path]], store: FileStore | None = None
+    ) -> None:
         """Write what changes in its world from now on, and nothing of the world before.
 
         Args:
             now: tells its time.
             files: gives the files that it has kept since it was last asked.
+            store: keeps these files; without it they stay where they cannot be recorded.
         """
-        self._persistence.follow(Source(self, now, files))
+        self._persistence.follow(Source(self, now, files, store))
 
     def note(self, now: Micros) -> None:
-        """Keep the time."""
-        self._store.save("clock", _ONLY, now)
+        """Keep the time, beside all transactions."""
+        self._persistence.file.put((_key(self.identity), "clock", _ONLY), json.dumps(now))
 
     def renew(self) -> None:
-        """Forget all that is kept of it. Its files go when that has been written."""
-        self._persistence.retire(self._folder / str(self._record.generation))
+        """Forget all that is kept of it, in the file first. Its files go with the next transaction.
+
+        Raises:
+            Unwritable: the file cannot be written; nothing is forgotten.
+        """
+        file, folder = self._persistence.file, self._folder / str(self._record.generation)
+        record = self._record.model_copy(update={"generation": self._record.generation + 1, "runs": 0})
+        key, texts = _key(self.identity), json.dumps(record.model_dump(mode="json"))
+        gone = dict.fromkeys(file.names(key))
+        with file.commanding():
+            file.decided({**gone, **self._persistence.forgotten(folder), (key, "workspace", _ONLY): texts})
+        self._persistence.retire(folder)
         self._store = self._store.renewed()
-        self._record = self._record.model_copy(update={"generation": self._record.generation + 1, "runs": 0})
+        self._record = record
         self._put()
 
     def _put(self) -> None:
@@ -200,9 +246,13 @@ class StatePersistence:
         self._retired: list[Path] = []
         self._writer = ThreadPoolExecutor(1, "akstwin-state")
         self._writing = asyncio.Lock()
+        self._bringing: dict[Path, list[Asked]] = {}
+        """The requests that have brought files which are not recorded yet."""
+        self.file.before_command.append(self._note)
         try:
             self._server = self.file.store(_SERVER)
             self.record = self._read(path, seed, assumptions, identity)
+            self._check_files()
             self.file.folder.mkdir(mode=0o700, exist_ok=True)
             self.file.commit()
             self.first = self._first(identity)
@@ -256,6 +306,17 @@ class StatePersistence:
         """Write what changes in a world, from now on."""
         self._sources = [each for each in self._sources if each.kept is not source.kept]
         self._sources.append(source)
+        if source.store is not None:
+            source.store.on_kept = self._brought
+
+    def _brought(self, path: Path) -> None:
+        asked = _asked.get()
+        if asked is not None:
+            self._bringing.setdefault(path, []).append(asked)
+
+    def _note(self) -> None:
+        for source in self._sources:
+            source.kept.note(source.now())
 
     def forget(self, identity: WorkspaceIdentity) -> None:
         """A workspace's world has ended: there is nothing to write of it any more."""
@@ -264,6 +325,37 @@ class StatePersistence:
     def retire(self, folder: Path) -> None:
         """Remove a folder when what is known now has been written."""
         self._retired.append(folder)
+        for _, _, name in self.forgotten(folder):
+            self._server.delete(_FILE, name)
+
+    def forgotten(self, folder: Path) -> dict[Name, str | None]:
+        """The changes by which all files below a folder are forgotten."""
+        prefix = f"{folder.relative_to(self.file.folder).as_posix()}/"
+        return {(_SERVER, _FILE, name): None for name in self._server.keys(_FILE) if name.startswith(prefix)}
+
+    def adopt(self, folder: Path) -> None:
+        """Record files that are there without a record.
+
+        Their upload was not acknowledged, or an older version kept no records of files.
+        """
+        try:
+            found = describe(self.file.folder, unknown(self.file.folder, folder / "files", self._known_files()))
+        except OSError as error:
+            raise unwritable(str(self.file.folder), error) from None
+        for name, text in found.items():
+            self.file.put((_SERVER, _FILE, name), text)
+
+    def _known_files(self) -> dict[str, str]:
+        return {name: self._server.version(_FILE, name) or "" for name in self._server.keys(_FILE)}
+
+    def _check_files(self) -> None:
+        """Refuse a state whose uploads are not as they were acknowledged."""
+        known, folder = self._known_files(), self.file.folder
+        restore(folder, known)
+        problems = list(wrong(folder, known))
+        if problems:
+            more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+            raise damaged(self.file.path, f"{problems[0]}{more}")
 
     async def settle(self, *, noted: bool) -> None:
         """Return when all changes so far are in the file.
@@ -282,18 +374,45 @@ class StatePersistence:
             files = [path for source in self._sources for path in source.files()]
             if not (noted or files or self.file.changed):
                 return
-            for source in self._sources:
-                source.kept.note(source.now())
-            batch, (retired, self._retired) = self.file.take(files), (self._retired, [])
+            self._note()
+            retired, self._retired = self._retired, []
+            loop = asyncio.get_running_loop()
             try:
-                await asyncio.get_running_loop().run_in_executor(self._writer, self._write, batch, retired)
-            except AksError:
-                self.file.put_back(batch)
+                described = await loop.run_in_executor(self._writer, self._describe, files)
+                await loop.run_in_executor(self._writer, self._write, self.file.take(), described, retired)
+            except AksError as error:
                 self._retired = [*retired, *self._retired]
+                self._undo(files, error)
                 raise
+            self._recorded(files, described)
 
-    def _write(self, batch: Any, retired: Iterable[Path]) -> None:
-        self.file.write(batch)
+    def _undo(self, files: Iterable[Path], error: AksError) -> None:
+        """Files that came cannot be recorded: they go, and who brought them is told."""
+        for source in self._sources:
+            if source.store is not None:
+                source.store.undo()
+        for path in files:
+            for asked in self._bringing.pop(path, ()):
+                asked.failed = error
+
+    def _recorded(self, files: Iterable[Path], described: Mapping[Name, str]) -> None:
+        for name, text in described.items():
+            self.file.put(name, text, written=True)
+        for source in self._sources:
+            if source.store is not None:
+                source.store.stay()
+        for path in files:
+            self._bringing.pop(path, None)
+
+    def _describe(self, files: Iterable[Path]) -> dict[Name, str]:
+        try:
+            found = describe(self.file.folder, files)
+        except OSError as error:
+            raise unwritable(str(self.file.folder), error) from None
+        return {(_SERVER, _FILE, name): text for name, text in found.items()}
+
+    def _write(self, batch: Batch, described: Mapping[Name, str], retired: Iterable[Path]) -> None:
+        self.file.flush(batch, described)
         for folder in retired:
             shutil.rmtree(folder, ignore_errors=True)  # what stays is removed when the file is next opened
 
@@ -301,10 +420,13 @@ class StatePersistence:
         """Write what is left, and let go of the file.
 
         Raises:
-            AksError: the file cannot be written.
+            AksError: the file cannot be written: the time that has passed since the last call is not kept.
         """
         try:
             await self.settle(noted=True)
+        except Unwritable as error:
+            text = f"--state {self.file.path}: the time since the last call cannot be kept: {error.args[1]}"
+            raise AksError(f"{text}; all that was acknowledged is there") from None
         finally:
             self.abandon()
 
@@ -349,6 +471,10 @@ class StatePersistence:
 class DurableResponses:
     """An application whose answers are given when what they tell of is in the file.
 
+    A command is in the file before it is performed, so that a refusal is the command's own. What remains is what time has
+    brought, which a restart brings again: where the file cannot be written, answers go out without it. Only calls that cannot
+    be undone (those that move the clock) and files that came are refused then.
+
     Args:
         app: answers.
         persistence: the file.
@@ -365,30 +491,54 @@ class DurableResponses:
             await self._app(scope, receive, send)
             return
         changes = scope.get("method") not in ("GET", "HEAD") and not path.startswith(_BATCHES)
-        await self._app(scope, receive, _Answer(self._persistence, send, noted=changes).send)
+        moves = changes and path == _CLOCK
+        answer = _Answer(self._persistence, send, noted=changes, needed=moves)
+        if moves:
+            try:
+                await self._persistence.settle(noted=True)
+            except AksError as error:
+                await answer.refuse(error)
+                return
+        context = _asked.set(answer.asked)
+        try:
+            await self._app(scope, receive, answer.send)
+        finally:
+            _asked.reset(context)
 
 
 class _Answer:
     """An answer that waits for the file. It has the connection's transport, as uvicorn's own has: faults break that off."""
 
-    def __init__(self, persistence: StatePersistence, send: Send, *, noted: bool) -> None:
+    def __init__(self, persistence: StatePersistence, send: Send, *, noted: bool, needed: bool) -> None:
         self.transport = getattr(getattr(send, "__self__", None), "transport", None)
+        self.asked = Asked()
         self._persistence = persistence
         self._send = send
         self._noted = noted
+        self._needed = needed
+        self._begun = persistence.file.number
         self._failed = False
 
     async def send(self, message: Message) -> None:
         """One message of it."""
         if message["type"] == "http.response.start":
+            failed = None
             try:
-                await self._persistence.settle(noted=self._noted)
+                # A command of this request has noted the time already.
+                written = self._persistence.file.number != self._begun and not self._needed
+                await self._persistence.settle(noted=self._noted and not written)
             except AksError as error:
+                failed = error if self._needed else None
+            failed = self.asked.failed or failed
+            if failed is not None:
                 self._failed = True
-                body = {**error.body(), "code": "InternalServerError", "statusCode": 500}
-                await respond(self._send, 500, json.dumps(body), "application/json")
+                await self.refuse(failed)
         if not self._failed:
             await self._send(message)
+
+    async def refuse(self, error: AksError) -> None:
+        """Say that the file cannot be written."""
+        await respond(self._send, error.status_hint, json.dumps(error.body()), "application/json")
 
 
 def _key(identity: WorkspaceIdentity) -> str:

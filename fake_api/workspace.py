@@ -1,8 +1,8 @@
 """One workspace on a server: the simulated backend, its clock, and who listens to its requests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final
@@ -103,7 +103,7 @@ class ServedWorkspace:
         self.listeners: list[Listener] = []
         if kept is not None:
             self.backend.files.watch()
-            kept.follow(self.clock.now, self.backend.files.unforced)
+            kept.follow(self.clock.now, self.backend.files.unforced, self.backend.files)
             self.backend.restore()
 
     @property
@@ -111,9 +111,17 @@ class ServedWorkspace:
         """Where uploads are put."""
         return self.backend.files
 
-    def acting(self) -> AbstractContextManager[Micros]:
-        """For a look at the workspace, or a change: it happens at the present of its clock."""
-        return self.clock.acting()
+    @contextmanager
+    def acting(self) -> Iterator[Micros]:
+        """For a look at the workspace, or a change: it happens at the present of its clock.
+
+        Where the workspace is kept in a file, what a command decides is there before it is performed.
+
+        Raises:
+            Unwritable: it cannot be written, and has changed nothing.
+        """
+        with self.clock.acting() as now, nullcontext() if self._kept is None else self._kept.acting():
+            yield now
 
     @property
     def max_payload(self) -> int:
@@ -162,10 +170,17 @@ class ServedWorkspace:
             real_time=lambda: self.clock.runs and untold(),
         )
 
-    def renew(self) -> None:
-        """Begin anew, as it was made, at the rate that time passes now; who listens goes on listening."""
+    def forget(self) -> None:
+        """Begin a reset: nothing is kept of this world any more, and what still happens in it is not kept either.
+
+        Raises:
+            Unwritable: that cannot be written, and nothing is forgotten.
+        """
         if self._kept is not None:
             self._kept.renew()
+
+    def renew(self) -> None:
+        """Begin anew, as it was made, at the rate that time passes now; who listens goes on listening."""
         made = ServedWorkspace(*self._settings)
         if self.clock.rate != made.clock.rate:
             made.clock.set_rate(self.clock.rate)

@@ -131,11 +131,11 @@ class Simulation:
             else:
                 self._driver.make_reply(service, read_now).close()  # refuses what cannot be sent
                 profile = Profile(model, read_now, self._replies)
+        for hear in self.on_told:  # before it is done: whoever cannot keep it refuses it
+            hear("profile", service, version, given if reply is UNSET else {**given, "reply": reply})
         if version is None:
             self._driver.drop_profiles(service, given, reply=reply is not UNSET)
         self._driver.set_profile(service, version, profile)
-        for hear in self.on_told:
-            hear("profile", service, version, given if reply is UNSET else {**given, "reply": reply})
 
     def chance(self, service: str, *, seed: int, replication: int = 1) -> None:
         """Let a service take the chance of a scenario's run.
@@ -155,9 +155,9 @@ class Simulation:
         for name, value, least in (("seed", seed, 0), ("replication", replication, 1)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InvalidSetting(f"chance.{name}", value, f"a whole number from {least} on")
-        self._driver.set_chance(service, seed, replication)
         for hear in self.on_told:
             hear("chance", service, None, {"seed": seed, "replication": replication})
+        self._driver.set_chance(service, seed, replication)
 
     def cluster(self, name: str, *, nodes: int = 3, vm_size: Any = None, max_nodes: int | None = None) -> None:
         """Describe a cluster that will be attached under this name. One that nobody described has three Standard_D3_v2.
@@ -177,9 +177,9 @@ class Simulation:
         given = {"purpose": "DevTest", "nodes": nodes, "vm_size": vm_size, "max_nodes": max_nodes}
         spec = read(_Described, {"cluster": {key: value for key, value in given.items() if value is not None}}).cluster
         self._driver.try_cluster(name, spec)
-        self._driver.described[name] = spec
         for hear in self.on_told:
             hear("cluster", name, None, {key: value for key, value in given.items() if key != "purpose"})
+        self._driver.described[name] = spec
 
     def traffic(
         self,

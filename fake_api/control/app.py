@@ -139,7 +139,7 @@ def _add_world(app: FastAPI, control: "Control") -> None:
             if "reply" in told:
                 raise InvalidSetting("reply_base64", form.reply_base64[:80], "given beside reply: one of them")
             told["reply"] = decoded("reply_base64", form.reply_base64)
-        with workspace.clock.acting():
+        with workspace.acting():
             workspace.backend.simulation.profile(service, **told)
         return {}
 
@@ -147,7 +147,7 @@ def _add_world(app: FastAPI, control: "Control") -> None:
     async def chance(service: str, given: Given) -> Json:
         """Let a service take the chance of a scenario's run: requests say which of it they are (x-akstwin-request)."""
         form = read(ChanceForm, given)
-        with workspace.clock.acting():
+        with workspace.acting():
             workspace.backend.simulation.chance(service, seed=form.seed, replication=form.replication)
         return {}
 

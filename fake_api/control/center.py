@@ -150,6 +150,7 @@ class Control:
     def reset(self) -> None:
         """The workspace as new, of the same seed. What is under way is answered by the old world first, at once."""
         workspace = self.workspace
+        workspace.forget()
         old, clock = workspace.backend, workspace.clock
         services = old.driver.services.values()
         for service in services:

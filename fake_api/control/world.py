@@ -31,7 +31,7 @@ def add_world(app: FastAPI, control: "Control") -> None:
     async def cluster(name: str, given: Given) -> Json:
         """The nodes of a compute target that will be attached under this name."""
         form = read(ClusterForm, given)
-        with workspace.clock.acting():
+        with workspace.acting():
             workspace.backend.simulation.cluster(name, **_told(form))
         return {}
 

@@ -4,9 +4,11 @@ import asyncio
 import base64
 import binascii
 import itertools
+import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from email.utils import formatdate
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
@@ -15,6 +17,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import FileResponse
 
+from akstwin.errors import NO_ROOM, Unwritable
 from akstwin.fake_api.management.desk import ERRORS, AtPort, Desk
 from akstwin.fake_api.management.errors import Refused
 from akstwin.fake_api.management.reading import BYTES, LONGEST_BLOB, LONGEST_JSON, chunks, read_body
@@ -52,7 +55,8 @@ async def put_blob(
     files.check_new(path)
     if comp == "block":
         block = _block_id(blockid)
-        written = await _received(desk, request)
+        with _room(files, path):
+            written = await _received(desk, request)
         return _stored(_block_kept(files, path, block, written))
     if comp not in (None, "blocklist"):
         raise Refused(400, "NotServed", f"comp={comp} is not served by akstwin")
@@ -62,12 +66,14 @@ async def put_blob(
         tally = Tally(files.limits, path)
         for part in parts:
             tally.count_bytes(part.stat().st_size)
-        whole = files.partial()
-        await asyncio.to_thread(_join, parts, whole)
+        with _room(files, path):
+            whole = files.partial()
+            await asyncio.to_thread(_join, parts, whole)
     else:
         if blob_type != "BlockBlob":
             raise Refused(400, "MissingRequiredHeader", f"x-ms-blob-type is {blob_type}; expected BlockBlob")
-        whole = await _received(desk, request)
+        with _room(files, path):
+            whole = await _received(desk, request)
     try:
         _check_unless(desk, path, unless)  # somebody may have been quicker
         files.keep(path, whole)
@@ -86,6 +92,17 @@ async def get_blob(desk: AtPort, path: str, signature: Signature = "") -> Respon
     return FileResponse(
         located, media_type="application/octet-stream", headers={"x-ms-blob-type": "BlockBlob", **_seen()}
     )
+
+
+@contextmanager
+def _room(files: FileStore, path: str) -> Iterator[None]:
+    """Where files are recorded, a disk that is full is told of as for all other commands (Unwritable)."""
+    try:
+        yield
+    except OSError as error:
+        if files.recorded and error.errno in NO_ROOM:
+            raise Unwritable(path, os.strerror(error.errno)) from None
+        raise
 
 
 async def _received(desk: Desk, request: Request) -> Path:

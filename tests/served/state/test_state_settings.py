@@ -6,8 +6,8 @@ import sqlite3
 import ssl
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from akstwin.fake_api.server import FakeServer, Settings
 from akstwin.store.state import APPLICATION, StateFile
 
 WS = WorkspaceIdentity().resource_id
-HEADERS = {"Authorization": "Bearer eyJhbGciOiJub25lIn0.eyJ0aWQiOiJhZGZzIn0.eA"}
 
 
 def serve(scene: Callable[[FakeServer], Any], **given: Any) -> Any:
@@ -64,8 +63,8 @@ def dump(path: Path) -> list[str]:
             "another program's database",
         ),
         (
-            lambda path: database(path, f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 3"),
-            "its tables have version 3, and 2 is known here",
+            lambda path: database(path, f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 4"),
+            "its tables have version 4, and 3 is known here",
         ),
         (lambda path: path.mkdir(), "a file, or the name of one to come"),
     ],
@@ -86,9 +85,20 @@ def test_a_file_that_is_not_ours_is_left_alone(made: Callable[[Path], Any], expe
     ("statement", "expected"),
     [
         ("DROP TABLE record", "a state file that is whole: no such table: record"),
-        ("UPDATE record SET value = '{not' WHERE kind = 'server'", "records mean something: Expecting property name"),
-        ("UPDATE record SET value = '{}' WHERE kind = 'server'", "records mean something: .* ServerRecord"),
-        ("UPDATE record SET value = '{}' WHERE kind = 'workspace'", "records mean something: .* WorkspaceRecord"),
+        ("UPDATE record SET value = '{not' WHERE kind = 'server'", "record server only of the server is not as it was"),
+        (
+            "UPDATE record SET value = '{}' WHERE kind = 'workspace'",
+            "record workspace only of /subscriptions.* as it was",
+        ),
+        (
+            "UPDATE record SET digest = zeroblob(32) WHERE kind = 'clock'",
+            "record clock only of .* is not as it was written",
+        ),
+        ("DELETE FROM record WHERE kind = 'clock'", "records are missing, or are older than the last transaction"),
+        ("UPDATE whole SET number = number + 1", "the row that stands for the whole is not as it was written"),
+        ("DELETE FROM whole", "the row that stands for the whole is not as it was written"),
+        ("CREATE TABLE more (x)", "its tables are not those of version 3"),
+        ("PRAGMA user_version = 2", "its tables are not those of version 2"),
     ],
 )
 def test_a_file_that_is_damaged_is_named_and_left_alone(statement: str, expected: str, tmp_path: Path) -> None:
@@ -116,23 +126,27 @@ def test_pages_that_are_damaged_are_found(tmp_path: Path) -> None:
         serve(nothing, state=path)
 
 
-def test_a_process_that_was_killed_while_the_log_was_copied_loses_nothing(tmp_path: Path) -> None:
-    """The first page is new then and tells of pages that are not there yet; the log has them all."""
-    path, log = tmp_path / "state.db", tmp_path / "state.db-wal"
-    file = StateFile(path)
-    kept = file.store("mine")
-    for number in range(500):
-        kept.save("thing", str(number), "x" * 100)
-    file.commit()
-    before, behind = path.read_bytes(), log.read_bytes()
-    file.close()  # copies the log
-    after = path.read_bytes()
-    assert len(after) > len(before)
-    path.write_bytes(after[:4096] + before[4096:])
-    log.write_bytes(behind)
-    again = StateFile(path)
-    assert [again.store("mine").load("thing", str(number)) for number in range(500)] == ["x" * 100] * 500
-    again.close()
+@pytest.mark.parametrize(
+    ("workspace", "kind", "text", "expected"),
+    [
+        ("", "server", "{not", "Expecting property name"),
+        ("", "server", "{}", ".* ServerRecord"),
+        (WS.lower(), "workspace", "{}", ".* WorkspaceRecord"),
+    ],
+)
+def test_records_that_mean_nothing_are_named(
+    workspace: str, kind: str, text: str, expected: str, tmp_path: Path
+) -> None:
+    """The file is whole: an akstwin has written them that knew something else."""
+    path = tmp_path / "state.db"
+    serve(nothing, state=path)
+    with closing(StateFile(path)) as file:
+        file.put((workspace, kind, "only"), text)
+        file.commit()
+    before = dump(path)
+    with pytest.raises(InvalidSetting, match=f"records mean something: {expected}"):
+        serve(nothing, state=path)
+    assert dump(path) == before
 
 
 def test_a_file_without_its_folder_is_refused(tmp_path: Path) -> None:
@@ -266,7 +280,10 @@ def test_the_command_takes_assumptions_of_each_type(tmp_path: Path) -> None:
     made = StateFile(path)
     assert made.store("").load("server", "only")["assumptions"] == given
     made.close()
-    for wrong, expected in (("max_queue_length=two", "is not a whole number"), ("router_lag={", "is not YAML")):
+    for wrong, expected in (
+        ("max_queue_length=two", "is not a whole number"),
+        ("router_lag={", "--assume router_lag: "),
+    ):
         done = subprocess.run([*command, "--assume", wrong], capture_output=True, text=True, check=False)
         assert done.returncode == 2
         assert expected in done.stderr
@@ -283,64 +300,6 @@ def test_what_is_not_asked_for_is_the_files(tmp_path: Path) -> None:
 
     serve(nothing, state=path, seed=7, assumptions={"image_pull": "5s"}, identity=mine)
     assert serve(scene, state=path) == [("mine", 7, 5_000_000), ("later", 7, 5_000_000)]
-
-
-@contextmanager
-def full_disk(server: FakeServer) -> Iterator[None]:
-    """Nothing can be written."""
-    persistence = server._persistence
-    assert persistence is not None
-    write = persistence.file.write
-
-    def fail(batch: Any) -> None:
-        raise AksError(f"--state {persistence.file.path}: cannot be written: database or disk is full")
-
-    persistence.file.write = fail  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        persistence.file.write = write  # type: ignore[method-assign]
-
-
-def test_nothing_is_acknowledged_that_is_not_written(tmp_path: Path) -> None:
-    """The call fails by name, looking too; when there is room again, all comes to the file."""
-    path = tmp_path / "state.db"
-    environments = f"/environment/v1.0{WS}/environments"
-
-    async def scene(server: FakeServer) -> None:
-        async with httpx.AsyncClient(base_url=server.first.http, headers=HEADERS) as client:
-            with full_disk(server):
-                put = await client.put(f"{environments}/e", json={"name": "e", "docker": {"baseImage": "x"}})
-                looked = await client.get(f"{environments}/e")
-                scored = await client.post("/api/v1/service/none/score")
-            assert (put.status_code, looked.status_code, scored.status_code) == (500, 500, 404)
-            assert "disk is full" in put.json()["message"]
-            assert (await client.get(f"{environments}/e")).status_code == 200
-
-    async def again(server: FakeServer) -> int:
-        async with httpx.AsyncClient(base_url=server.first.http, headers=HEADERS) as client:
-            return (await client.get(f"{environments}/e")).status_code
-
-    serve(scene, state=path)
-    assert serve(again, state=path) == 200
-
-
-def test_requests_to_score_write_nothing(tmp_path: Path) -> None:
-    """Nor does looking at what has not changed."""
-
-    async def scene(server: FakeServer) -> None:
-        persistence = server._persistence
-        assert persistence is not None
-        async with httpx.AsyncClient(base_url=server.first.http, headers=HEADERS) as client:
-            await client.post("/_akstwin/clock", json={"advance": "1s"})
-            with full_disk(server):
-                for _ in range(3):
-                    assert (await client.post("/api/v1/service/none/score", content=b"{}")).status_code == 404
-                    assert (await client.post("/_akstwin/score/none", json=[])).status_code == 200
-                    assert (await client.get("/_akstwin/clock")).status_code == 200
-                assert (await client.post("/_akstwin/clock", json={"advance": "1s"})).status_code == 500
-
-    serve(scene, state=tmp_path / "state.db")
 
 
 def test_without_it_nothing_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
