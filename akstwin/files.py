@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -52,10 +51,10 @@ class FileStore:
         self._moved = 0
         self.on_kept: Callable[[Path], None] = lambda _: None
         """Hears of each file that is kept, while they are watched."""
-        self._remove: weakref.finalize[[Path], FileStore] | None = None
+        self._own: scratch.Folder | None = None
         if folder is None:
-            folder = Path(tempfile.mkdtemp(prefix="akstwin-files-"))
-            self._remove = weakref.finalize(self, scratch.remove, folder)
+            self._own = scratch.Folder()
+            folder = self._own.path
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         scratch.remove(folder / _PARTIAL)
@@ -322,8 +321,8 @@ class FileStore:
 
     def close(self) -> None:
         """Remove the folder if it is a temporary one."""
-        if self._remove is not None:
-            self._remove()
+        if self._own is not None:
+            self._own.remove()
 
     def __enter__(self) -> Self:
         return self

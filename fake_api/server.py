@@ -5,7 +5,6 @@ import contextlib
 import gc
 import socket
 import ssl
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from pathlib import Path
 from secrets import token_bytes
 from typing import TYPE_CHECKING, Any, Final
 
+from akstwin import scratch
 from akstwin.backend import WorkspaceIdentity
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.fake_api.app import App, PortApp
@@ -103,8 +103,8 @@ class FakeServer:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._own = None if settings.folder else tempfile.TemporaryDirectory(prefix="akstwin-serve-")
-        self.folder = settings.folder or Path(self._own.name if self._own else "")
+        self._own = None if settings.folder else scratch.Folder()
+        self.folder = settings.folder or (self._own.path if self._own else Path())
         self.places: dict[str, Place] = {}
         self.authority: Path | None = None
         self._tls: ssl.SSLContext | None = None
@@ -139,7 +139,7 @@ class FakeServer:
             if self._persistence is not None:
                 self._persistence.abandon()
             if self._own is not None:
-                self._own.cleanup()
+                self._own.remove()
             if settings.state is None or isinstance(error, AksError):
                 raise
             # What is no JSON, and what the records' models refuse: somebody else has written there.
@@ -324,6 +324,7 @@ class FakeServer:
             await self._persistence.settle(noted=True)
             self._persistence.forget(place.workspace.backend.identity)
         place.workspace.close()
+        await asyncio.to_thread(place.workspace.wait_ended)
 
     async def close(self) -> None:
         """Take no more connections, let what runs end, end scripts."""
@@ -336,8 +337,10 @@ class FakeServer:
         finally:
             for place in self.places.values():
                 place.workspace.close()
+            for place in self.places.values():
+                await asyncio.to_thread(place.workspace.wait_ended)
             if self._own is not None:
-                self._own.cleanup()
+                self._own.remove()
 
 
 def _listener_class() -> type["uvicorn.Server"]:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import entry_points
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 from akstwin.backend import Operation, ScoreRequest, ScoreResponse, WorkspaceIdentity
@@ -81,6 +82,7 @@ class ServedWorkspace:
             uploads,
         )  # fmt: skip
         self._kept = kept
+        self._endings: list[Thread] = []
         given: dict[str, Any] = {} if epoch is None else {"epoch": epoch}
         self._threads = ThreadPoolExecutor(MOST_AT_ONCE, "akstwin-scripts")
         self._file_threads = ThreadPoolExecutor(MOST_LAID_OUT, "akstwin-files")
@@ -186,14 +188,28 @@ class ServedWorkspace:
             made.clock.set_rate(self.clock.rate)
         made.clock.holders = self.clock.holders
         self.close()
-        vars(self).update(vars(made), listeners=self.listeners)  # whoever holds this one holds the new world
+        vars(self).update(
+            vars(made), listeners=self.listeners, _endings=self._endings
+        )  # whoever holds this one holds the new world
 
     def close(self) -> None:
-        """End it, and the processes of its scripts."""
+        """End it, and the processes of its scripts. Threads see to their ends, and then to the files: `wait_ended`."""
         self.clock.close()
-        self.backend.close()
-        for threads in (self._threads, self._file_threads):
-            threads.shutdown(wait=False, cancel_futures=True)
+        self.backend.stop()
+        ending = Thread(target=_end, args=(self.backend, self._threads, self._file_threads), name="akstwin-end")
+        ending.start()
+        self._endings.append(ending)
+
+    def wait_ended(self) -> None:
+        """Wait until nothing is left of the worlds that were closed: not on the event loop."""
+        while self._endings:
+            self._endings.pop().join()
+
+
+def _end(backend: SimulatedBackend, *pools: ThreadPoolExecutor) -> None:
+    for pool in pools:
+        pool.shutdown()
+    backend.close()
 
 
 def _open_scenario(**given: Any) -> SimulatedBackend:

@@ -4,8 +4,6 @@ Nothing here waits: to sleep is to let the calendar run, and a request is answer
 """
 
 import json
-import shutil
-import tempfile
 import weakref
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +14,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from akstwin import scratch
 from akstwin.backend import (
     AccessToken,
     AssetQuery,
@@ -134,7 +133,8 @@ class SimulatedBackend:
             raise InvalidSetting("seed", seed, "a whole number from 0 on")
         self.seed = seed
         self.calendar = Calendar()
-        folder = Path(tempfile.mkdtemp(prefix="akstwin-"))
+        own = scratch.Folder()
+        folder = own.path
         if kept is None:
             kept = Kept(MemoryStore(), folder, Micros(0), 0)
         self.calendar.run_until(kept.start)
@@ -175,7 +175,7 @@ class SimulatedBackend:
         self.gateway = Gateway(self.driver, self.calendar, seed, self.management.keys.read_token, kept.first_request)
         self.simulation = Simulation(self.driver)
         self.simulation.on_told.append(self._keep_told)
-        self._finalizer = weakref.finalize(self, _end, self.driver, folder)
+        self._finalizer = weakref.finalize(self, _end, self.driver, own)
 
     def _wake(self, instant: Micros) -> None:
         self.calendar.at(instant, Order.OPERATION, lambda: self.management.run_due(self.calendar.now))
@@ -183,6 +183,10 @@ class SimulatedBackend:
     def close(self) -> None:
         """End scripts' processes and remove files. The workspace cannot be used afterwards."""
         self._finalizer()
+
+    def stop(self) -> None:
+        """Begin to end scripts' processes; `close` is to follow when they have ended, also in another thread."""
+        self.driver.close()
 
     @property
     def collected(self) -> Path:
@@ -444,9 +448,9 @@ def _is_json(value: Any) -> bool:
 
 
 def _in_virtual_time(content: ScriptContent, untold: Callable[[], bool]) -> Replies:  # noqa: ARG001 - the port's
-    return ScriptReplies(content.lay_out())
+    return ScriptReplies(content.lay_out(), closed=content.remove)
 
 
-def _end(driver: Driver, folder: Path) -> None:
+def _end(driver: Driver, own: scratch.Folder) -> None:
     driver.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    own.remove()

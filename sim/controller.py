@@ -166,6 +166,12 @@ class ServiceController:
         group = self._pods.groups(self).get(version)
         return [] if group is None else list(group.pods.values())
 
+    def templates(self) -> list[VersionSpec]:
+        """What its containers are made of: those that there are, and those that are to come."""
+        groups = self._pods.groups(self).values()
+        running = [pod.template.version for group in groups for pod in group.pods.values()]
+        return [*self.spec.versions, *(version.template for version in self._state.versions), *running]
+
     def usage(self, version: str) -> Usage:
         """How busy the version has been, and is."""
         return self.plane.usage(version)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from akstwin.backend import Json, WorkspaceIdentity
-from akstwin.clock import Micros
+from akstwin.clock import SECOND, Micros
 from akstwin.control_plane import Auth, Content
 from akstwin.cores.management import DeploymentStatus, Lifecycle, VersionStatus
 from akstwin.dataplane import ContainerSpec
@@ -17,6 +17,7 @@ from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.changes import Effect
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.deployment import VersionSettings
+from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Rules, Simple, Value
 from akstwin.domain.service import ServiceSpec, VersionSpec
@@ -159,6 +160,8 @@ class Driver:
         self._contents: dict[str, dict[str, Content]] = {}
         self._replies: dict[str, dict[tuple[str, object], Replies | AsyncReplies]] = {}
         self._laid_out = 0
+        self._looks = False
+        """Whether unused contents are looked for at the end of this instant."""
         self._placed = re.compile(re.escape(str(self.containers)) + r"/\d+")
 
     # -- what the management service decides
@@ -275,8 +278,13 @@ class Driver:
         """Each service has its own watch."""
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
-        """Keep the event."""
+        """Keep the event; containers that have ended may leave something behind."""
         self.events.append((Micros(at), kind, subject, detail))
+        if kind == "pod_gone":
+            self._look_for_unused()
+        elif kind == "service_state" and detail == ServiceState.GONE.value and subject in self.services:
+            self._retire(self._replies.pop(subject, {}).values())
+            self._forget_later(subject, self.services[subject])
 
     def note(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Something happened that no world tells: keep it, and tell the recorders."""
@@ -318,6 +326,7 @@ class Driver:
         for name in running.controller.deployments:
             if version is None or name == version:
                 running.controller.reprofile(name)
+        self._look_for_unused()
 
     def drop_profiles(self, service: str, names: Iterable[str], reply: bool) -> None:
         """Versions give up values of their own, so that the service's hold for them.
@@ -354,6 +363,7 @@ class Driver:
         key = (spec.version, (spec.code.content, collects) if reply is UNSET else profile.number)
         if key not in known:
             known[key] = self._make(service, spec) if reply is UNSET else self.make_reply(service, reply, spec.version)
+            self._look_for_unused()
         return known[key]
 
     def problem(self, service: str) -> str:
@@ -371,9 +381,58 @@ class Driver:
 
     def forget(self, service: str) -> None:
         """End what is left of a service of that name."""
-        self.services.pop(service, None)
+        gone = self.services.pop(service, None)
+        if gone is not None:
+            gone.world.forget(gone)
         self.watches.pop(service, None)
+        self._contents.pop(service, None)
         self._end_replies(service)
+
+    def _forget_later(self, name: str, gone: SimulatedService) -> None:
+        """The service is gone: forget it when the router has learned that, too, and has answered all that it held."""
+
+        def look() -> None:
+            if self.services.get(name) is gone:
+                if gone.plane.population:
+                    self._forget_later(name, gone)
+                else:
+                    self.forget(name)
+
+        self.calendar.after(max(self._assumptions.router_lag, SECOND), Order.POLICY, look)
+
+    def _look_for_unused(self) -> None:
+        """Once an instant, however many pods end at it."""
+        if not self._looks and any(self._has_more(service) for service in self._replies):
+            self._looks = True
+            self.calendar.at(self.calendar.now, Order.POLICY, self._release_unused)
+
+    def _has_more(self, service: str) -> bool:
+        running = self.services.get(service)
+        return running is not None and len(self._replies[service]) > len(running.controller.spec.versions)
+
+    def _release_unused(self) -> None:
+        """Close what no container has, and none will: its version was changed or removed, and its last pod is gone."""
+        self._looks = False
+        for service, known in self._replies.items():
+            if not self._has_more(service):
+                continue
+            running = self.services[service]
+            contents = {(version.name, version.code.content) for version in running.controller.templates()}
+            unused = []
+            for key in known:
+                version, content = key
+                number = self.profile_of(service, version).number
+                if content != number and not (isinstance(content, tuple) and (version, content[0]) in contents):
+                    unused.append(key)
+            self._retire([known.pop(key) for key in unused])
+
+    def _retire(self, unused: Iterable[Replies | AsyncReplies]) -> None:
+        """No container has them, and none will; a request may still wait to hear that it was lost."""
+        for replies in unused:
+            if isinstance(replies, AsyncReplies):
+                replies.retire()
+            else:
+                replies.close()
 
     def close(self) -> None:
         """End all processes."""

@@ -259,6 +259,9 @@ class Pods:
     def forget(self, owner: PodOwner) -> None:
         """The owner and all its pods are gone."""
         self._groups.pop(owner, None)
+        for numbers in (self._ordinals, self._failing_init):
+            for known in [known for known in numbers if known[0] is owner]:
+                del numbers[known]
 
     def unschedulable(self, owner: PodOwner) -> list[Pod]:
         """The owner's pods that fit nowhere, the longest waiting first."""

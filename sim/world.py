@@ -91,6 +91,12 @@ class World:
         )
         return service
 
+    def forget(self, service: "SimulatedService") -> None:
+        """The service has been deleted, and its last pod is gone."""
+        if self.services.get(service.controller.name) is service:
+            del self.services[service.controller.name]
+        self.pods.forget(service.controller)
+
     def plan_fault(self, fault: Fault, service: "SimulatedService") -> InjectedFault:
         """Break something at its time."""
         return self._faults.plan(fault, service.controller)

@@ -8,9 +8,9 @@ from copy import deepcopy
 from os import fspath, sep
 from os.path import realpath
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from akstwin import scratch
 from akstwin.sdk.answers import from_the_service, not_offered
 from akstwin.sdk.conda_dependencies import Folder
 from akstwin.sdk.environment import ContainerRegistry, Environment
@@ -196,8 +196,8 @@ class InferenceConfig:
             script = self._path(self.entry_script)
             return {**kind, **_kept(workspace, hash_of_files([(script.name, script)]), script)}
         content_hash, tar = packed("source_directory", Path(self.source_directory))
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / f"{content_hash}.tar.gz"
+        with scratch.temporary() as folder:
+            path = folder / f"{content_hash}.tar.gz"
             path.write_bytes(tar)
             return {**kind, **_kept(workspace, content_hash, path), "unpack": True}
 

@@ -5,9 +5,9 @@ import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from akstwin import scratch
 from akstwin.backend import Json, JsonPatch, ModelQuery
 from akstwin.errors import NotFound
 from akstwin.sdk.answers import Filters, filters, from_the_service, instant, iso, not_offered, require
@@ -383,8 +383,8 @@ class Model:
         """
         overwrite = exist_ok if exists_ok is None else exists_ok
         target = Path(target_dir)
-        with TemporaryDirectory() as temporary:
-            files = fetched(self._of_a_workspace(), self.url, Path(temporary))
+        with scratch.temporary() as temporary:
+            files = fetched(self._of_a_workspace(), self.url, temporary)
             if not overwrite:
                 there = [str(target / name) for name in files if (target / name).exists()]
                 if there:

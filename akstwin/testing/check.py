@@ -6,10 +6,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Final
 
+from akstwin import scratch
 from akstwin.backend import Backend
 from akstwin.domain.words import nearest
 from akstwin.errors import InvalidSetting
@@ -77,7 +77,7 @@ def _chosen(only: Sequence[str]) -> list[Promise]:
 def _tried(promise: Promise, make_backend: Callable[[], Backend]) -> Finding:
     backend = make_backend()
     try:
-        with TemporaryDirectory(prefix="akstwin-check-") as folder:
+        with scratch.temporary() as folder:
             trial = Trial(backend, Path(folder))
             with redirect_stdout(io.StringIO()):  # some of the SDK's calls print
                 broken = _broken(promise, trial)

@@ -18,10 +18,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import RLock
 from typing import Any, Final, Protocol
 
+from akstwin import scratch
 from akstwin.errors import InvalidSetting
 from akstwin.testing.calls import OURS, Calls
 from akstwin.testing.cloud import CLOUD_HOSTS, Guard
@@ -160,7 +160,7 @@ def sdk_env(server: str | Served, *, sleeps: Sleepers = "sdk") -> Iterator[SdkEn
         raise InvalidSetting("sleeps", sleeps, f"one of {', '.join(SLEEPERS)}")
     environment = SdkEnvironment(server if isinstance(server, str) else getattr(server, "url", server))
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="akstwin-sdk-", ignore_cleanup_errors=True)))
+        folder = stack.enter_context(scratch.temporary())
         authority = folder / "ca.pem"
         authority.write_text(environment.authority + _trusted_before(), encoding="utf-8")
         told = variables(environment.url, environment.https_url, folder, authority)

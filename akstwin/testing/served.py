@@ -6,11 +6,11 @@ from hashlib import sha256
 from importlib.metadata import entry_points
 from pathlib import Path
 from re import sub
-from tempfile import TemporaryDirectory
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
+from akstwin import scratch
 from akstwin.backend import WorkspaceIdentity
 from akstwin.clock import Micros
 from akstwin.domain.units import parse_duration
@@ -209,9 +209,7 @@ class AksServer:
         Its home is empty, and gone after the test.
         """
         if self._variables is None:
-            folder = Path(
-                self._stack.enter_context(TemporaryDirectory(prefix="akstwin-sdk-", ignore_cleanup_errors=True))
-            )
+            folder = Path(self._stack.enter_context(scratch.temporary()))
             authority = folder / "ca.pem"
             authority.write_text(self._thread.ways(self._place)["authority"], encoding="utf-8")
             self._variables = variables(self.url, self.https_url, folder, authority)

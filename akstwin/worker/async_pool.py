@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -44,11 +44,20 @@ class _Process:
         """Whether a thread has a call under way: no other may touch the worker."""
         return self.work is not None and not self.work.done()
 
-    def end_after_work(self) -> None:
-        """Cut the call that a thread has under way short; the thread then closes the process."""
+    def end_after_work(self) -> "Future[None]":
+        """Cut the call that a thread has under way short; the thread then closes the process. Done when it has."""
         assert self.work is not None  # noqa: S101
+        ended: Future[None] = Future()
+
+        def close(_: object) -> None:
+            try:
+                self.worker.close()
+            finally:
+                ended.set_result(None)
+
         self.worker.interrupt()
-        self.work.add_done_callback(lambda _: self.worker.close())
+        self.work.add_done_callback(close)
+        return ended
 
 
 class AsyncScriptReplies(AsyncReplies):
@@ -93,6 +102,9 @@ class AsyncScriptReplies(AsyncReplies):
         self._processes: dict[int, _Process] = {}
         self._queues: dict[int, asyncio.Lock] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ends: set[Future[None]] = set()
+        """Processes that are on their way out."""
+        self._retired = self._closed = False
 
     @property
     def real_time(self) -> bool:
@@ -126,18 +138,31 @@ class AsyncScriptReplies(AsyncReplies):
                 process.worker.catch_up()
         return self._log.text(lines)
 
+    def retire(self) -> None:
+        """See `AsyncReplies`."""
+        self._retired = True
+        self._content.stop()
+        if not self._tasks:
+            self.close()
+
     def close(self) -> None:
-        """End all containers."""
+        """End all containers, and remove what they had on disk when they have ended: threads see to that."""
+        if self._closed:
+            return
+        self._closed = True
         self._content.stop()
         for task in self._tasks:
             task.cancel()
         self._queues.clear()
-        for process in self._processes.values():
-            if process.at_work:
-                process.end_after_work()
-            else:
-                process.worker.close()
-        self._processes.clear()
+        for container, process in list(self._processes.items()):
+            if process.work is not None:
+                process.work.cancel()
+            self._end(container)
+        self._files.submit(self._finish, tuple(self._ends))
+
+    def _finish(self, ends: "tuple[Future[None], ...]") -> None:
+        wait(ends)
+        self._content.remove()
 
     def _begin(self, work: Coroutine[None, None, _T], done: Callable[[_T], None]) -> None:
         """From this moment on it takes real time, and not from when the loop comes to it."""
@@ -154,7 +179,12 @@ class AsyncScriptReplies(AsyncReplies):
 
         task = asyncio.get_running_loop().create_task(whole())
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if self._retired and not self._tasks:
+            self.close()
 
     async def _init(self, container: int, at: datetime) -> Started:
         queue = self._queue(container)
@@ -262,10 +292,9 @@ class AsyncScriptReplies(AsyncReplies):
         process = self._processes.pop(container, None)
         if process is None:
             return
-        if process.at_work:
-            process.end_after_work()
-        else:
-            self._threads.submit(process.worker.close)
+        end = process.end_after_work() if process.at_work else self._threads.submit(process.worker.close)
+        self._ends.add(end)
+        end.add_done_callback(self._ends.discard)
 
 
 def _take_error(laying: "asyncio.Future[WorkerSpec]") -> None:

@@ -96,9 +96,13 @@ class AsyncReplies(ABC):
     def logs(self, lines: int | None = None) -> str:
         """What all its containers have written, bounded; or the last lines of it."""
 
+    def retire(self) -> None:
+        """No container is left, and none will come: `close` as soon as all outcomes are known."""
+        self.close()
+
     @abstractmethod
     def close(self) -> None:
-        """End all containers. The logs stay."""
+        """End all containers; outcomes that have not come stay unknown. Does not wait for their end. The logs stay."""
 
 
 class _Containers:
@@ -148,10 +152,12 @@ class ScriptReplies(_Containers):
     Args:
         spec: what a container runs. Its limits hold for each process; the log's for all of them together.
         alive: how many processes there are at most.
+        closed: called by `close` after the last process has ended.
     """
 
-    def __init__(self, spec: WorkerSpec, alive: int = ALIVE) -> None:
+    def __init__(self, spec: WorkerSpec, alive: int = ALIVE, closed: Callable[[], None] | None = None) -> None:
         self._rules = PoolRules(spec, alive)
+        self._closed = closed
         super().__init__(spec.limits.log_bytes)
         self._workers: dict[int, Worker] = {}
         """Those with a process."""
@@ -208,6 +214,13 @@ class ScriptReplies(_Containers):
         for worker in self._workers.values():
             worker.catch_up()
         return super().logs(lines)
+
+    def close(self) -> None:
+        """See `Replies`."""
+        super().close()
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed()
 
     def _start(self, container: int, at: datetime) -> Started:
         start = self._rules.start(container)
