@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol, get_args
 from akstwin.clock import SECOND, Micros
 from akstwin.errors import InvalidSetting
 from akstwin.fake_api.alarm import Alarm, make_alarm
+from akstwin.fake_api.turns import SLICE_SECONDS, Turns, others_turn
 from akstwin.sim.calendar import Calendar, Order
 
 Mode = Literal["live", "paced", "jump", "manual"]
@@ -17,8 +18,6 @@ SETTLE_SECONDS: Final = 0.002
 GRAIN: Final = 100
 """What is due within so many microseconds is done at once: a timer of the operating system would come later than that."""
 _NEVER: Final = float("inf")
-_CHUNK: Final = 2000
-"""Events between two looks at the event loop."""
 _ROUNDS: Final = 25
 """Rounds of the event loop within which a call that is being answered does something."""
 
@@ -38,8 +37,36 @@ class Expected(Protocol):
         ...
 
 
+def _never_done() -> bool:
+    return False
+
+
+class Commanding:
+    """A turn of something that changes a clock's world: see `ServerClock.commanding`.
+
+    Args:
+        clock: whose.
+    """
+
+    def __init__(self, clock: "ServerClock") -> None:
+        self._clock = clock
+
+    async def __aenter__(self) -> Micros:
+        """Its turn has come; returns the present."""
+        await self._clock.take_turn()
+        return self._clock.reached
+
+    async def __aexit__(self, *_: object) -> None:
+        """Its turn is over."""
+        self._clock.end_turn()
+
+
 class ServerClock:
     """Lets a calendar's time pass. For one event loop, on which all is called.
+
+    What takes long happens in slices, between which the loop answers other calls. `acting` looks at the instant that has been
+    reached by then, and never waits. What changes something waits for its turn, so that it does not depend on where a slice
+    ended: by `commanding`, or by `ready` and `line_up` where no coroutine is at hand.
 
     - live: real pace; `skip` takes whoever waits for an operation straight to its end.
     - paced: `rate` virtual seconds a second; nothing is skipped.
@@ -87,12 +114,21 @@ class ServerClock:
         self.holders: list[Callable[[], bool]] = []
         self._jumping: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[None] | None = None
+        self._turns: Final = Turns()
+        self._advancing = False
+        self._catching: asyncio.Task[None] | None = None
+        self._closed = False
         self.set_rate(rate)
 
     @property
     def rate(self) -> float:
         """Virtual seconds a real second, where time passes by itself."""
         return self._rate
+
+    @property
+    def reached(self) -> Micros:
+        """The instant up to which everything has happened."""
+        return self._calendar.now
 
     def set_rate(self, rate: float) -> None:
         """Let time pass faster or slower from now on.
@@ -124,20 +160,20 @@ class ServerClock:
         return since + int((self._monotonic() - started) * self._rate * SECOND)
 
     def sync(self) -> Micros:
-        """Let everything happen that is due; returns the present."""
-        if self.runs:
+        """Let everything happen that is due, unless somebody lets time pass; returns the present."""
+        if self.runs and not self._turns.held:
             self._calendar.run_until(self.now())
         return self._calendar.now
 
     def arm(self) -> None:
         """What comes next will be done at its time. To be called after anything that may have planned something."""
-        if not self.runs:
+        if not self.runs or self._turns.held or self._closed:
             return
-        peek, step = self._calendar.peek, self._calendar.step
-        following, ahead = peek(), self._passed() + GRAIN
-        while following <= ahead:
-            step()
-            following = peek()
+        ahead = self._passed() + GRAIN
+        if self._calendar.peek() <= ahead and self._slice(ahead):
+            self._catch_up()
+            return
+        following = self._calendar.peek()
         if following == _NEVER:
             return
         if self._due <= following:
@@ -147,6 +183,46 @@ class ServerClock:
         self._due = float(following)
         self._alarm.set((following - self._passed()) / self._rate / SECOND)
 
+    def _slice(self, until: int) -> bool:
+        """Let events up to an instant happen, for one slice of real time; whether there are more."""
+        peek, step = self._calendar.peek, self._calendar.step
+        end = self._monotonic() + SLICE_SECONDS
+        while peek() <= until:
+            step()
+            if self._monotonic() >= end:
+                return peek() <= until
+        return False
+
+    def _is_up_to_date(self) -> bool:
+        """Whether all that is due has happened; what takes longer than a slice goes on in the next ones."""
+        if not self.runs:
+            return True
+        present = self.now()
+        if self._calendar.peek() <= present and self._slice(present):
+            self._catch_up()
+            return False
+        self._calendar.run_until(present)
+        return True
+
+    def _catch_up(self) -> None:
+        """Let what is due happen slice by slice; whoever changes something waits for its end."""
+        self._turns.hold()
+        self._catching = asyncio.ensure_future(self._catching_up())
+
+    async def _catching_up(self) -> None:
+        try:
+            present = self.now()
+            await others_turn()
+            while self._slice(present):
+                await others_turn()
+            self._calendar.run_until(present)
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        self._turns.let_go()
+        self.arm()
+
     def _disarm(self) -> None:
         if self._due != _NEVER and self._alarm is not None:
             self._alarm.cancel()
@@ -155,17 +231,47 @@ class ServerClock:
     def _ring(self) -> None:
         self._due = _NEVER
         self.wakes += 1
-        self.sync()
-        self.arm()
+        if not self._turns.held and self._is_up_to_date():
+            self.arm()
 
     @contextmanager
     def acting(self) -> Iterator[Micros]:
-        """For whatever looks at the world or changes it: it does so at the present, and what follows is planned."""
-        now = self.sync()
+        """For whatever looks at the world: it does so at the present, or at the instant that has been reached.
+
+        For whatever changes it, too, where that has its turn (`commanding`) or cannot wait for one: what follows is planned.
+        """
+        if not self._turns.held:
+            self._is_up_to_date()
         try:
-            yield now
+            yield self._calendar.now
         finally:
             self.arm()
+
+    def commanding(self) -> "Commanding":
+        """For whatever changes the world: `async with`, in which nothing is awaited.
+
+        It begins at its turn: when no `advance` and no `skip` lets time pass, and all that is due has happened.
+        """
+        return Commanding(self)
+
+    def ready(self) -> bool:
+        """Whether what changes the world may do so now, without waiting for its turn. If not: `line_up`."""
+        return not self._turns.taken and self._is_up_to_date()
+
+    def line_up(self, call: Callable[[], None]) -> None:
+        """Have a function called when its turn to change the world comes."""
+        self._turns.line_up(call)
+
+    async def take_turn(self) -> None:
+        """Wait for a turn and keep it; to be ended by `end_turn`."""
+        if self.ready():
+            self._turns.hold()
+        else:
+            await self._turns.turn()
+
+    def end_turn(self) -> None:
+        """End a turn: what follows is planned, and whoever is next begins."""
+        self._let_go()
 
     def settle(self) -> None:
         """What is due at this very instant has happened when this returns."""
@@ -173,35 +279,63 @@ class ServerClock:
         self.arm()
 
     async def advance(self, span: int) -> Micros:
-        """Let `span` pass at once, in any mode; what takes real time is waited for. Returns the present."""
-        self.sync()
-        end = self._calendar.now + span
-        while self._busy or self._calendar.peek() <= end:
-            if self._busy:
-                await self._idle()
-            else:
-                self._calendar.step()
-        self._move_to(max(end, self._calendar.now))
-        return self._calendar.now
+        """Let `span` pass at once, in any mode; what takes real time is waited for. Returns the present.
+
+        Other calls that let time pass, or change something, wait for its end.
+        """
+        await self.take_turn()
+        self._advancing = True
+        try:
+            end = self._calendar.now + span
+            while self._busy or self._calendar.peek() <= end:
+                if self._busy:
+                    await self._idle()
+                elif self._going_on(end, _never_done):
+                    await others_turn()
+            self._move_to(max(end, self._calendar.now))
+            return self._calendar.now
+        finally:
+            self._advancing = False
+            self._move_to(self._calendar.now)
+            self._let_go()
 
     async def skip(self, done: Callable[[], bool], limit: int) -> None:
         """Live and jumping clocks: go straight to where `done()` holds, at most `limit` µs ahead; others: nothing.
 
-        What takes real time is waited for.
+        What takes real time is waited for; meanwhile others may change something. While an `advance` is under way, time
+        passes by that, and this returns at once.
         """
-        if self.mode not in ("live", "jump"):
+        if self.mode not in ("live", "jump") or self._advancing:
             return
-        self.sync()
-        end = self._calendar.now + limit
-        while not done():
-            if self._busy:
-                await self._idle()
-                self.sync()
-            elif self._calendar.peek() <= end:
-                self._calendar.step()
-            else:
-                break
-        self._move_to(self._calendar.now)
+        await self.take_turn()
+        holding = True
+        try:
+            end = self._calendar.now + limit
+            while not done():
+                if self._busy:
+                    holding = False
+                    self._let_go()
+                    await self._idle()
+                    await self.take_turn()
+                    holding = True
+                elif self._calendar.peek() > end:
+                    break
+                elif self._going_on(end, done):
+                    await others_turn()
+        finally:
+            if holding:
+                self._move_to(self._calendar.now)
+                self._let_go()
+
+    def _going_on(self, end: int, done: Callable[[], bool]) -> bool:
+        """Events up to `end`, for one slice, until `done()` or something takes real time; whether the slice was used up."""
+        peek, step = self._calendar.peek, self._calendar.step
+        over = self._monotonic() + SLICE_SECONDS
+        while peek() <= end and not self._busy and not done():
+            step()
+            if self._monotonic() >= over:
+                return True
+        return False
 
     async def _idle(self) -> None:
         """Return when nothing takes real time any more, or something has just ended."""
@@ -218,20 +352,21 @@ class ServerClock:
 
     async def sleep_until(self, deadline: int) -> None:
         """Return at `deadline`; a jumping clock takes that for a reason to jump."""
-        with self.acting():
+        woken = asyncio.Event()
+
+        def wake() -> None:
+            self.release()
+            woken.set()
+
+        async with self.commanding():
             if self._calendar.now >= deadline:
                 return
-            woken = asyncio.Event()
-
-            def wake() -> None:
-                self.release()
-                woken.set()
-
             self._calendar.at(deadline, Order.POLICY, wake)
         with self.waiting():
             await woken.wait()
         if not self.runs:
-            self.settle()  # as in virtual time: who wakes finds all done that was due at that instant
+            async with self.commanding():
+                self.settle()  # as in virtual time: who wakes finds all done that was due at that instant
 
     # -- jumping
 
@@ -305,7 +440,7 @@ class ServerClock:
                 if self._busy:
                     await self._idle()
                     continue
-                if seen != self._released:
+                if seen != self._released or self._turns.taken:
                     continue  # somebody came or went: let them settle
                 if (self._expected or self.holders) and not await self._quiet():
                     continue
@@ -318,7 +453,8 @@ class ServerClock:
     def _jump_on(self, seen: int) -> None:
         """Events, until somebody has been served, or an instant that a client in this process waits for has come."""
         stop = min((client.deadline for client in self._expected), default=_NEVER)
-        for _ in range(_CHUNK):
+        over = self._monotonic() + SLICE_SECONDS
+        while self._monotonic() < over:
             following = self._calendar.peek()
             if self._released != seen or self._busy or not self._awaited() or following == _NEVER:
                 return
@@ -328,7 +464,10 @@ class ServerClock:
 
     def close(self) -> None:
         """Time stands still for good."""
+        self._closed = True
         self._due = _NEVER
+        if self._catching is not None:
+            self._catching.cancel()
         if self._alarm is not None:
             self._alarm.close()
             self._alarm = None

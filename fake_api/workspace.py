@@ -1,8 +1,8 @@
 """One workspace on a server: the simulated backend, its clock, and who listens to its requests."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from importlib.metadata import entry_points
 from pathlib import Path
 from threading import Thread
@@ -113,17 +113,22 @@ class ServedWorkspace:
         """Where uploads are put."""
         return self.backend.files
 
-    @contextmanager
-    def acting(self) -> Iterator[Micros]:
-        """For a look at the workspace, or a change: it happens at the present of its clock.
+    def acting(self) -> AbstractContextManager[Micros]:
+        """For a look at the workspace: at the present of its clock, or at the instant that it has reached."""
+        return self.clock.acting()
+
+    @asynccontextmanager
+    async def commanding(self) -> AsyncIterator[Micros]:
+        """For a change of the workspace, at its turn; nothing is awaited inside.
 
         Where the workspace is kept in a file, what a command decides is there before it is performed.
 
         Raises:
             Unwritable: it cannot be written, and has changed nothing.
         """
-        with self.clock.acting() as now, nullcontext() if self._kept is None else self._kept.acting():
-            yield now
+        async with self.clock.commanding() as now:
+            with nullcontext() if self._kept is None else self._kept.acting():
+                yield now
 
     @property
     def max_payload(self) -> int:

@@ -23,6 +23,7 @@ MODULES: Final = (
     "akstwin.fake_api.control.counting",
     "akstwin.fake_api.control.journal",
     "akstwin.fake_api.pending",
+    "akstwin.fake_api.turns",
     "akstwin.router.asgi",
     "akstwin.router.cycle",
     "akstwin.sim.calendar",

@@ -97,7 +97,8 @@ def _add_time(app: FastAPI, control: "Control") -> None:
                 )
             await workspace.clock.advance(form.advance)
         if form.rate is not None:
-            workspace.clock.set_rate(form.rate)
+            async with workspace.commanding():
+                workspace.clock.set_rate(form.rate)
         if form.sleep_until is not None:
             await control.sleep_until(form.sleep_until)
         return _clock(control)
@@ -105,7 +106,8 @@ def _add_time(app: FastAPI, control: "Control") -> None:
     @app.post("/_akstwin/reset")
     async def reset() -> Json:
         """The workspace as new, of the same seed; journal, metrics and faults too."""
-        control.reset()
+        async with workspace.commanding():
+            control.reset()
         return _clock(control)
 
 
@@ -139,7 +141,7 @@ def _add_world(app: FastAPI, control: "Control") -> None:
             if "reply" in told:
                 raise InvalidSetting("reply_base64", form.reply_base64[:80], "given beside reply: one of them")
             told["reply"] = decoded("reply_base64", form.reply_base64)
-        with workspace.acting():
+        async with workspace.commanding():
             workspace.backend.simulation.profile(service, **told)
         return {}
 
@@ -147,7 +149,7 @@ def _add_world(app: FastAPI, control: "Control") -> None:
     async def chance(service: str, given: Given) -> Json:
         """Let a service take the chance of a scenario's run: requests say which of it they are (x-akstwin-request)."""
         form = read(ChanceForm, given)
-        with workspace.acting():
+        async with workspace.commanding():
             workspace.backend.simulation.chance(service, seed=form.seed, replication=form.replication)
         return {}
 
@@ -200,17 +202,20 @@ def _add_faults(app: FastAPI, control: "Control") -> None:
     @app.post("/_akstwin/faults", openapi_extra=takes_fault(), status_code=201, responses=refusals(400, 404, 409))
     async def add_fault(given: Given) -> Json:
         """Break something."""
-        return control.faults.add(given)
+        async with control.workspace.commanding():
+            return control.faults.add(given)
 
     @app.delete("/_akstwin/faults")
     async def end_faults() -> list[Json]:
         """End all that can be ended; those are told."""
-        return control.faults.end_all()
+        async with control.workspace.commanding():
+            return control.faults.end_all()
 
     @app.delete("/_akstwin/faults/{fault}", responses=refusals(404, 409))
     async def end_fault(fault: str) -> Json:
         """End one."""
-        return control.faults.end(fault)
+        async with control.workspace.commanding():
+            return control.faults.end(fault)
 
 
 def _add_pages(app: FastAPI) -> None:

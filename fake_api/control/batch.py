@@ -31,8 +31,8 @@ async def score_all(
         raise InvalidSetting("requests", offsets[:100], "instants from 0 on that never go back")
     if not requests:
         return []
-    batch = _Batch(workspace, name, len(requests))
-    with workspace.clock.acting() as start:
+    async with workspace.commanding() as start:
+        batch = _Batch(workspace, name, len(requests))
         for at, (offset, request) in enumerate(requests):
             if offset:
                 batch.calendar.at(start + offset, Order.ARRIVAL, partial(batch.send, at, request))

@@ -31,7 +31,7 @@ def add_world(app: FastAPI, control: "Control") -> None:
     async def cluster(name: str, given: Given) -> Json:
         """The nodes of a compute target that will be attached under this name."""
         form = read(ClusterForm, given)
-        with workspace.acting():
+        async with workspace.commanding():
             workspace.backend.simulation.cluster(name, **_told(form))
         return {}
 
@@ -61,7 +61,7 @@ def _add_traffic(app: FastAPI, control: "Control") -> None:
     async def traffic(service: str, given: Given) -> Json:
         """Simulated clients that call a service from now on, beside those that already do."""
         form = read(TrafficForm, given)
-        with workspace.clock.acting():
+        async with workspace.commanding():
             entry = workspace.backend.simulation.traffic(service, **_told(form))
             control.count_traffic(service)
             return _shown(entry)
@@ -69,7 +69,7 @@ def _add_traffic(app: FastAPI, control: "Control") -> None:
     @app.delete("/_akstwin/traffic/{service}", responses=refusals(404))
     async def end_traffic(service: str) -> list[Json]:
         """Simulated clients call the service no more; those are told."""
-        with workspace.clock.acting():
+        async with workspace.commanding():
             running = workspace.backend.driver.service(service)
             ended = [
                 each
@@ -83,7 +83,7 @@ def _add_traffic(app: FastAPI, control: "Control") -> None:
     @app.delete("/_akstwin/traffic/{service}/{entry}", responses=refusals(404))
     async def end_traffic_entry(service: str, entry: str) -> Json:
         """Some of them call it no more. A second time is no mistake."""
-        with workspace.clock.acting():
+        async with workspace.commanding():
             found = workspace.backend.simulation.traffic_entry(service, entry)
             found.stop()
             return _shown(found)

@@ -46,7 +46,7 @@ async def get_compute(desk: AtPath, name: str) -> Response:
 async def put_compute(desk: AtPath, name: str, request: Request) -> Response:
     """Create, attach or update a cluster."""
     payload = await read_object(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         operation = backend.put_compute(name, payload)
         return _accepted(desk, backend.get_compute(name), operation)
 
@@ -56,7 +56,7 @@ async def delete_compute(
     desk: AtPath, name: str, underlyingResourceAction: Literal["delete", "detach"]  # noqa: N803 - its name on the wire
 ) -> Response:  # fmt: skip
     """Delete or detach a cluster."""
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         return _accepted(desk, {}, backend.delete_compute(name, underlyingResourceAction))
 
 

@@ -3,8 +3,8 @@
 import base64
 import hmac
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import date
 from hashlib import sha256
 from typing import Annotated, Any, Final
@@ -55,8 +55,14 @@ class Desk:
 
     @contextmanager
     def acting(self) -> Iterator[ValidatingBackend]:
-        """The workspace's verbs, at the present of its clock."""
+        """The workspace's verbs, for those that only look: they never wait."""
         with self.place.workspace.acting():
+            yield self.place.workspace.backend
+
+    @asynccontextmanager
+    async def commanding(self) -> AsyncIterator[ValidatingBackend]:
+        """The workspace's verbs, for those that change something: at their turn. Nothing is awaited inside."""
+        async with self.place.workspace.commanding():
             yield self.place.workspace.backend
 
     @property

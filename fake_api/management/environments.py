@@ -24,7 +24,7 @@ _PAGE: Final = 100
 async def put_environment(desk: AtPath, name: str, request: Request) -> Response:
     """Register an environment: the next version, or the newest if it says the same."""
     document = await read_object(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         return answer(backend.put_environment(name, None, document))
 
 
@@ -32,7 +32,7 @@ async def put_environment(desk: AtPath, name: str, request: Request) -> Response
 async def put_environment_version(desk: AtPath, name: str, version: str, request: Request) -> Response:
     """Register a version of an environment."""
     document = await read_object(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         return answer(backend.put_environment(name, version, document))
 
 

@@ -20,7 +20,7 @@ router: Final = APIRouter(prefix=MM, dependencies=[Depends(bearer)], responses=E
 async def create_asset(desk: AtPath, request: Request) -> Response:
     """Name uploaded files."""
     payload = await read_object(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         return answer(backend.create_asset(payload))
 
 
@@ -58,14 +58,14 @@ async def list_assets(
 async def patch_asset(desk: AtPath, asset_id: str, request: Request) -> Response:
     """Change tags, description or metadata of an asset, or add properties."""
     patch = await read_patch(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         return answer(backend.patch_asset(asset_id, patch))
 
 
 @router.delete("/assets/{asset_id}", responses=GONE)
 async def delete_asset(desk: AtPath, asset_id: str) -> Response:
     """Forget an asset; 204 if it is not there."""
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         try:
             backend.delete_asset(asset_id)
         except NotFound:
@@ -77,7 +77,7 @@ async def delete_asset(desk: AtPath, asset_id: str) -> Response:
 async def register_model(desk: AtPath, request: Request) -> Response:
     """Make the next version of a model."""
     payload = await read_object(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         return answer(backend.register_model(payload))
 
 
@@ -121,14 +121,14 @@ async def get_model(desk: AtPath, model_id: str) -> Response:
 async def patch_model(desk: AtPath, model_id: str, request: Request) -> Response:
     """Change tags, properties or texts of a model."""
     patch = await read_patch(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         return answer(backend.patch_model(model_id, patch))
 
 
 @router.delete("/models/{model_id}", responses=GONE)
 async def delete_model(desk: AtPath, model_id: str) -> Response:
     """Forget a model; 204 if it is not there."""
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         try:
             backend.delete_model(model_id)
         except NotFound:

@@ -1,7 +1,7 @@
 """What the management routes need of the server and of the workspaces behind them, whatever world those are of."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 from akstwin.backend import Operation, ValidatingBackend, WorkspaceIdentity
@@ -23,7 +23,11 @@ class ManagedWorkspace(Protocol):
         ...
 
     def acting(self) -> AbstractContextManager[Micros]:
-        """For a look at the workspace, or a change: it happens at the present of its clock, which is entered."""
+        """For a look at the workspace: at the present of its clock, or at the instant that it has reached, which is entered."""
+        ...
+
+    def commanding(self) -> AbstractAsyncContextManager[Micros]:
+        """For a change of the workspace: at its turn, at the present of its clock. Nothing is awaited inside."""
         ...
 
     async def operation(self, operation_id: str, *, skip: bool = True) -> Operation:

@@ -95,7 +95,7 @@ async def migrate(desk: AtPath, request: Request) -> Response:
 async def create_service(desk: AtPath, request: Request) -> Response:
     """Create or overwrite a service."""
     payload = await read_object(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         operation = backend.create_service(payload)
         return answer(backend.get_service(payload["name"]), 202, desk.operation(operation))
 
@@ -152,7 +152,7 @@ def _expanded(document: Json, expand: bool) -> Json:
 async def patch_service(desk: AtPath, name: str, request: Request) -> Response:
     """Change a service: 202 and an operation, or 200 if it took effect at once."""
     patch = await read_patch(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         operation = backend.patch_service(name, patch)
         document = backend.get_service(name)
     return answer(document) if operation is None else answer(document, 202, desk.operation(operation))
@@ -161,7 +161,7 @@ async def patch_service(desk: AtPath, name: str, request: Request) -> Response:
 @router.delete("/services/{name}", status_code=202, responses=GONE)
 async def delete_service(desk: AtPath, name: str) -> Response:
     """Delete a service: 202 and an operation, or 204 if it is not there."""
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         try:
             operation = backend.delete_service(name)
         except NotFound:
@@ -184,7 +184,7 @@ async def list_keys(desk: AtPath, name: str) -> Response:
 async def regenerate_keys(desk: AtPath, name: str, request: Request) -> Response:
     """Replace a key."""
     asked = await read_object(request)
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         operation = backend.regenerate_key(name, asked.get("keyType", ""), asked.get("keyValue"))
     return answer({}, 202, desk.operation(operation))
 
@@ -192,7 +192,7 @@ async def regenerate_keys(desk: AtPath, name: str, request: Request) -> Response
 @router.post("/services/{name}/token", status_code=201)
 async def issue_token(desk: AtPath, name: str) -> Response:
     """A token for scoring."""
-    with desk.acting() as backend:
+    async with desk.commanding() as backend:
         token = backend.issue_token(name)
     return answer(
         {

@@ -10,6 +10,7 @@ import uvloop
 from akstwin.clock import SECOND
 from akstwin.errors import InvalidSetting
 from akstwin.fake_api.clock import GRAIN, Mode, ServerClock
+from akstwin.fake_api.turns import SLICE_SECONDS
 from akstwin.sim.calendar import Calendar, Order
 
 
@@ -206,3 +207,142 @@ def test_a_live_clock_wakes_once_for_each_instant_at_most(loop: Callable[[], asy
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(story())
+
+
+def laborious(mode: Mode, events: int = 100) -> tuple[ServerClock, Calendar, Real, list[int]]:
+    """A clock with an event each second that takes a slice of real time, and when they took place."""
+    calendar, real, reached = Calendar(), Real(), []
+
+    def happen() -> None:
+        reached.append(int(calendar.now))
+        real.seconds += SLICE_SECONDS
+
+    for second in range(1, events + 1):
+        calendar.at(second * SECOND, Order.POD, happen)
+    return ServerClock(calendar, mode, 1.0, real), calendar, real, reached
+
+
+@pytest.mark.parametrize("mode", ["live", "jump", "manual"])
+def test_who_looks_during_an_advance_sees_the_instant_reached(mode: Mode) -> None:
+    """Whoever changes something waits for its end, in the order of coming, functions and coroutines alike."""
+
+    async def story() -> None:
+        clock, calendar, _, reached = laborious(mode)
+        advancing = asyncio.ensure_future(clock.advance(100 * SECOND))
+        await asyncio.sleep(0)
+        seen: list[tuple[str, int]] = []
+
+        async def command(name: str) -> None:
+            async with clock.commanding() as now:
+                seen.append((name, now))
+
+        commands = [asyncio.ensure_future(command("first"))]
+        await asyncio.sleep(0)
+        assert not clock.ready()
+        clock.line_up(lambda: seen.append(("second", int(calendar.now))))
+        commands.append(asyncio.ensure_future(command("third")))
+        looks = []
+        while not advancing.done():
+            with clock.acting() as now:
+                looks.append(now)
+                assert len(reached) == now // SECOND
+            await asyncio.sleep(0)
+        assert len(set(looks)) > 50
+        assert not seen
+        await asyncio.gather(*commands)
+        assert seen == [("first", 100 * SECOND), ("second", 100 * SECOND), ("third", 100 * SECOND)]
+        assert clock.ready()
+        clock.close()
+
+    on_a_loop(story)
+
+
+def test_advances_that_come_together_follow_each_other() -> None:
+    """Each passes its own span, from where the one before ended."""
+
+    async def story() -> None:
+        clock, _, _, reached = laborious("manual")
+        ends = await asyncio.gather(*(clock.advance(10 * SECOND) for _ in range(3)))
+        assert ends == [10 * SECOND, 20 * SECOND, 30 * SECOND]
+        assert len(reached) == 30
+
+    on_a_loop(story)
+
+
+def test_a_poll_during_an_advance_is_answered_from_the_instant_reached() -> None:
+    """It takes nobody anywhere; the advance does that."""
+
+    async def story() -> None:
+        clock, calendar, _, _ = laborious("jump")
+        advancing = asyncio.ensure_future(clock.advance(100 * SECOND))
+        await asyncio.sleep(0)
+        await clock.skip(lambda: False, 1000 * SECOND)
+        assert calendar.now < 100 * SECOND
+        assert await advancing == 100 * SECOND
+
+    on_a_loop(story)
+
+
+def test_commands_wait_for_a_skip_but_not_for_what_takes_real_time() -> None:
+    """While a script starts, others may go on."""
+
+    async def story() -> None:
+        clock, calendar, _, reached = laborious("jump", 10)
+        works = []
+
+        def begin() -> None:
+            works.append(clock.real_work())
+            works[0].__enter__()
+
+        calendar.at(5 * SECOND, Order.POLICY, begin)
+        skipping = asyncio.ensure_future(clock.skip(lambda: len(reached) == 10, 100 * SECOND))
+        await asyncio.sleep(0)
+        async with clock.commanding() as now:
+            assert now == 5 * SECOND
+        works[0].__exit__(None, None, None)
+        await skipping
+        assert calendar.now == 10 * SECOND
+
+    on_a_loop(story)
+
+
+@pytest.mark.parametrize("mode", ["live", "manual"])
+def test_an_advance_that_is_cut_short_leaves_time_where_it_is(mode: Mode) -> None:
+    """It goes on from there, and whoever waited has a turn."""
+
+    async def story() -> None:
+        clock, calendar, real, _ = laborious(mode)
+        advancing = asyncio.ensure_future(clock.advance(100 * SECOND))
+        await asyncio.sleep(0)
+        given_up = asyncio.ensure_future(clock.take_turn())
+        command = asyncio.ensure_future(clock.take_turn())
+        await asyncio.sleep(0)
+        given_up.cancel()
+        advancing.cancel()
+        await command
+        clock.end_turn()
+        stopped = int(calendar.now)
+        assert 0 < stopped < 100 * SECOND
+        real.seconds += 0.5
+        assert clock.now() == stopped + (SECOND // 2 if mode == "live" else 0)
+        clock.close()
+
+    on_a_loop(story)
+
+
+def test_what_is_overdue_happens_in_slices() -> None:
+    """On a clock that passes by itself: who looks is not held up, who changes something finds all done."""
+
+    async def story() -> None:
+        clock, _, real, reached = laborious("live", 50)
+        clock.sync()
+        real.seconds += 1000
+        with clock.acting():
+            assert len(reached) == 1
+        with clock.acting():
+            assert len(reached) < 50
+        async with clock.commanding():
+            assert len(reached) == 50
+        clock.close()
+
+    on_a_loop(story)

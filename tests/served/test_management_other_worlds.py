@@ -4,7 +4,7 @@ import asyncio
 import importlib.util
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -45,6 +45,10 @@ class OtherWorkspace:
 
     def acting(self) -> AbstractContextManager[Micros]:
         """Its time stands still meanwhile."""
+        return nullcontext(self.backend.clock.now())
+
+    def commanding(self) -> AbstractAsyncContextManager[Micros]:
+        """Likewise: nobody else lets it pass."""
         return nullcontext(self.backend.clock.now())
 
     async def operation(self, operation_id: str, *, skip: bool = True) -> Operation:
@@ -104,7 +108,7 @@ def management(management_type: type[Any], tmp_path_factory: pytest.TempPathFact
     """The client of the other management tests, on a server of another world."""
 
     class Elsewhere(management_type):  # type: ignore[misc]  # it is a fixture's
-        async def _start(self, folder: Path) -> OtherServer:
+        async def _start(self, folder: Path, _: Any) -> OtherServer:
             server = OtherServer(SimulatedBackend(seed=7), folder)
             await server.start()
             return server

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -67,3 +68,34 @@ def test_the_second_ends_it_at_once(tmp_path: Path, first: signal.Signals, secon
         assert process.poll() is None
         process.send_signal(second)
         assert process.wait(LIMIT) == 128 + second
+
+
+SCENARIO = """
+duration: 1h
+webservice: {name: fraud, deploy: {num_replicas: 2}, model: {service_time: 10ms}}
+traffic: {shape: poisson, rate: 50}
+"""
+
+
+def test_an_advance_of_a_thousand_days_can_be_watched_and_ended(tmp_path: Path) -> None:
+    """Reads are answered from the instant reached, one later than the other; a signal ends the server in order."""
+    (tmp_path / "s.yaml").write_text(SCENARIO)
+    command = [sys.executable, "-m", "akstwin", "serve", "--port", "0", "--tls-port", "0", "--clock", "manual"]
+    with subprocess.Popen(
+        [*command, "--scenario", "s.yaml"], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[2]
+        with httpx.Client(base_url=url, trust_env=False, timeout=LIMIT) as client, ThreadPoolExecutor(1) as threads:
+            advancing = threads.submit(client.post, "/_akstwin/clock", json={"advance": "1000d"})
+            instants: list[int] = []
+            while len(instants) < 4:
+                now = client.get("/_akstwin/clock").json()["now"]
+                if not instants or now > instants[-1]:
+                    instants.append(now)
+            assert client.get("/_akstwin/observe/fraud").status_code == 200
+            assert not advancing.done()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(LIMIT) == 0
+            with pytest.raises(httpx.HTTPError):
+                advancing.result().raise_for_status()
