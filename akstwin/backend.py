@@ -334,7 +334,8 @@ class Backend(Protocol):
         """Change a service (wire §7.5, §7.6), wholly or not at all.
 
         Returns:
-            The operation's id; None: it took effect without one (semantics §6.6).
+            The operation's id; None: only description, tags or properties were written, which is in effect (semantics
+            §6.6).
 
         Raises:
             InvalidSetting: the patch, or what it leads to, is refused.

@@ -340,7 +340,7 @@ class SimulatedBackend:
         return self.management.services.create(payload)
 
     def patch_service(self, name: str, patch: JsonPatch) -> str | None:
-        """Change a service; returns the operation's id, None if it took effect without one (as `create_service`)."""
+        """Change a service; returns the operation's id, None for description, tags and properties (as `create_service`)."""
         return self.management.services.patch(name, patch)
 
     def delete_service(self, name: str) -> str:

@@ -12,7 +12,8 @@ from typing import Final, Protocol
 from akstwin.clock import Micros
 from akstwin.cores import management, serving
 from akstwin.cores.autoscaling import Autoscaler
-from akstwin.cores.management import Facts, Lifecycle, ServiceLife
+from akstwin.cores.management import Facts, Lifecycle, ServiceLife, VersionFacts, Waiting
+from akstwin.cores.routing import KeyAuth, TokenAuth
 from akstwin.cores.serving import ServiceFacts, ServingState, VersionState
 from akstwin.dataplane import DataPlane
 from akstwin.domain.assumptions import Assumptions
@@ -115,6 +116,8 @@ class ServiceController:
         self._scalers: dict[str, _Scaler] = {}
         self._routed: dict[str, RouteSettings] = {}  # what the router knows
         self._router_view = 0
+        self._router_generation = 0
+        self._access_generation = 0
         self._sent = 0  # messages to the router so far: they arrive in their order
         self._wake: Timer | None = None
         self._wake_instant: Micros | None = None
@@ -178,7 +181,7 @@ class ServiceController:
 
     # -- commands
 
-    def adopt(self, *, ready: bool) -> None:
+    def adopt(self, *, ready: bool, generation: int) -> None:
         """It was deployed before: no operation begins, and the router knows of it.
 
         A change may follow at once: an operation that is under way must not be taken for done before, so what follows from its
@@ -186,7 +189,10 @@ class ServiceController:
 
         Args:
             ready: whether replicas are there, as far as they fit; those that do not, or none of them, start now.
+            generation: of the service that the router knows.
         """
+        self._access_generation = self.life.generation
+        self._state = replace(self._state, generation=generation)
         step = serving.step(self._state, self._facts(), self._calendar.now)
         self._state = step.state
         for action in step.actions:
@@ -203,20 +209,24 @@ class ServiceController:
     def start_cold(self) -> None:
         """Its creation has begun: build the image, schedule, pull, start."""
         self._note_begun()
+        self._access_generation = self.life.generation
         operation = self.life.running
         assert operation is not None  # noqa: S101
         image_at = None
         if operation.stage == "BuildImage":
             image_at = Micros(self._calendar.now + self._assumptions.image_build)
-        self._state = serving.created(self._state.spec, operation=operation.number, image_at=image_at)
+        self._state = serving.created(
+            self._state.spec, operation=operation.number, image_at=image_at, generation=self.life.generation
+        )
         self._reconcile_now()
 
-    def perform(self, after: ServiceSpec, effects: tuple[Effect, ...]) -> None:
+    def perform(self, after: ServiceSpec, effects: tuple[Effect, ...], generation: int) -> None:
         """Do what the management core decided; an operation has begun if the effects take one.
 
         Args:
             after: the service as it shall be.
             effects: what has to be done for it.
+            generation: of the service that this is.
         """
         self._note_changes(after, effects)
         operation = self.life.running if management.takes_operation(effects) else None
@@ -231,10 +241,17 @@ class ServiceController:
             effects,
             operation=None if self.life.running is None else self.life.running.number,
             image_at=image_at,
+            generation=generation,
         )
         for end in ends:
             self._deployments.end(end.version)
         self._reconcile_now()
+
+    def authorise(self, auth: KeyAuth | TokenAuth | None, generation: int) -> None:
+        """The router asks for other keys or tokens from now on: those of that generation of the service."""
+        self.plane.set_auth(auth)
+        self._access_generation = max(self._access_generation, generation)
+        self._queue.add(self)
 
     def end(self) -> None:
         """Its deletion has begun: pods end within their grace, the router forgets the service."""
@@ -333,6 +350,7 @@ class ServiceController:
                 del self._routed[version]
                 self.plane.remove(version)
         self._router_view = view.number
+        self._router_generation = view.generation
         self._queue.add(self)
 
     def _observe(self, image_at: Micros | None, *, relieved: bool) -> None:
@@ -366,27 +384,42 @@ class ServiceController:
         self._queue.add(self)
 
     def _management_facts(self) -> Facts:
-        progress = serving.progress(self._state, self._facts())
-        waiting = self._pods.unschedulable(self)
-        since, message, shortage = None, "", ""
-        if waiting:
-            since = waiting[0].unschedulable_since
-            request = self._pods.request_of(waiting[0].template.version)
-            message = scheduling.unschedulable_message(
-                request, self._nodes.views(), self._assumptions.max_pods_per_node
+        facts = self._facts()
+        progress = serving.progress(self._state, facts)
+        pods = self._pods.unschedulable(self)
+        versions = {}
+        for version in self._state.versions:
+            versions[version.name] = VersionFacts(
+                version.spec.settings.initial_replicas,
+                facts.pods[version.name].serving if version.name in facts.pods else 0,
+                self._waiting([pod for pod in pods if pod.version == version.name]),
+                version.crashing_since,
             )
-            shortage = scheduling.shortage_message(request, len(waiting))
         return Facts(
             progress.wanted,
             progress.available,
             progress.rolled,
-            since,
-            message,
-            shortage,
+            progress.routed,
+            self._waiting(pods),
             progress.crashing_since,
             progress.restarts,
             self.ended,
             self._content_problem() if progress.restarts else "",
+            self._state.generation,
+            self._router_generation,
+            self._access_generation,
+            versions,
+        )
+
+    def _waiting(self, pods: list[Pod]) -> Waiting | None:
+        """What is to be said of pods that fit nowhere, the longest waiting first."""
+        if not pods or pods[0].unschedulable_since is None:
+            return None
+        request = self._pods.request_of(pods[0].template.version)
+        return Waiting(
+            pods[0].unschedulable_since,
+            scheduling.unschedulable_message(request, self._nodes.views(), self._assumptions.max_pods_per_node),
+            scheduling.shortage_message(request, len(pods)),
         )
 
     def _report(self) -> None:

@@ -213,9 +213,10 @@ class Driver:
         lifecycle: Lifecycle,
         *,
         ready: bool,
+        generation: int,
     ) -> None:
         """Bring a service up again."""
-        self._add(spec, cluster, contents, auth, lifecycle).controller.adopt(ready=ready)
+        self._add(spec, cluster, contents, auth, lifecycle).controller.adopt(ready=ready, generation=generation)
 
     def _add(
         self, spec: ServiceSpec, cluster: str, contents: Mapping[str, Content], auth: Auth, lifecycle: Lifecycle
@@ -241,15 +242,17 @@ class Driver:
             watch.attach(service.controller)
         return service
 
-    def change(self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content]) -> None:
+    def change(
+        self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content], generation: int
+    ) -> None:
         """Get a service from what it is to `spec`."""
         self._contents[spec.name] = dict(contents)
-        self.services[spec.name].controller.perform(spec, effects)
+        self.services[spec.name].controller.perform(spec, effects, generation)
 
-    def authorise(self, name: str, auth: Auth) -> None:
+    def authorise(self, name: str, auth: Auth, generation: int) -> None:
         """Requests need something else, in effect after `key_propagation`."""
-        plane = self.services[name].plane
-        self.calendar.after(self._assumptions.key_propagation, Order.OPERATION, lambda: plane.set_auth(auth))
+        known = partial(self.services[name].controller.authorise, auth, generation)
+        self.calendar.after(self._assumptions.key_propagation, Order.OPERATION, known)
 
     def end(self, name: str) -> None:
         """Take a service down."""

@@ -209,6 +209,8 @@ class PodGroup:
             self.staying - present.staying,
             max(present.restarts, default=0),
             self.exits,
+            present.in_service,
+            sum(of.in_service for of in self.revisions.values()),
         )
 
 

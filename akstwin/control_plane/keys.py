@@ -69,7 +69,7 @@ class ServiceKeys:
             self._records.services.put(name, record)
             operation = self._operations.open_timed("key", name, self._needs.assumptions.key_propagation)
         try:
-            self._needs.runtime.authorise(name, auth_of(record))
+            self._needs.runtime.authorise(name, auth_of(record), self._services.life(name).generation)
         finally:  # the operation is recorded, and ends in any case
             self._operations.wake(operation)
         return operation.id

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Final
 
-from akstwin.clock import Micros
+from akstwin.clock import Clock, Micros
 from akstwin.control_plane.operations import Operations
 from akstwin.control_plane.repositories import Repositories, StoredLifecycle
 from akstwin.cores.management import (
+    Awaited,
     Lifecycle,
     ManagementRules,
     Operation,
@@ -25,12 +26,14 @@ class Lifecycles:
         records: keeps them.
         operations: keeps their operations.
         rules: limits.
+        clock: tells the time.
     """
 
-    def __init__(self, records: Repositories, operations: Operations, rules: ManagementRules) -> None:
+    def __init__(self, records: Repositories, operations: Operations, rules: ManagementRules, clock: Clock) -> None:
         self._records = records
         self._operations = operations
         self.rules: Final = rules
+        self._clock = clock
 
     def of(self, name: str) -> Lifecycle:
         """The status machine of a service, there or about to be created."""
@@ -42,7 +45,7 @@ class Lifecycles:
         return None if stored is None else stored.life
 
     def operation_id(self, name: str) -> str:
-        """The id of a service's latest operation; one has begun."""
+        """The id of a service's latest operation with the lock; one has begun."""
         stored = self._records.lifecycles.get(name)
         assert stored is not None  # noqa: S101
         return stored.operation
@@ -50,6 +53,18 @@ class Lifecycles:
     def note_models(self, name: str, models: Iterable[str], now: Micros) -> None:
         """Record which models a service's latest operation deploys: `name:version` each."""
         self._operations.note(self.operation_id(name), at=now, models=tuple(dict.fromkeys(models)))
+
+    def latest_id(self, name: str) -> str | None:
+        """The id of the operation of a service that began last; None: it has had none."""
+        stored = self._records.lifecycles.get(name)
+        return None if stored is None else stored.latest or stored.operation or None
+
+    def adjust(self, name: str, awaits: Awaited) -> str:
+        """Begin an adjustment of a service; returns the id of its operation."""
+        self.of(name).adjust(awaits, self._clock.now())
+        stored = self._records.lifecycles.get(name)
+        assert stored is not None  # noqa: S101
+        return stored.adjustments[-1][1]
 
     def adopt(self, name: str) -> None:
         """Record the life of a service whose deployment lies in the past: it is Healthy and its images are built."""
@@ -64,13 +79,21 @@ class Lifecycles:
     def _record(self, after: ServiceLife, now: Micros) -> None:
         stored = self._records.lifecycles.get(after.name)
         operation = self._record_operation(stored, after, now)
+        adjustments = self._record_adjustments(stored, after, now)
+        before = StoredLifecycle(life=after, operation="") if stored is None else stored
+        latest = before.latest
+        if operation != before.operation:
+            latest = operation
+        elif adjustments and adjustments[-1] not in before.adjustments:
+            latest = adjustments[-1][1]
         if after.state in (ServiceState.HEALTHY, ServiceState.GONE):
             self._records.last_healthy.delete(after.name)
         if after.state is ServiceState.GONE:
             self._records.services.delete(after.name)
             self._records.lifecycles.delete(after.name)
         else:
-            self._records.lifecycles.put(after.name, StoredLifecycle(life=after, operation=operation))
+            kept = StoredLifecycle(life=after, operation=operation, adjustments=adjustments, latest=latest)
+            self._records.lifecycles.put(after.name, kept)
 
     def _record_operation(self, stored: StoredLifecycle | None, after: ServiceLife, now: Micros) -> str:
         """Record the latest operation, with what the service is known to print of it; returns its id."""
@@ -90,6 +113,23 @@ class Lifecycles:
                 operation, *_ended(after.name, latest), at=now, state=latest.state, error=error_document(latest.error)
             )
         return operation
+
+    def _record_adjustments(
+        self, stored: StoredLifecycle | None, after: ServiceLife, now: Micros
+    ) -> tuple[tuple[int, str], ...]:
+        """Record the operations without a lock; returns their numbers and ids."""
+        known = {} if stored is None else dict(stored.adjustments)
+        states = {} if stored is None else {each.number: each.state for each in stored.life.adjustments}
+        ids = []
+        for adjustment in after.adjustments:
+            operation = known.get(adjustment.number)
+            if operation is None:
+                operation = self._operations.open("update", after.name, log=[(now, _looks(after.name))]).id
+            ids.append((adjustment.number, operation))
+            if adjustment.state is not states.get(adjustment.number, OperationState.RUNNING):
+                error = error_document(adjustment.error)
+                self._operations.note(operation, at=now, state=adjustment.state, error=error)
+        return tuple(ids)
 
     def _record_images(self, name: str) -> None:
         service = self._records.services.get(name)
@@ -129,7 +169,11 @@ def _begun(name: str, operation: Operation) -> tuple[str, ...]:
 
 
 def _submitted(name: str) -> tuple[str, ...]:
-    return ("Submitting deployment to compute.", f"Checking the status of deployment {name}..")
+    return ("Submitting deployment to compute.", _looks(name))
+
+
+def _looks(name: str) -> str:
+    return f"Checking the status of deployment {name}.."
 
 
 def _ended(name: str, operation: Operation) -> tuple[str, ...]:

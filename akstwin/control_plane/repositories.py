@@ -70,12 +70,22 @@ class Timer(BaseModel):
 
 
 class StoredLifecycle(BaseModel):
-    """A service's life, and which record its latest operation has."""
+    """A service's life, and which records its operations have.
+
+    Attributes:
+        life: its state, its operations and its adjustments.
+        operation: the id of its latest operation with the lock; empty: it has had none.
+        adjustments: of each adjustment in `life`, its number and the id of its operation.
+        latest: the id of the operation that began last, with or without the lock; empty: there was none, or an earlier
+            version wrote it, whose operations all had the lock.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     life: ServiceLife
     operation: str
+    adjustments: tuple[tuple[int, str], ...] = ()
+    latest: str = ""
 
 
 class LastHealthy(BaseModel):

@@ -59,6 +59,7 @@ class ClusterRuntime(Protocol):
         lifecycle: Lifecycle,
         *,
         ready: bool,
+        generation: int,
     ) -> None:
         """Bring a service up again after the world has stood still: no operation begins.
 
@@ -69,21 +70,31 @@ class ClusterRuntime(Protocol):
             auth: what its requests need, in effect from the start.
             lifecycle: takes note of what happens, not before the next event: a `change` may follow at once.
             ready: whether its replicas are there, as far as they fit; else they start now.
+            generation: of the service that `spec` is; the router acts by it from the start.
         """
         ...
 
-    def change(self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content]) -> None:
+    def change(
+        self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content], generation: int
+    ) -> None:
         """Get a service from what it is to `spec`.
 
         Args:
             spec: the service as it shall be.
-            effects: what that takes, never empty; an `update` operation has begun if `takes_operation(effects)`.
+            effects: what that takes, never empty; an `update` with the lock has begun if `takes_operation(effects)`.
             contents: what each version runs then.
+            generation: of the service that `spec` is; facts say by which one pods and router act.
         """
         ...
 
-    def authorise(self, name: str, auth: Auth) -> None:
-        """Let requests of a service need something else from now on, in effect after `key_propagation`."""
+    def authorise(self, name: str, auth: Auth, generation: int) -> None:
+        """Let requests of a service need something else from now on, in effect after `key_propagation`.
+
+        Args:
+            name: of the service.
+            auth: what requests need.
+            generation: of the service; facts say by which one the router lets requests in.
+        """
         ...
 
     def end(self, name: str) -> None:

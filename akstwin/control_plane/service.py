@@ -48,7 +48,7 @@ class ManagementService:
         self.models = Models(needs, records, numbering)
         self.environments = Environments(needs, records)
         self.computes = Computes(needs, records, self.operations)
-        lifecycles = Lifecycles(records, self.operations, ManagementRules.of(needs.assumptions))
+        lifecycles = Lifecycles(records, self.operations, ManagementRules.of(needs.assumptions), needs.clock)
         self.services = Services(needs, records, numbering, lifecycles, self.models, self.computes)
         self.keys = ServiceKeys(needs, records, numbering, self.operations, self.services)
 

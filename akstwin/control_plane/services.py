@@ -130,6 +130,7 @@ class Services:
             auth_of(record),
             self._lifecycles.of(name),
             ready=True,
+            generation=0,
         )
 
     def _with_secrets(self, record: ServiceRecord) -> ServiceRecord:
@@ -145,7 +146,7 @@ class Services:
         """Change a service, wholly or not at all.
 
         Returns:
-            The operation's id; None: it took effect without one.
+            The operation's id; None: only description, tags or properties were written, and that is in effect.
 
         Raises:
             InvalidSetting: the patch, or what it leads to, is refused.
@@ -158,8 +159,9 @@ class Services:
             return self._update(before, done)
         with self._records.transaction():
             self._records.services.put(name, done.record)
+            operation = None if done.awaits is None else self._lifecycles.adjust(name, done.awaits)
         self._perform(done)
-        return None
+        return operation
 
     def delete(self, name: str) -> str:
         """Delete a service; returns the operation's id (NotFound; Conflict while another one is running)."""
@@ -256,23 +258,24 @@ class Services:
         lifecycle.restart(now)
         life, healthy = lifecycle.life, self._records.last_healthy.get(name)
         spec, contents, auth = spec_of(record), self._contents(record), auth_of(record)
-        runtime = self._needs.runtime
+        runtime, generation = self._needs.runtime, life.generation
         if life.state is ServiceState.DELETING:  # its pods went with the world
-            lifecycle.observe(Facts(0, 0, rolled=False, gone=True), now)
+            lifecycle.observe(Facts(0, 0, rolled=False, routed=False, gone=True), now)
         elif healthy is not None:
             before = spec_of(healthy.record)
             served = {each.name: Content(each.request, healthy.models[each.name]) for each in healthy.record.versions}
-            runtime.restore(before, record.compute_name, served, auth, lifecycle, ready=True)
             effects = effects_of(before, spec)
+            known = 0 if effects else generation
+            runtime.restore(before, record.compute_name, served, auth, lifecycle, ready=True, generation=known)
             if effects:
-                runtime.change(spec, effects, contents)
+                runtime.change(spec, effects, contents, generation)
             else:  # back to what it was
                 lifecycle.deploying(now)
         elif life.running is not None:
             runtime.create(spec, record.compute_name, contents, auth, lifecycle)
         else:
             ready = life.state is ServiceState.HEALTHY
-            runtime.restore(spec, record.compute_name, contents, auth, lifecycle, ready=ready)
+            runtime.restore(spec, record.compute_name, contents, auth, lifecycle, ready=ready, generation=generation)
 
     def _creation(self, payload: Json) -> tuple[ServiceRecord, ServiceRecord | None]:
         """What a create payload comes to, and the service that it overwrites; nothing is changed."""
@@ -339,10 +342,11 @@ class Services:
     def _perform(self, done: Change) -> None:
         """Let the runtime do what has been recorded."""
         record = done.record
+        generation = self.life(record.name).generation
         if done.effects:
-            self._needs.runtime.change(spec_of(record), done.effects, self._contents(record))
+            self._needs.runtime.change(spec_of(record), done.effects, self._contents(record), generation)
         if done.authorises:
-            self._needs.runtime.authorise(record.name, auth_of(record))
+            self._needs.runtime.authorise(record.name, auth_of(record), generation)
 
     def _contents(self, record: ServiceRecord) -> dict[str, Content]:
         return {
@@ -359,7 +363,7 @@ class Services:
             self._needs.epoch,
             (secure or plain.replace("http:", "https:", 1)) if self._computes.has_tls(record.compute_name) else plain,
             {model: model_document(self._models.record(model), self._needs.epoch) for model in record.model_ids},
-            self._lifecycles.operation_id(record.name) or None,
+            self._lifecycles.latest_id(record.name),
         )
         status = self._needs.runtime.status(record.name)
         return service_document(record, self.life(record.name), status, around)

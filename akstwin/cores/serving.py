@@ -16,7 +16,6 @@ from akstwin.clock import Micros
 from akstwin.domain.changes import (
     Effect,
     PodsReplaced,
-    SettingsChanged,
     SplitChanged,
     VersionAdded,
     VersionRemoved,
@@ -42,6 +41,8 @@ class PodFacts:
         older: pods of an earlier revision that are not on their way out.
         restarts: the most restarts in a row of one pod of the present revision.
         exits: how often a container of the version has ended so far.
+        in_service: pods of `current_ready` that the router has seen ready.
+        serving: the same, whatever they were made from.
     """
 
     staying: int = 0
@@ -50,6 +51,8 @@ class PodFacts:
     older: int = 0
     restarts: int = 0
     exits: int = 0
+    in_service: int = 0
+    serving: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class VersionState:
         revision: of its pod template; 0: its first image is still being built.
         replicas: pods that it asks for.
         rolling: whether an operation on it is under way; its autoscaler pauses.
-        shares: whether it gets traffic: a version that is added later does once the service is Healthy with it.
+        shares: whether it gets traffic: a version that is added later does once all its replicas are ready.
         scaler: what its autoscaler goes by; None: it has none, or not yet.
         slots: requests that one replica takes at once, as the autoscaler counts.
         window: another number is another window of the autoscaler: it forgets what it saw.
@@ -156,12 +159,14 @@ class RouterView:
         settings: of each version.
         kept: versions that were taken away and serve until those that replace them are there; their settings stay.
         split: the traffic split; None: the service is gone.
+        generation: of the service that this is a view of.
     """
 
     number: int
     settings: tuple[tuple[str, RouteSettings], ...]
     kept: tuple[str, ...]
     split: Split | None
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +182,14 @@ class ServingState:
         builds: images that are being built.
         deployed: whether the cluster and the router know of the service.
         ending: whether it is being deleted.
-        relieved: a version was taken away without an operation: the service may be well again.
+        relieved: a version was taken away without the lock: the service may be well again.
         view: the latest router view.
         announces: whether another view is due, even if it says the same: settings act when the router has it.
         applied: by version, what its Deployment was last told.
         added: how many versions it has had.
+        generation: of the service that was last asked for.
+        operation_view: the router view that the latest operation ends with: the first one with its settings and with
+            traffic for its versions; 0: none has begun.
     """
 
     spec: ServiceSpec
@@ -197,6 +205,8 @@ class ServingState:
     announces: bool = False
     applied: Mapping[str, tuple[VersionSpec, int, int]] = field(default_factory=dict)
     added: int = 0
+    generation: int = 0
+    operation_view: int = 0
 
     def version(self, name: str) -> VersionState | None:
         """The version of that name; None: there is none."""
@@ -275,6 +285,7 @@ class Progress:
         wanted: replicas that all versions ask for.
         available: ready pods.
         rolled: whether every version has all its replicas ready and no pod of an earlier revision left.
+        routed: whether the router has the replicas and the split that the latest operation brings.
         crashing_since: since when a version's containers have been ending with none of its pods ready.
         restarts: the most restarts in a row of one pod of a present revision.
     """
@@ -282,6 +293,7 @@ class Progress:
     wanted: int
     available: int
     rolled: bool
+    routed: bool
     crashing_since: Micros | None
     restarts: int
 
@@ -289,20 +301,24 @@ class Progress:
 # -- commands
 
 
-def created(spec: ServiceSpec, *, operation: int | None, image_at: Micros | None) -> ServingState:
+def created(spec: ServiceSpec, *, operation: int | None, image_at: Micros | None, generation: int = 0) -> ServingState:
     """A service that comes to the cluster.
 
     Args:
         spec: the service.
         operation: its creation's; None: its deployment lies in the past.
         image_at: when its image is there; None: it is there.
+        generation: of the service that `spec` is.
     """
     under_way = operation is not None
     versions = tuple(
         VersionState(number, version, version, 1, version.settings.initial_replicas, rolling=under_way)
         for number, version in enumerate(spec.versions, 1)
     )
-    state = ServingState(spec, spec.split, spec.default, versions, added=len(versions))
+    state = ServingState(
+        spec, spec.split, spec.default, versions,
+        added=len(versions), generation=generation, operation_view=_NEXT if under_way else 0,
+    )  # fmt: skip
     if operation is not None and image_at is not None:
         names = tuple(version.name for version in versions)
         return replace(state, builds=(ImageBuild(image_at, operation, names, first=True),))
@@ -311,13 +327,14 @@ def created(spec: ServiceSpec, *, operation: int | None, image_at: Micros | None
     return replace(state, deployed=True)
 
 
-def changed(  # noqa: C901 - one case an effect
+def changed(
     state: ServingState,
     spec: ServiceSpec,
     effects: tuple[Effect, ...],
     *,
     operation: int | None,
     image_at: Micros | None,
+    generation: int = 0,
 ) -> tuple[ServingState, tuple[EndPods, ...]]:
     """The service is to become another one.
 
@@ -327,6 +344,7 @@ def changed(  # noqa: C901 - one case an effect
         effects: what that takes.
         operation: the one that has begun for it; None: it takes none.
         image_at: when the image that it needs is there; None: none is built.
+        generation: of the service that `spec` is.
 
     Returns:
         The state from now on, and pods that end at once: those of an earlier version whose name is used again.
@@ -335,7 +353,10 @@ def changed(  # noqa: C901 - one case an effect
     versions = {version.name: version for version in state.versions}
     for version in spec.versions:
         if version.name in versions:
-            versions[version.name] = replace(versions[version.name], spec=version)
+            was = versions[version.name]
+            # Settings that scaling does not go by must not put off an earlier change of those that it does.
+            tuned_by = was.tuned_by if _scaling(was.spec) == _scaling(version) else _NEXT
+            versions[version.name] = replace(was, spec=version, tuned_by=tuned_by)
     departures, added = list(state.departures), state.added
     ends: list[EndPods] = []
     split = state.split
@@ -347,8 +368,9 @@ def changed(  # noqa: C901 - one case an effect
                     ends.append(EndPods(version.name))
                 added += 1
                 versions[version.name] = VersionState(
-                    added, version, version, 0, version.settings.initial_replicas, shares=False, exits=-1
-                )
+                    added, version, version, 0, version.settings.initial_replicas,
+                    shares=False, tuned_by=_NEXT, exits=-1,
+                )  # fmt: skip
             case VersionRemoved(name):
                 del versions[name]
                 departures.append(Departure(name, None if replaces else _NEXT))
@@ -357,9 +379,6 @@ def changed(  # noqa: C901 - one case an effect
             case _:
                 pass
     rolls = tuple(each.version.name for each in effects if isinstance(each, VersionAdded | PodsReplaced))
-    tuned = [each.version.name for each in effects if isinstance(each, SettingsChanged)]
-    for name in (*rolls, *tuned):
-        versions[name] = replace(versions[name], tuned_by=_NEXT)
     for name in rolls:
         versions[name] = replace(versions[name], rolling=True)
     removes = any(isinstance(effect, VersionRemoved) for effect in effects)
@@ -371,6 +390,8 @@ def changed(  # noqa: C901 - one case an effect
         departures=tuple(departures),
         added=added,
         announces=True,
+        generation=generation,
+        operation_view=_NEXT if rolls else state.operation_view,
         relieved=state.relieved or (removes and not rolls and operation is None),
     )
     if rolls and operation is not None and image_at is not None:
@@ -405,7 +426,8 @@ def step(state: ServingState, facts: ServiceFacts, now: Micros) -> Step:
         actions += [EndPods(name) for name in names if name in facts.pods and facts.pods[name].staying]
         state = replace(state, departures=())
     else:
-        state = _settle(_finish_builds(state, facts, now, actions), facts)
+        built = _finish_builds(state, facts, now, actions)
+        state = _settle(built, facts, rolled=built is state and progress(state, facts).rolled)
     state = _announce(state, actions)
     if not state.ending:
         state = _depart(_tune(state, facts, actions), facts, actions)
@@ -423,8 +445,18 @@ def progress(state: ServingState, facts: ServiceFacts) -> Progress:
             pods[version.name].current_ready >= version.replicas and not pods[version.name].older
             for version in state.versions
         ),
+        _routed(state, facts, pods),
         min((each.crashing_since for each in state.versions if each.crashing_since is not None), default=None),
         max((each.restarts for each in pods.values()), default=0),
+    )
+
+
+def _routed(state: ServingState, facts: ServiceFacts, pods: Mapping[str, PodFacts]) -> bool:
+    return (
+        0 <= state.operation_view <= facts.router_view
+        and all(version.shares for version in state.versions)
+        and all(each.view is not None for each in state.departures)
+        and all(pods[each.name].in_service >= each.replicas for each in state.versions if each.rolling)
     )
 
 
@@ -471,8 +503,8 @@ def _rolled_out(state: ServingState, names: tuple[str, ...]) -> ServingState:
     return replace(state, versions=versions, deployed=True)
 
 
-def _settle(state: ServingState, facts: ServiceFacts) -> ServingState:
-    """What the end of an operation, and a Healthy service, let happen."""
+def _settle(state: ServingState, facts: ServiceFacts, *, rolled: bool) -> ServingState:
+    """What the end of an operation, a Healthy service and an operation whose pods are all there let happen."""
     if facts.operation is None and any(version.rolling for version in state.versions):
         versions = tuple(
             (_with_new_window if version.scaler is not None else _with_scaler)(replace(version, rolling=False))
@@ -481,13 +513,14 @@ def _settle(state: ServingState, facts: ServiceFacts) -> ServingState:
             for version in state.versions
         )
         state = replace(state, versions=versions)
-    if not facts.healthy:
+    if not facts.healthy and not (rolled and facts.operation is not None and not state.builds):
         return state
     if not all(version.shares for version in state.versions):
-        state = replace(state, versions=tuple(replace(version, shares=True) for version in state.versions))
+        versions = tuple(replace(version, shares=True) for version in state.versions)
+        state = replace(state, versions=versions, operation_view=_NEXT)
     if any(each.view is None for each in state.departures):  # what replaces them is there
         departures = tuple(replace(each, view=_NEXT) if each.view is None else each for each in state.departures)
-        state = replace(state, departures=departures)
+        state = replace(state, departures=departures, operation_view=_NEXT)
     return state
 
 
@@ -528,13 +561,14 @@ def _announce(state: ServingState, actions: list[Action]) -> ServingState:
         split = split_in_force(state)
     latest = state.view
     if not state.announces and (latest.settings, latest.kept, latest.split) == (settings, kept, split):
-        return state
-    view = RouterView(latest.number + 1, settings, kept, split)
+        return replace(state, operation_view=latest.number) if state.operation_view == _NEXT else state
+    view = RouterView(latest.number + 1, settings, kept, split, state.generation)
     actions.append(SendView(view))
     return replace(
         state,
         view=view,
         announces=False,
+        operation_view=view.number if state.operation_view == _NEXT else state.operation_view,
         versions=tuple(
             replace(version, tuned_by=view.number) if version.tuned_by == _NEXT else version
             for version in state.versions
@@ -553,6 +587,11 @@ def _tune(state: ServingState, facts: ServiceFacts, actions: list[Action]) -> Se
             actions.append(Scaled(version.name, version.replicas, after.replicas))
         state = _put(state, after)
     return state
+
+
+def _scaling(version: VersionSpec) -> tuple[Fixed | Autoscaled, int]:
+    """The settings that scaling goes by."""
+    return version.settings.scaling, version.settings.route.slots
 
 
 def _with_settings(version: VersionState) -> VersionState:

@@ -1,7 +1,7 @@
 """What a change of a service asks of its pods and its router (semantics §6.6).
 
 What stands in the pod template (resources, probe, data collection, namespace, script, models, environment) replaces the pods
-of that version and takes an operation; all else acts without new pods, and is allowed while an operation runs.
+of that version and takes the service's lock; all else needs no new pods and no lock.
 """
 
 from dataclasses import dataclass

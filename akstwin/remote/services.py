@@ -36,7 +36,7 @@ class Services(Verbs):
         return _last(named(self._caller.call("POST", url, payload), "POST", url, _LOCATION))
 
     def patch_service(self, name: str, patch: JsonPatch) -> str | None:
-        """Change a service; returns the operation's id, or None."""
+        """Change a service; returns the operation's id, None for description, tags and properties."""
         url = self._service(name)
         response = self._caller.call("PATCH", url, patch, content_type=JSON_PATCH)
         if response.headers.get(_LOCATION):

@@ -148,7 +148,8 @@ class AksWebservice(Webservice):
         """Change the service. What is not given stays; `AksServiceDeploymentConfiguration` says what each means.
 
         What pods are made from (models, script, resources, probe, data collection, namespace) replaces them one by one;
-        `wait_for_deployment` waits for that. All else acts at once.
+        `wait_for_deployment` waits for that. All else needs no new pods and is allowed meanwhile; `wait_for_deployment`
+        waits until it is in effect.
 
         Args:
             image: not offered; use `inference_config`.
@@ -486,7 +487,8 @@ class AksEndpoint(AksWebservice):
         """Change a version. What is not given stays; `AksServiceDeploymentConfiguration` says what each means.
 
         What pods are made from (models, script, resources, probe, data collection) replaces the version's pods one by
-        one; `wait_for_deployment` waits for that. All else acts at once.
+        one; `wait_for_deployment` waits for that. All else needs no new pods and is allowed meanwhile; `wait_for_deployment`
+        waits until it is in effect.
 
         Args:
             version_name: of the version.

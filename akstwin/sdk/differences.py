@@ -93,7 +93,7 @@ REPAIRED: Final = (
     ),
     Difference(
         "nothing_to_wait_for",
-        "wait_for_deployment after a change that acts at once, such as update(tags=...)",
+        "wait_for_deployment after a change of description, tags or properties alone",
         "Raises: the operation is not known.",
         "Returns at once with the line of an operation that succeeded.",
     ),

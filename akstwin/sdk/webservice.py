@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _TYPES: Final = ("ACI", "AKSENDPOINT", "AKS", "IOT", "MIR")
 """What `list` may be asked for, as in azureml-core; services of the others are never found."""
 _NONE: Final = ""
-"""Stands for an operation that was not needed: the last change acted at once."""
+"""Stands for an operation that was not needed: the last change was of description, tags or properties."""
 _TIP: Final = "Tip: get_logs() shows what the containers say, if the deployment takes long."
 
 
@@ -299,7 +299,7 @@ class Webservice:
     def wait_for_deployment(self, show_output: bool = False, timeout_sec: float | None = None) -> None:
         """Wait for the operation that `Model.deploy`, or the last change, began.
 
-        A change that acted at once has none, and is done.
+        A change of description, tags or properties alone has none, and is done.
 
         Args:
             show_output: whether to print its progress.

@@ -92,7 +92,7 @@ class Trial:
         self.backend.clock.sleep_until(Micros(self.now + span))
 
     def settle(self) -> None:
-        """Wait until the router has learned of what there is."""
+        """Wait until the router has learned of what no operation waits for."""
         self.sleep(self.span("router_lag") + LATE)
 
     def until(
@@ -164,27 +164,24 @@ class Trial:
         return service
 
     def deploy(self, script: InferenceConfig | None = None, name: str = NAME, **settings: Any) -> AksWebservice:
-        """Deploy a service, and wait until requests reach it."""
+        """Deploy a service, and wait for it: the next request reaches it."""
         service = self.begin(script, name, **settings)
         self.wait(service)
-        self.settle()
         return service
 
     def deploy_endpoint(self, word: str = "blue", name: str = NAME, **settings: Any) -> AksEndpoint:
-        """Deploy an endpoint whose version answers with its own name, and wait until requests reach it."""
+        """Deploy an endpoint whose version answers with its own name, and wait for it."""
         configuration = AksEndpoint.deploy_configuration(version_name=word, **_one_replica(settings))
         endpoint = Model.deploy(self.workspace, name, [], self.script(word), configuration, self.target)
         holds(type(endpoint) is AksEndpoint, "Model.deploy(…)", endpoint, "an AksEndpoint")
         assert isinstance(endpoint, AksEndpoint)  # noqa: S101 - as was just seen
         self.wait(endpoint)
-        self.settle()
         return endpoint
 
     def add_version(self, endpoint: AksEndpoint, word: str, **settings: Any) -> None:
-        """Add a version that answers with its own name, and wait until requests reach it."""
+        """Add a version that answers with its own name, and wait for it."""
         endpoint.create_version(word, inference_config=self.script(word), **_one_replica(settings))
         self.wait(endpoint)
-        self.settle()
 
     def wait(self, service: Webservice) -> None:
         """Wait for the operation that was begun."""

@@ -150,7 +150,7 @@ def _expanded(document: Json, expand: bool) -> Json:
 
 @router.patch("/services/{name}", responses={202: {"description": "An operation has begun."}}, openapi_extra=PATCH)
 async def patch_service(desk: AtPath, name: str, request: Request) -> Response:
-    """Change a service: 202 and an operation, or 200 if it took effect at once."""
+    """Change a service: 202 and an operation, or 200 for description, tags and properties alone."""
     patch = await read_patch(request)
     async with desk.commanding() as backend:
         operation = backend.patch_service(name, patch)

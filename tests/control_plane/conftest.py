@@ -56,6 +56,7 @@ class RecordingRuntime:
         self.specs: dict[str, ServiceSpec] = {}
         self.contents: dict[str, dict[str, Content]] = {}
         self.auth: dict[str, Auth] = {}
+        self.generations: dict[str, int] = {}
 
     def create(
         self, spec: ServiceSpec, cluster: str, contents: Mapping[str, Content], auth: Auth, lifecycle: Lifecycle
@@ -75,20 +76,26 @@ class RecordingRuntime:
         lifecycle: Lifecycle,
         *,
         ready: bool,
+        generation: int,
     ) -> None:
         """Bring a service up again."""
         self.told.append(("restore", spec.name, cluster, "ready" if ready else "cold"))
         self.lives[spec.name], self.specs[spec.name] = lifecycle, spec
         self.contents[spec.name], self.auth[spec.name] = dict(contents), auth
+        self.generations[spec.name] = generation
 
-    def change(self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content]) -> None:
+    def change(
+        self, spec: ServiceSpec, effects: tuple[Effect, ...], contents: Mapping[str, Content], generation: int
+    ) -> None:
         """Get a service to what it shall be."""
         assert effects
+        self.generations[spec.name] = generation
         self.told.append(("change", spec.name, [type(effect).__name__ for effect in effects]))
         self.specs[spec.name], self.contents[spec.name] = spec, dict(contents)
 
-    def authorise(self, name: str, auth: Auth) -> None:
+    def authorise(self, name: str, auth: Auth, generation: int) -> None:
         """Requests need something else."""
+        self.generations[name] = generation
         self.told.append(("authorise", name))
         self.auth[name] = auth
 
@@ -118,11 +125,11 @@ class RecordingRuntime:
     def settle(self, name: str = "fraud") -> None:
         """The image is there, and all pods are."""
         self.lives[name].deploying(self.clock.now())
-        self.lives[name].observe(Facts(1, 1, rolled=True), self.clock.now())
+        self.lives[name].observe(Facts(1, 1, rolled=True, routed=True), self.clock.now())
 
     def vanish(self, name: str = "fraud") -> None:
         """The last pod is gone."""
-        self.lives[name].observe(Facts(0, 0, rolled=False, gone=True), self.clock.now())
+        self.lives[name].observe(Facts(0, 0, rolled=False, routed=False, gone=True), self.clock.now())
 
 
 class Bench:

@@ -101,7 +101,7 @@ def test_a_life_that_has_ended_is_not_its_successors(bench: Any) -> None:
     bench.runtime.vanish()
     bench.service()
     assert before.life.state == "Gone"
-    before.observe(Facts(0, 0, rolled=False), Micros(bench.clock.now() + 3600 * SECOND))
+    before.observe(Facts(0, 0, rolled=False, routed=False), Micros(bench.clock.now() + 3600 * SECOND))
     assert bench.management.services.get("fraud")["state"] == "Healthy"
 
 
@@ -115,7 +115,7 @@ def test_an_operation_keeps_its_start_though_its_time_counts_anew(bench: Any) ->
     made = bench.another()
     made.restore()
     bench.clock.turn(1100)
-    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False, routed=False), bench.clock.now())
     running = made.services.life("fraud").running
     assert running is not None
     assert (running.started, running.resumed) == (begun, begun + 1100 * SECOND)
@@ -123,7 +123,7 @@ def test_an_operation_keeps_its_start_though_its_time_counts_anew(bench: Any) ->
     assert record is not None
     assert record.started == begun
     bench.clock.turn(101)
-    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False, routed=False), bench.clock.now())
     assert made.operations.get(operation).state is OperationState.TIMED_OUT
 
 
@@ -134,7 +134,7 @@ def test_reading_a_life_that_has_not_changed_validates_nothing(bench: Any, monke
     first = lifecycle.life
     monkeypatch.setattr(bench.store, "load", lambda *_: (_ for _ in ()).throw(AssertionError("loaded")))
     for _ in range(3):
-        lifecycle.observe(Facts(1, 1, rolled=True), bench.clock.now())
+        lifecycle.observe(Facts(1, 1, rolled=True, routed=True), bench.clock.now())
         assert lifecycle.life is first
     monkeypatch.undo()
     bench.update(cpu_cores=2)

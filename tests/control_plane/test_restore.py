@@ -3,7 +3,7 @@
 from typing import Any
 
 from akstwin.clock import HOUR, SECOND
-from akstwin.cores.management import Facts
+from akstwin.cores.management import Facts, Waiting
 from akstwin.cores.routing import KeyAuth
 from akstwin.domain.lifecycles import OperationState
 
@@ -38,7 +38,7 @@ def test_a_creation_begins_anew(bench: Any) -> None:
     management = restored(bench)
     assert bench.runtime.told[-1] == ("create", "fraud", "aks", "BuildImage")
     now = bench.clock.now()
-    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False), now + 60 * SECOND)
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False, routed=False), now + 60 * SECOND)
     assert management.operations.get(operation).state is OperationState.RUNNING  # the hour does not count
     bench.runtime.settle()
     assert management.operations.get(operation).state is OperationState.SUCCEEDED
@@ -67,7 +67,7 @@ def test_an_update_that_failed_begins_from_what_served(bench: Any) -> None:
     """It is not well, and stays so; the operation is not run again."""
     bench.service()
     operation = bench.update(**ROLL)
-    failing = Facts(1, 1, rolled=False, unschedulable_since=bench.clock.now())
+    failing = Facts(1, 1, rolled=False, routed=False, waiting=Waiting(bench.clock.now()))
     bench.runtime.lives["fraud"].deploying(bench.clock.now())
     bench.runtime.lives["fraud"].observe(failing, bench.clock.now() + HOUR)
     assert bench.management.services.get("fraud")["state"] == "Unschedulable"
@@ -82,7 +82,7 @@ def test_a_creation_that_failed_starts_again_by_itself(bench: Any) -> None:
     bench.cluster()
     bench.management.services.create(bench.payload())
     bench.runtime.lives["fraud"].deploying(bench.clock.now())
-    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False, restarts=99), bench.clock.now())
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False, routed=False, restarts=99), bench.clock.now())
     assert bench.management.services.get("fraud")["state"] == "Failed"
     restored(bench)
     assert bench.runtime.told[1:] == [("restore", "fraud", "aks", "cold")]
@@ -109,7 +109,7 @@ def test_what_served_has_its_models_though_they_are_gone(bench: Any) -> None:
     bench.management.models.delete(old)
     bench.runtime.told.clear()
     seen: list[Any] = []
-    bench.runtime.restore = lambda *given, ready: seen.append([model["id"] for model in given[2]["fraud"].models])
+    bench.runtime.restore = lambda *given, **_: seen.append([model["id"] for model in given[2]["fraud"].models])
     restored(bench)
     assert seen == [[old]]
 

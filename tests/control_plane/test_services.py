@@ -79,7 +79,7 @@ def test_an_image_that_was_never_finished_is_not_there(bench: Any) -> None:
     bench.cluster()
     operation = bench.management.services.create(bench.payload({"environment": ENVIRONMENT}))
     bench.clock.turn(1200)
-    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False), bench.clock.now())
+    bench.runtime.lives["fraud"].observe(Facts(1, 0, rolled=False, routed=False), bench.clock.now())
     failed = bench.management.operations.get(operation)
 
     assert (failed.state, failed.stage) == (OperationState.TIMED_OUT, "BuildImage")
@@ -130,7 +130,7 @@ def test_a_cluster_that_is_not_ready_takes_no_services(bench: Any) -> None:
 
 
 def test_one_operation_at_a_time(bench: Any) -> None:
-    """Updates that replace pods, overwrites and deletions wait; what acts at once does not."""
+    """Updates that replace pods, overwrites and deletions are refused meanwhile; what needs no lock is not."""
     bench.cluster()
     bench.management.services.create(bench.payload())
     bench.runtime.told.clear()
@@ -145,7 +145,7 @@ def test_one_operation_at_a_time(bench: Any) -> None:
             refused()
     assert (bench.kept(), bench.runtime.told) == (kept, [])
 
-    assert bench.update(max_request_wait_time=900) is None
+    assert bench.update(max_request_wait_time=900)
     assert bench.runtime.told == [("change", "fraud", ["SettingsChanged"])]
     assert bench.management.services.get("fraud")["maxQueueWaitMs"] == 900
 
@@ -181,7 +181,7 @@ def test_a_refused_patch_changes_nothing(bench: Any) -> None:
 
 
 def test_versions_come_and_go(bench: Any) -> None:
-    """Coming takes an operation, going acts at once, and not while one runs."""
+    """Coming takes the lock, going does not, and is refused while somebody has it."""
     bench.endpoint()
     add = wire.version_added_patch(
         "green",
@@ -198,7 +198,9 @@ def test_versions_come_and_go(bench: Any) -> None:
     with pytest.raises(Conflict):
         bench.management.services.patch("fraud", wire.version_removed_patch("green"))
     bench.runtime.settle()
-    assert bench.management.services.patch("fraud", wire.version_removed_patch("green")) is None
+    removal = bench.management.services.patch("fraud", wire.version_removed_patch("green"))
+    assert bench.management.operations.get(removal).state is OperationState.RUNNING
+    assert bench.management.services.get("fraud")["state"] == "Healthy"
     assert bench.runtime.told[-1] == ("change", "fraud", ["VersionRemoved", "SplitChanged"])
     assert list(bench.management.services.get("fraud")["versions"]) == ["blue"]
 

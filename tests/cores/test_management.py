@@ -9,14 +9,19 @@ from hypothesis import strategies as st
 
 from akstwin.clock import SECOND, Micros
 from akstwin.cores.management import (
+    Awaited,
     Facts,
     ManagementRules,
     OperationKind,
     ServiceLife,
+    VersionFacts,
+    Waiting,
+    adjust,
     begin,
     deploying,
     healthy,
     observe,
+    restarted,
     wake_at,
 )
 from akstwin.domain.lifecycles import OperationState, ServiceState
@@ -37,10 +42,16 @@ def at(seconds: float) -> Micros:
     return Micros(round(seconds * SECOND))
 
 
-def facts(available: int = 0, *, rolled: bool = False, **more: Any) -> Facts:
-    """Pods of a service that wants three; instants in seconds."""
-    instants = {name: at(more.pop(name)) for name in ("unschedulable_since", "crashing_since") if name in more}
-    return Facts(3, available, rolled, **instants, **more)
+def facts(available: int = 0, *, rolled: bool = False, routed: bool | None = None, **more: Any) -> Facts:
+    """Pods of a service that wants three, which the router knows unless told otherwise; instants in seconds."""
+    if "crashing_since" in more:
+        more["crashing_since"] = at(more["crashing_since"])
+    if "unschedulable_since" in more:
+        waiting = ("unschedulable_message", "shortage_message")
+        more["waiting"] = Waiting(
+            at(more.pop("unschedulable_since")), *(more.pop(text) for text in waiting if text in more)
+        )
+    return Facts(3, available, rolled, rolled if routed is None else routed, **more)
 
 
 def started(kind: OperationKind = "create", *, builds: bool = False) -> ServiceLife:
@@ -219,36 +230,71 @@ def test_a_failed_service_stays_failed_until_somebody_acts(state: str) -> None:
 
 instants = st.none() | st.integers(0, 2000)
 many_facts = st.builds(
-    lambda available, rolled, waiting, crashing, restarts: Facts(
+    lambda available, rolled, routed, waiting, crashing, restarts, asked, generations: Facts(
         3,
         available,
         rolled and available == 3,
-        None if waiting is None else at(waiting),
+        routed,
+        None if waiting is None else Waiting(at(waiting)),
         crashing_since=None if crashing is None else at(crashing),
         restarts=restarts,
+        generation=generations[0],
+        router_generation=generations[1],
+        access_generation=generations[2],
+        versions={"fraud": VersionFacts(asked, available, None if waiting is None else Waiting(at(waiting)),
+                                        None if crashing is None else at(crashing))},
     ),
-    st.integers(0, 3), st.booleans(), instants, instants, st.integers(0, 6),
+    st.integers(0, 3), st.booleans(), st.booleans(), instants, instants, st.integers(0, 6), st.integers(1, 3),
+    st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 4)),
 )  # fmt: skip
+awaits = st.builds(
+    Awaited, st.booleans(), st.booleans(), st.sampled_from([(), (("fraud", 2),), (("fraud", 3),), (("gone", 1),)])
+)
 histories = st.lists(
-    st.tuples(st.integers(0, 700), many_facts, st.sampled_from(["look", "update", "update with image", "deploy"])),
+    st.tuples(
+        st.integers(0, 700),
+        many_facts,
+        st.sampled_from(["look", "update", "update with image", "deploy", "delete", "restart"]) | awaits,
+    ),
     min_size=1,
     max_size=8,
 )
 
 
-def lived(history: list[tuple[int, Facts, str]], *, cold: bool) -> tuple[ServiceLife, Facts, int]:
+def seen_by(known: Facts, now: int) -> Facts:
+    """The facts, with nothing that has yet to come."""
+
+    def past(since: Micros | None) -> Micros | None:
+        return None if since is None else Micros(min(since, at(now)))
+
+    def waited(waiting: Waiting | None) -> Waiting | None:
+        return None if waiting is None else replace(waiting, since=Micros(min(waiting.since, at(now))))
+
+    versions = {
+        name: replace(version, waiting=waited(version.waiting), crashing_since=past(version.crashing_since))
+        for name, version in known.versions.items()
+    }
+    return replace(
+        known, waiting=waited(known.waiting), crashing_since=past(known.crashing_since), versions=versions
+    )  # fmt: skip
+
+
+def lived(history: list[tuple[int, Facts, str | Awaited]], *, cold: bool) -> tuple[ServiceLife, Facts, int]:
     """A service's record after this history, the last facts, and the present in seconds."""
     record = begin(None, "fraud", "create", at(0), builds=True) if cold else healthy("fraud")
     now, last = 0, facts()
     for span, known, what in history:
         now += span
-        past = {
-            name: None if (since := getattr(known, name)) is None else Micros(min(since, at(now)))
-            for name in ("unschedulable_since", "crashing_since")
-        }
-        last = replace(known, **past)
-        if what.startswith("update") and record.running is None:
+        last = seen_by(known, now)
+        if isinstance(what, Awaited):
+            if record.state is not ServiceState.DELETING:
+                record = adjust(record, what, at(now))
+        elif what.startswith("update") and record.running is None:
             record = begin(record, "fraud", "update", at(now), builds=what != "update")
+        elif what == "delete" and record.running is None:
+            record = begin(record, "fraud", "delete", at(now), builds=False)
+        elif what == "restart":
+            record = restarted(record, at(now))
         elif what == "deploy":
             record = deploying(record)
         record = observe(record, last, RULES, at(now))
@@ -256,7 +302,7 @@ def lived(history: list[tuple[int, Facts, str]], *, cold: bool) -> tuple[Service
 
 
 @given(history=histories, cold=st.booleans())
-def test_seeing_the_same_twice_changes_nothing(history: list[tuple[int, Facts, str]], cold: bool) -> None:
+def test_seeing_the_same_twice_changes_nothing(history: list[tuple[int, Facts, str | Awaited]], cold: bool) -> None:
     """However often a driver looks at one instant, the record is the same."""
     record, last, now = lived(history, cold=cold)
 
@@ -265,7 +311,7 @@ def test_seeing_the_same_twice_changes_nothing(history: list[tuple[int, Facts, s
 
 @given(history=histories, cold=st.booleans(), share=st.floats(0, 1, exclude_max=True))
 def test_nothing_changes_before_wake_at_and_something_does_then(
-    history: list[tuple[int, Facts, str]], cold: bool, share: float
+    history: list[tuple[int, Facts, str | Awaited]], cold: bool, share: float
 ) -> None:
     """A driver that sleeps until then misses nothing, and never wakes for nothing."""
     record, last, now = lived(history, cold=cold)
@@ -282,7 +328,9 @@ def test_nothing_changes_before_wake_at_and_something_does_then(
 
 
 @given(history=histories, cold=st.booleans())
-def test_an_operation_has_an_end_exactly_if_it_is_over(history: list[tuple[int, Facts, str]], cold: bool) -> None:
+def test_an_operation_has_an_end_exactly_if_it_is_over(
+    history: list[tuple[int, Facts, str | Awaited]], cold: bool
+) -> None:
     """Numbers run from 1, only the latest may run, and nothing that ended succeeded with an error."""
     record, _, _ = lived(history, cold=cold)
 
@@ -292,3 +340,7 @@ def test_an_operation_has_an_end_exactly_if_it_is_over(history: list[tuple[int, 
         assert (operation.ended is not None) is over
         assert over or operation is record.operations[-1]
         assert (operation.error is not None) is (over and operation.state is not OperationState.SUCCEEDED)
+    for adjustment in record.adjustments:
+        over = adjustment.state is not OperationState.RUNNING
+        assert (adjustment.ended is not None) is over
+        assert (adjustment.error is not None) is (over and adjustment.state is not OperationState.SUCCEEDED)

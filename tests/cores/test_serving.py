@@ -24,7 +24,8 @@ from akstwin.domain.deployment import Autoscaled, DeployArguments
 from akstwin.domain.service import Code, ServiceSpec, VersionSpec
 
 NOW = Micros(10 * SECOND)
-SERVED = ServiceFacts({"blue": PodFacts(2, 2, 2)}, None, healthy=True, router_view=1)
+READY = PodFacts(2, 2, 2, in_service=2, serving=2)
+SERVED = ServiceFacts({"blue": READY}, None, healthy=True, router_view=1)
 
 
 def version(name: str = "blue", content: str = "1", **deploy: Any) -> VersionSpec:
@@ -45,7 +46,7 @@ def served(*versions: VersionSpec) -> ServingState:
 
 def facts(operation: int | None = None, *, healthy: bool = True, view: int = 1, **pods: PodFacts) -> ServiceFacts:
     """What a service is like; without a word of pods, two of blue are ready."""
-    return ServiceFacts(pods or {"blue": PodFacts(2, 2, 2)}, operation, healthy, view)
+    return ServiceFacts(pods or {"blue": READY}, operation, healthy, view)
 
 
 def test_a_service_that_was_there_tells_router_and_deployments_once() -> None:
@@ -121,7 +122,7 @@ def test_a_new_version_gets_its_share_when_the_service_is_healthy_with_it() -> N
     coming = serving.step(state, facts(1, healthy=False), NOW)
     assert serving.split_in_force(coming.state).shares() == {"blue": 100.0}
 
-    pods = {"blue": PodFacts(2, 2, 2), "green": PodFacts(2, 2, 2)}
+    pods = {"blue": READY, "green": READY}
     there = serving.step(coming.state, facts(None, view=2, **pods), NOW)
     assert serving.split_in_force(there.state).shares() == {"green": 100.0, "blue": 0.0}
     assert [type(action) for action in there.actions] == [SendView]
@@ -138,7 +139,7 @@ def test_the_pods_of_a_removed_version_end_when_the_router_has_forgotten_it() ->
     """Not while it may still send there."""
     both = served(version(), version("green", traffic_percentile=40))
     state, _ = serving.changed(both, service(), (VersionRemoved("green"),), operation=None, image_at=None)
-    pods = {"blue": PodFacts(2, 2, 2), "green": PodFacts(2, 2, 2)}
+    pods = {"blue": READY, "green": READY}
     told = serving.step(state, facts(view=1, **pods), NOW)
     sent = next(action.view for action in told.actions if isinstance(action, SendView))
     assert [name for name, _ in sent.settings] == ["blue"]
@@ -159,7 +160,7 @@ def test_what_replaces_a_version_must_be_there_before_it_ends() -> None:
     assert sent.split is not None
     assert sent.split.default == "blue"
 
-    pods = {"blue": PodFacts(2, 2, 2), "green": PodFacts(2, 2, 2)}
+    pods = {"blue": READY, "green": READY}
     there = serving.step(coming.state, facts(None, view=sent.number, **pods), NOW)
     last = next(action.view for action in there.actions if isinstance(action, SendView))
     assert last.kept == ()
@@ -195,7 +196,7 @@ def test_rolled_out_means_all_replicas_ready_and_none_of_an_older_template() -> 
     """Of every version."""
     state = served()
     for pods, rolled in (
-        (PodFacts(2, 2, 2), True),
+        (READY, True),
         (PodFacts(2, 2, 1, older=1), False),
         (PodFacts(3, 3, 2, older=1), False),
         (PodFacts(2, 1, 1), False),

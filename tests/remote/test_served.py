@@ -43,7 +43,6 @@ def deploy(ws: Workspace, folder: Path, name: str = "svc", **given: Any) -> Webs
     settings = AksWebservice.deploy_configuration(**{"num_replicas": 1, **given})
     service = Model.deploy(ws, name, [], config, settings, ComputeTarget(ws, "aks"))
     service.wait_for_deployment()
-    ws.clock.sleep_until(Micros(ws.clock.now() + 2 * SECOND))
     return service
 
 

@@ -87,16 +87,26 @@ def test_an_https_client_is_told_https_urls(stocked: Any) -> None:
 
 
 def test_a_patch_says_whether_there_is_something_to_wait_for(stocked: Any) -> None:
-    """200 and the document, or 202 and an operation too; never an empty body."""
+    """200 for what only describes, else 202 and an operation too, which has the lock if pods are replaced."""
     stocked.deploy("patched")
 
     at_once = stocked.mm("PATCH", "/services/patched", json=patch("/kvTags", {"x": "y"}), headers=PATCH)
     assert (at_once.status_code, at_once.json()["kvTags"]) == (200, {"x": "y"})
     assert "Operation-Location" not in at_once.headers
+    timed = patch("/scoringTimeoutMs", 5000)
+    adjusted = stocked.mm("PATCH", "/services/patched", json=timed, headers=PATCH)
+    assert (adjusted.status_code, adjusted.json()["state"], adjusted.json()["scoringTimeoutMs"]) == (
+        202,
+        "Healthy",
+        5000,
+    )
+    assert stocked.client.get(adjusted.headers["Operation-Location"]).json()["state"] == "Succeeded"
     later = stocked.mm(
         "PATCH", "/services/patched", json=patch("/containerResourceRequirements/cpu", 0.2), headers=PATCH
     )
     assert later.status_code == 202
+    meanwhile = stocked.mm("PATCH", "/services/patched", json=timed, headers=PATCH)
+    assert (meanwhile.status_code, meanwhile.json()["state"]) == (202, "Transitioning")
     busy = stocked.mm(
         "PATCH", "/services/patched", json=patch("/containerResourceRequirements/cpu", 0.3), headers=PATCH
     )

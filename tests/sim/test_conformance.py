@@ -226,7 +226,7 @@ def test_a_roll_of_one_replica_shows_a_gap(play: Play) -> None:
     assert refused == [number / 10 for number in range(100, 170)]
     assert set(played.result["reasons"]) == {"no_ready_replica"}
     (operation,) = played.result["operations"]
-    assert (operation["started"], operation["ended"], operation["state"]) == (10, 16, "Succeeded")
+    assert (operation["started"], operation["ended"], operation["state"]) == (10, 17, "Succeeded")
 
 
 def test_a_roll_of_three_replicas_shows_none(play: Play) -> None:
@@ -236,7 +236,7 @@ def test_a_roll_of_three_replicas_shows_none(play: Play) -> None:
     assert played.result["replicas"]["min"] == 2
     # At 10 one goes and two come (surge 1, unavailable 1); they are seen at 17: two go, one comes, seen at 24.
     (operation,) = played.result["operations"]
-    assert (operation["started"], operation["ended"]) == (10, 23)
+    assert (operation["started"], operation["ended"]) == (10, 24)
     assert played.times("pod_created") == [10, 10, 17]
     assert played.times("pod_gone") == [10, 17, 17]
 
@@ -252,7 +252,7 @@ def test_a_new_model_is_built_pulled_and_started(play: Play) -> None:
     assert played.times("pod_created") == [320, 320, 389]
     assert played.times("container_started") == [380, 380, 390]  # pulled: 60 s, the second waits for the same pull
     (operation,) = played.result["operations"]
-    assert (operation["started"], operation["ended"]) == (20, 398)
+    assert (operation["started"], operation["ended"]) == (20, 399)
 
 
 def test_a_pod_that_comes_while_the_new_image_is_built_runs_the_old_model(play: Play) -> None:
@@ -422,7 +422,7 @@ def test_a_node_lost_again_is_noticed_from_the_second_loss(play: Play) -> None:
 
 
 def test_a_cold_start_takes_build_pull_init_and_lag(play: Play) -> None:
-    """§6.3, §6.6, R3: built at 300, known to the router at 301, pulled at 360, ready and Healthy at 365, seen at 366."""
+    """§6.3, §6.6, R3: built at 300, known to the router at 301, pulled at 360, ready at 365, seen and Healthy at 366."""
     played = play([300.999999, 301, 365.999999, 366], start="cold", duration=400)
     assert played.outcomes == [(404, 0), (503, 0), (503, 0), (200, 50)]
     assert [each.reason for each in played.requests] == [
@@ -431,9 +431,9 @@ def test_a_cold_start_takes_build_pull_init_and_lag(play: Play) -> None:
     assert played.times("pod_created") == [300]
     assert played.times("container_started") == [360]
     assert played.times("pod_ready") == [365]
-    assert played.details("service_state") == [(0, "Transitioning"), (365, "Healthy")]
+    assert played.details("service_state") == [(0, "Transitioning"), (366, "Healthy")]
     (operation,) = played.result["operations"]
-    assert operation == {"kind": "create", "started": 0, "ended": 365, "state": "Succeeded", "error": None}
+    assert operation == {"kind": "create", "started": 0, "ended": 366, "state": "Succeeded", "error": None}
 
 
 def test_a_policy_does_not_make_a_cold_service_known(play: Play) -> None:

@@ -53,7 +53,7 @@ class Endpoint:
         if management.takes_operation(effects):
             self.controller.lifecycle.begin("update", self.world.calendar.now, builds=management.builds(effects))
         self.spec = after
-        self.controller.perform(after, effects)
+        self.controller.perform(after, effects, 0)
 
     def until(self, seconds: float) -> dict[tuple[str | None, int], int]:
         """Let time pass; answers since the last time, by version and status."""
@@ -167,7 +167,7 @@ def test_an_image_that_is_there_is_not_built_again() -> None:
     after = ServiceSpec("fraud", (endpoint.spec.versions[0], replace(shared, name="green")))
     effects = management.effects_of(endpoint.spec, after, built={"env:1"})
     endpoint.controller.lifecycle.begin("update", endpoint.world.calendar.now, builds=management.builds(effects))
-    endpoint.controller.perform(after, effects)
+    endpoint.controller.perform(after, effects, 0)
 
     endpoint.until(70)
 

@@ -253,12 +253,12 @@ def test_an_image_that_takes_too_long_to_build_times_the_update_out_and_changes_
     assert story.record.state == "Unhealthy"
 
 
-def test_a_cold_start_is_healthy_when_all_its_replicas_are() -> None:
+def test_a_cold_start_is_healthy_when_the_router_has_all_its_replicas() -> None:
     """Build, pull, start; the router answers 404 before it knows the service, 503 before a replica is ready."""
     story = Story({"num_replicas": 2}, start="cold", rate=1).until(400)
 
-    assert story.all("operation_ended") == [(365, "Succeeded")]
-    assert story.all("service_state")[-1] == (365, "Healthy")
+    assert story.all("operation_ended") == [(366, "Succeeded")]
+    assert story.all("service_state")[-1] == (366, "Healthy")
     assert [request.status for request in story.answers if request.arrived < 300 * SECOND] == [404] * 299
     assert {request.status for request in story.answers if 301 * SECOND <= request.arrived < 366 * SECOND} == {503}
     assert {request.status for request in story.answers if request.arrived > 366 * SECOND} == {200}

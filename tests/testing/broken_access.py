@@ -97,5 +97,5 @@ BROKEN = {
     "chosen_keys_are_taken": (_OwnKeys, "promised: ('my-first-key', 'my-second-key')"),
     "tokens_are_checked": (_AnyToken, "a token with another signature: saw 200"),
     "tokens_expire": (_Prolongs, "a token after its expiry_on: saw 200"),
-    "auth_can_be_switched": (_OpenDoor, "after update(token_auth_enabled=True): saw 200"),
+    "auth_can_be_switched": (_OpenDoor, "after update(token_auth_enabled=True) and wait_for_deployment(): saw 200"),
 }

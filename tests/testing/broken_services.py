@@ -64,6 +64,13 @@ class _GapAfterAFailure(_GapInAnUpdate):
     state = "Failed"
 
 
+class _NothingToWaitFor(SimulatedBackend):
+    """An update of the number of replicas says that it is in effect."""
+
+    def patch_service(self, name: str, patch: Any) -> Any:
+        super().patch_service(name, patch)
+
+
 class _AlwaysAnOperation(SimulatedBackend):
     """Every patch makes a service Transitioning for a minute."""
 
@@ -183,6 +190,7 @@ BROKEN = {
     "defaults_are_azures": (_OtherDefault, "'request': (1, 1000, 60000)"),
     "update_of_the_script_rolls": (_GapInAnUpdate, "while the replicas are replaced: saw ['503 after"),
     "other_updates_act_at_once": (_AlwaysAnOperation, "saw Transitioning; promised: Healthy"),
+    "a_looked_up_service_is_waited_for": (_NothingToWaitFor, "replicas: saw 1; promised: 2"),
     "number_of_replicas_follows": (_AtMostTwo, "saw {'Ready': 2}; promised: {'Ready': 3}"),
     "deleted_service_is_gone": (_RemembersTheDead, "after delete(): saw taken; promised: refused with 404"),
     "unschedulable_fails": (_OneFailure, "saw Failed; promised: Unschedulable"),

@@ -76,6 +76,7 @@ def test_limits_are_the_backends_own(limits: dict[str, Any], make: Make) -> None
     names = [
         "raising_run_is_passed_on", "no_ready_replica_is_503", "large_body_is_413", "versions_are_limited",
         "regenerated_key_replaces_one", "unschedulable_fails", "hanging_init_times_out", "queue_follows_its_setting",
+        "deleted_service_is_gone",
     ]  # fmt: skip
     report = check_backend(lambda: make(assumptions=limits), only=names)
     report.raise_if_broken()

@@ -76,8 +76,11 @@ class Noting(SimulatedBackend):
         return self._noted(f"service {payload.get('name')}", super().create_service(payload))
 
     def patch_service(self, name: str, patch: Any) -> Any:
-        """See `Backend`."""
-        return self._noted(f"service {name}", super().patch_service(name, patch))
+        """See `Backend`. An operation that takes the lock makes the service Transitioning; any other leaves its state alone."""
+        before = self.get_service(name)["state"]
+        operation = super().patch_service(name, patch)
+        locks = self.get_service(name)["state"] == "Transitioning" != before
+        return self._noted(f"{'service' if locks else 'adjusted'} {name}", operation)
 
     def delete_service(self, name: str) -> Any:
         """See `Backend`."""
@@ -1242,7 +1245,7 @@ class Anything(RuleBasedStateMachine):
 
     @invariant()
     def operations_take_turns_and_end(self) -> None:
-        """At most one runs on a service; each has its end in time."""
+        """At most one with the lock runs on a service; each has its end in time."""
         if not hasattr(self, "promised"):
             return
         backend = self.player.backend
@@ -1250,8 +1253,12 @@ class Anything(RuleBasedStateMachine):
         for subject, operation, since in backend.begun:
             if backend.get_operation(operation).state is OperationState.RUNNING:
                 kind, name = subject.split()
-                limit = {"service": ENDS_AFTER, "delete": DELETED_AFTER}.get(kind, 5 * SECOND)
+                limit = {"service": ENDS_AFTER, "adjusted": ENDS_AFTER, "delete": DELETED_AFTER}.get(kind, 5 * SECOND)
                 assert backend.clock.now() - since <= limit, f"{subject} goes on and on"
+                if kind == "adjusted":
+                    service = self.promised.services.get(name)
+                    assert service is not None
+                    assert not service.deleting
                 if kind in ("service", "delete"):
                     running[name] = running.get(name, 0) + 1
         assert set(running.values()) <= {1}

@@ -2,10 +2,12 @@
 
 records     what is kept of a service
 payloads    what a create payload asks for          patching   what a JSON patch makes of a service
-changes     what that means for pods and router     life       states and operations
+changes     what that means for pods and router     life       states, and operations that take the lock
+facts       what states and operations go by        adjustments  operations that take none
 documents   what callers see, and list filters      tokens     access tokens
 """
 
+from akstwin.cores.management.adjustments import Adjustment, Awaited
 from akstwin.cores.management.changes import (
     builds,
     effects_of,
@@ -20,14 +22,13 @@ from akstwin.cores.management.documents import (
     scorable,
     service_document,
 )
+from akstwin.cores.management.facts import Facts, ManagementRules, OperationError, VersionFacts, Waiting
 from akstwin.cores.management.life import (
-    Facts,
     Lifecycle,
-    ManagementRules,
     Operation,
-    OperationError,
     OperationKind,
     ServiceLife,
+    adjust,
     begin,
     deploying,
     healthy,
@@ -41,6 +42,8 @@ from akstwin.cores.management.records import ServiceRecord, VersionRecord
 from akstwin.cores.management.settings import ServiceLimits, image_of, spec_of
 
 __all__ = [
+    "Adjustment",
+    "Awaited",
     "Change",
     "DeploymentStatus",
     "Facts",
@@ -53,8 +56,11 @@ __all__ = [
     "ServiceLimits",
     "ServiceRecord",
     "Surroundings",
+    "VersionFacts",
     "VersionRecord",
     "VersionStatus",
+    "Waiting",
+    "adjust",
     "begin",
     "builds",
     "change",

@@ -67,7 +67,7 @@ def effects_of(before: ServiceSpec, after: ServiceSpec, built: Container[str] = 
 
 
 def takes_operation(effects: tuple[Effect, ...]) -> bool:
-    """Whether pods have to come before it is done."""
+    """Whether pods have to come before it is done: then its operation takes the service's lock."""
     return any(isinstance(effect, VersionAdded | PodsReplaced) for effect in effects)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from akstwin.clock import MILLISECOND, SECOND
-from akstwin.cores.management.life import OperationError, ServiceLife
+from akstwin.cores.management.facts import OperationError
+from akstwin.cores.management.life import ServiceLife
 from akstwin.cores.management.records import ServiceRecord, VersionRecord
 from akstwin.cores.management.settings import spec_of
 from akstwin.domain.deployment import Autoscaled, VersionSettings

@@ -1,14 +1,26 @@
 """States and operations of one service (semantics §2.3, §2.4, §6.6).
 
-`(life, facts, now) → life`: the life says what a caller sees, the facts are what the pods are like. A driver calls
+`(life, facts, now) → life`: the life says what a caller sees, the facts are what pods and router are like. A driver calls
 `observe` when a fact changes and at `wake_at`.
+
+An operation has the service's lock and sets its state; an adjustment (`adjustments`) does neither.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Literal
 
 from akstwin.clock import Micros
-from akstwin.domain.assumptions import Assumptions
+from akstwin.cores.management import adjustments
+from akstwin.cores.management.adjustments import Adjustment, Awaited
+from akstwin.cores.management.facts import (
+    Facts,
+    ManagementRules,
+    OperationError,
+    crashed,
+    over,
+    timed_out,
+    within,
+)
 from akstwin.domain.lifecycles import (
     OPERATION,
     SERVICE,
@@ -23,39 +35,8 @@ OperationKind = Literal["create", "update", "delete"]
 
 
 @dataclass(frozen=True, slots=True)
-class ManagementRules:
-    """Limits that end an operation or change a state; keys of the assumptions (semantics §6.9)."""
-
-    unschedulable_after: Micros
-    deployment_timeout: Micros
-    crash_restarts_failed: int
-    crash_time_failed: Micros
-    unhealthy_after: Micros
-
-    @classmethod
-    def of(cls, assumptions: Assumptions) -> Self:
-        """The limits as they are assumed."""
-        return cls(
-            assumptions.unschedulable_after,
-            assumptions.deployment_timeout,
-            assumptions.crash_restarts_failed,
-            assumptions.crash_time_failed,
-            assumptions.unhealthy_after,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class OperationError:
-    """Why an operation did not succeed, as the service words it."""
-
-    code: str
-    status_code: int
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
 class Operation:
-    """A long-running operation.
+    """A long-running operation that has the service's lock.
 
     Attributes:
         number: 1, 2, … within the service.
@@ -84,35 +65,6 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What the pods of a service are like.
-
-    Attributes:
-        wanted: replicas that must be available for an operation to succeed, all versions taken together.
-        available: ready pods.
-        rolled: whether every version has all its wanted replicas available and none of an older template left.
-        unschedulable_since: since when some pod has fitted nowhere; None: all fit.
-        unschedulable_message: what the scheduler says of it.
-        shortage_message: what the service says of it.
-        crashing_since: since when a container has been failing with no replica of its version available.
-        restarts: the most restarts that one pod of the present template has had in a row.
-        gone: whether no pod is left, not even one on its way out.
-        content_message: why the files of a crashing container cannot be laid out; empty where they can.
-    """
-
-    wanted: int
-    available: int
-    rolled: bool
-    unschedulable_since: Micros | None = None
-    unschedulable_message: str = ""
-    shortage_message: str = ""
-    crashing_since: Micros | None = None
-    restarts: int = 0
-    gone: bool = False
-    content_message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class ServiceLife:
     """What the management service says of a service.
 
@@ -122,6 +74,7 @@ class ServiceLife:
         operations: all it has had, the latest last.
         unavailable_since: since when no replica has been available.
         error: of the operation that left it as it is.
+        adjustments: those that run, and those that had ended when the latest began: the latest last.
     """
 
     name: str
@@ -129,12 +82,23 @@ class ServiceLife:
     operations: tuple[Operation, ...] = ()
     unavailable_since: Micros | None = None
     error: OperationError | None = None
+    adjustments: tuple[Adjustment, ...] = ()
 
     @property
     def running(self) -> Operation | None:
         """The operation that is under way."""
         latest = self.operations[-1] if self.operations else None
         return latest if latest is not None and latest.state is OperationState.RUNNING else None
+
+    @property
+    def creating(self) -> bool:
+        """Whether it is being created."""
+        return self.running is not None and self.running.kind == "create"
+
+    @property
+    def generation(self) -> int:
+        """Grows with every adjustment; 0: there was none."""
+        return self.adjustments[-1].number if self.adjustments else 0
 
 
 def healthy(name: str) -> ServiceLife:
@@ -149,7 +113,8 @@ def restarted(life: ServiceLife, now: Micros) -> ServiceLife:
     """
     running = life.running
     operations = life.operations if running is None else (*life.operations[:-1], replace(running, resumed=now))
-    return replace(life, operations=operations, unavailable_since=None)
+    adjusting = tuple(replace(each, resumed=now) if each.running else each for each in life.adjustments)
+    return replace(life, operations=operations, adjustments=adjusting, unavailable_since=None)
 
 
 def begin(life: ServiceLife | None, name: str, kind: OperationKind, now: Micros, *, builds: bool) -> ServiceLife:
@@ -173,7 +138,23 @@ def begin(life: ServiceLife | None, name: str, kind: OperationKind, now: Micros,
         return ServiceLife(name, SERVICE.initial, (operation,))
     event = ServiceEvent.DELETE_STARTED if kind == "delete" else ServiceEvent.OPERATION_STARTED
     state = SERVICE.step(life.state, event)
-    return replace(life, state=state, operations=(*life.operations, operation), error=None)
+    after = replace(life, state=state, operations=(*life.operations, operation), error=None)
+    if kind != "delete":
+        return after
+    return replace(after, adjustments=tuple(adjustments.cancelled(each, now) for each in life.adjustments))
+
+
+def adjust(life: ServiceLife, awaits: Awaited, now: Micros) -> ServiceLife:
+    """Begin an adjustment, whatever else is running.
+
+    Args:
+        life: the service.
+        awaits: what has to happen before it is in effect.
+        now: the present.
+    """
+    running = (each for each in life.adjustments if each.running)
+    begun = adjustments.begun(life.generation + 1, awaits, now, creating=life.creating)
+    return replace(life, adjustments=(*running, begun))
 
 
 def deploying(life: ServiceLife) -> ServiceLife:
@@ -185,12 +166,20 @@ def deploying(life: ServiceLife) -> ServiceLife:
 
 
 def observe(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros) -> ServiceLife:
-    """The life after what is now known of the pods. Seeing the same twice changes nothing."""
-    life = _availability(life, facts, now)
+    """The life after what is now known of pods and router. Seeing the same twice changes nothing."""
+    life = _state(_availability(life, facts, now), facts, rules, now)
+    after = tuple(
+        adjustments.observed(each, life.name, facts, rules, now, creating=life.creating) for each in life.adjustments
+    )
+    return life if after == life.adjustments else replace(life, adjustments=after)
+
+
+def _state(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros) -> ServiceLife:
+    """Its state and its operation, by what is now known."""
     running = life.running
     if running is not None:
         return _operation(life, running, facts, rules, now)
-    if life.state is ServiceState.HEALTHY and _over(life.unavailable_since, rules.unhealthy_after, now):
+    if life.state is ServiceState.HEALTHY and over(life.unavailable_since, rules.unhealthy_after, now):
         return replace(life, state=SERVICE.step(life.state, ServiceEvent.UNAVAILABLE))
     if life.state is ServiceState.UNHEALTHY and _well_again(life, facts):
         return replace(life, state=SERVICE.step(life.state, ServiceEvent.AVAILABLE), error=None)
@@ -199,15 +188,17 @@ def observe(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros
 
 def wake_at(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros) -> Micros | None:
     """When `observe` would next say something else although no fact has changed; None: never."""
-    instants: list[int] = []
     running = life.running
     if running is not None and running.kind == "delete":
         return None
+    instants: list[int] = []
+    if not life.creating:
+        instants += [instant for each in life.adjustments for instant in adjustments.wakes(each, facts, rules)]
     if running is not None:
         instants.append(running.limited_from + rules.deployment_timeout)
         if running.stage == "DeployService":
-            if facts.unschedulable_since is not None:
-                instants.append(max(facts.unschedulable_since, running.limited_from) + rules.unschedulable_after)
+            if facts.waiting is not None:
+                instants.append(max(facts.waiting.since, running.limited_from) + rules.unschedulable_after)
             if facts.crashing_since is not None:
                 instants.append(max(facts.crashing_since, running.limited_from) + rules.crash_time_failed)
     elif life.state is ServiceState.HEALTHY and life.unavailable_since is not None:
@@ -251,6 +242,12 @@ class Lifecycle:
         self._set(after, now)
         return after.operations[-1]
 
+    def adjust(self, awaits: Awaited, now: Micros) -> Adjustment:
+        """Begin an adjustment: it needs no lock, and leaves the state alone."""
+        after = adjust(self.life, awaits, now)
+        self._set(after, now)
+        return after.adjustments[-1]
+
     def restart(self, now: Micros) -> None:
         """The world goes on after it has stood still."""
         self._set(restarted(self.life, now), now)
@@ -260,7 +257,7 @@ class Lifecycle:
         self._set(deploying(self.life), now)
 
     def observe(self, facts: Facts, now: Micros) -> Micros | None:
-        """Take note of what the pods are like; returns when to look again although nothing has changed."""
+        """Take note of what pods and router are like; returns when to look again although nothing has changed."""
         self._set(observe(self.life, facts, self.rules, now), now)
         return wake_at(self.life, facts, self.rules, now)
 
@@ -282,10 +279,6 @@ def _well_again(life: ServiceLife, facts: Facts) -> bool:
     return facts.rolled and life.operations[-1].stage == "DeployService"
 
 
-def _over(since: Micros | None, limit: Micros, now: Micros) -> bool:
-    return since is not None and now - since >= limit
-
-
 def _availability(life: ServiceLife, facts: Facts, now: Micros) -> ServiceLife:
     if facts.available:
         return life if life.unavailable_since is None else replace(life, unavailable_since=None)
@@ -296,31 +289,19 @@ def _operation(life: ServiceLife, running: Operation, facts: Facts, rules: Manag
     if running.kind == "delete":
         return _ended(life, OperationEvent.COMPLETED, ServiceEvent.DELETED, None, now) if facts.gone else life
     if running.stage == "DeployService":
-        if facts.rolled:
+        if facts.rolled and facts.routed:
             return _ended(life, OperationEvent.COMPLETED, ServiceEvent.SUCCEEDED, None, now)
-        if _over(_within(facts.unschedulable_since, running), rules.unschedulable_after, now):
-            error = OperationError("KubernetesError", 400, f"{facts.unschedulable_message} {facts.shortage_message}")
-            return _ended(life, OperationEvent.FAILED, ServiceEvent.UNSCHEDULABLE, error, now)
-        if facts.restarts >= rules.crash_restarts_failed or _over(
-            _within(facts.crashing_since, running), rules.crash_time_failed, now
+        waiting = facts.waiting
+        if waiting is not None and over(within(waiting.since, running.limited_from), rules.unschedulable_after, now):
+            return _ended(life, OperationEvent.FAILED, ServiceEvent.UNSCHEDULABLE, waiting.error, now)
+        if facts.restarts >= rules.crash_restarts_failed or over(
+            within(facts.crashing_since, running.limited_from), rules.crash_time_failed, now
         ):
-            crashed = "Your container application crashed. This may be caused by errors in your scoring file's init() function."
-            if facts.content_message:
-                crashed = f"Your container application crashed: its files cannot be laid out. {facts.content_message}"
-            error = OperationError("CrashLoopBackOff", 400, crashed)
+            error = crashed(facts.content_message)
             return _ended(life, OperationEvent.FAILED, ServiceEvent.CRASHED, error, now)
     if now - running.limited_from >= rules.deployment_timeout:
-        error = OperationError(
-            "DeploymentTimedOut", 504,
-            f"Timed out waiting for AKS deployment to complete. serviceName: {life.name}",
-        )  # fmt: skip
-        return _ended(life, OperationEvent.TIMED_OUT, ServiceEvent.TIMED_OUT, error, now)
+        return _ended(life, OperationEvent.TIMED_OUT, ServiceEvent.TIMED_OUT, timed_out(life.name), now)
     return life
-
-
-def _within(since: Micros | None, running: Operation) -> Micros | None:
-    """An operation answers only for what it has seen itself."""
-    return None if since is None else Micros(max(since, running.limited_from))
 
 
 def _ended(

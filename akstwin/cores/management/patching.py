@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from akstwin.clock import Micros
+from akstwin.cores.management.adjustments import Awaited, awaited
 from akstwin.cores.management.changes import effects_of
 from akstwin.cores.management.paths import EndpointPlaces, service_place
 from akstwin.cores.management.payloads import (
@@ -40,11 +41,14 @@ class Change:
         record: the service from now on.
         effects: what its pods and its router have to do.
         authorises: whether requests need something else from now on.
+        awaits: what has to happen before it is in effect, if no pods have to come for it; None: it is a matter of
+            description, tags and properties, which are in effect at once.
     """
 
     record: ServiceRecord
     effects: tuple[Effect, ...]
     authorises: bool = False
+    awaits: Awaited | None = None
 
 
 def change(
@@ -64,8 +68,8 @@ def change(
         now: the present.
         limits: what no service may exceed.
         built: images that need no building.
-        busy: whether an operation runs. What acts at once is then allowed, taking a version away is not; what needs an
-            operation is the life cycle's to refuse.
+        busy: whether an operation with the lock runs. What needs no new pods is then allowed, but for taking a version
+            away; what needs the lock is the life cycle's to refuse.
 
     Raises:
         InvalidSetting: a path that cannot be patched, or a result that is refused.
@@ -75,11 +79,14 @@ def change(
     place = EndpointPlaces(record) if record.endpoint else service_place
     document, written = patched(_patchable(record), patch, place)
     after = (_endpoint if record.endpoint else _service)(record, document, written, now, limits.versions)
-    effects = effects_of(spec_of(record), spec_of(after), built)
+    before = spec_of(record)
+    effects = effects_of(before, spec_of(after), built)
     check_capacity(after, limits)
     if busy and any(isinstance(effect, VersionRemoved) for effect in effects):
         raise Conflict(f"service {record.name} is busy: no version can be removed while an operation runs")
-    return Change(after, effects, after.auth != record.auth)
+    authorises = after.auth != record.auth
+    describes = all(_describes(tokens) for tokens in written)
+    return Change(after, effects, authorises, None if describes else awaited(before, effects, authorises=authorises))
 
 
 def overwrite(before: ServiceRecord, after: ServiceRecord, built: Container[str] = ()) -> Change:
@@ -238,6 +245,12 @@ def _switched(settings: Json, written: Sequence[Tokens]) -> Json:
         }
         return {**settings, "autoScaler": kept}
     return settings
+
+
+def _describes(place: Tokens) -> bool:
+    """Whether a place says something of a service or of a version that neither its pods nor its router act by."""
+    key = place[2:3] if place[0] == "versions" else place[:1]
+    return bool(key) and key[0] in ("description", "kvTags", "properties")
 
 
 def _wrote(written: Sequence[Tokens], place: Tokens) -> bool:

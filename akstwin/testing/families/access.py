@@ -94,7 +94,7 @@ def tokens_expire(trial: Trial) -> None:
 
 @promise("semantics §6.6; §6.1, R4")
 def auth_can_be_switched(trial: Trial) -> None:
-    """Without auth a service takes any request; switched to tokens, or to keys, it takes these, without an operation."""
+    """Without auth a service takes any request; switched to tokens, or to keys, it takes these, without a lock."""
     service = trial.deploy(auth_enabled=False)
     says("score(…), auth_enabled=False, no credential", _with(trial, service, ""), "first")
     service.update(token_auth_enabled=True)
@@ -125,8 +125,8 @@ def _unauthorized(call: str, answer: ScoreResponse) -> None:
 
 def _switched(trial: Trial, service: Webservice, call: str) -> None:
     equal(f"state, after {call}", service.state, "Healthy")
-    trial.sleep(trial.span("key_propagation") + LATE)
-    _unauthorized(f"score(…), no credential, after {call}", _with(trial, service, ""))
+    trial.wait(service)
+    _unauthorized(f"score(…), no credential, after {call} and wait_for_deployment()", _with(trial, service, ""))
 
 
 def _prolonged(token: str) -> str:

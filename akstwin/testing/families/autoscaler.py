@@ -56,7 +56,7 @@ def fixed_replicas_stay(trial: Trial) -> None:
 
 @promise("semantics §6.2, §6.6; wire §7.5")
 def autoscaler_can_be_switched(trial: Trial) -> None:
-    """A fixed number in place of the autoscaler, or new limits for it, hold without an operation."""
+    """A fixed number in place of the autoscaler, or new limits for it, hold without a lock."""
     service = _scaled(trial, 1, 3)
     service.update(autoscale_enabled=False, num_replicas=2)
     _becomes(trial, "update(autoscale_enabled=False, num_replicas=2)", 2)

@@ -57,7 +57,6 @@ def update_heals(trial: Trial) -> None:
     service.update(inference_config=trial.script("healed"))
     trial.wait(service)
     equal("state, after update(inference_config=…)", (service.state, service.error), ("Healthy", None))
-    trial.settle()
     says("score(…)", trial.ask(service), "healed")
 
 

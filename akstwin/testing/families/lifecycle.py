@@ -13,7 +13,7 @@ from akstwin.testing.watched import longest_operation
 
 @promise("semantics §2.3, §6.6; wire §7.2")
 def service_comes_up(trial: Trial) -> None:
-    """A new service is Transitioning until its operation ends and Healthy then; its scoring URI names it, and it answers."""
+    """A new service is Transitioning until its operation ends and Healthy then; the first request after that is answered."""
     service = trial.begin()
     equal("Model.deploy(…).state", service.state, "Transitioning")
     trial.wait(service)
@@ -21,7 +21,6 @@ def service_comes_up(trial: Trial) -> None:
     uri = service.scoring_uri or ""
     good = uri.startswith(("http://", "https://")) and uri.endswith(f"/api/v1/service/{NAME}/score")
     holds(good, "scoring_uri", uri, f"http…/api/v1/service/{NAME}/score")
-    trial.settle()
     equal("run('{\"number\": 7}')", service.run('{"number": 7}'), {"word": "first", "number": 7})
 
 
@@ -104,14 +103,13 @@ def update_of_the_script_rolls(trial: Trial) -> None:
     equal("state, after wait_for_deployment()", service.state, "Healthy")
     bad = [shown(answer) for answer in answers if answer.status != 200]
     holds(not bad, "score(…) while the replicas are replaced", bad[:3], "200, from one script or the other")
-    trial.settle()
     for _ in range(4):
         says("score(…), after the update", trial.ask(service), "second")
 
 
 @promise("semantics §6.6; wire §7.5")
 def other_updates_act_at_once(trial: Trial) -> None:
-    """Queue, time-outs, tags and the number of replicas change without an operation."""
+    """Queue, time-outs, tags and the number of replicas change without a lock; the wait ends when that is in effect."""
     service = trial.deploy()
     service.update(max_request_wait_time=900, scoring_timeout_ms=50_000, tags={"team": "risk"}, num_replicas=2)
     call = "update(max_request_wait_time=900, scoring_timeout_ms=50000, tags=…, num_replicas=2)"
@@ -120,6 +118,20 @@ def other_updates_act_at_once(trial: Trial) -> None:
     equal(call, seen, (900, 50_000, {"team": "risk"}, 2))
     trial.wait(service)
     equal("state, after wait_for_deployment()", service.state, "Healthy")
+    equal(f"{call}, wait_for_deployment(), replicas", trial.version().replicas.get("Ready"), 2)
+
+
+@promise("semantics §6.6; wire §8")
+def a_looked_up_service_is_waited_for(trial: Trial) -> None:
+    """What is asked for a second time has an operation as well: update(num_replicas=…) of a service that was just found."""
+    trial.deploy(num_replicas=1)
+    for wanted in (2, 2):
+        service = trial.found()
+        service.update(num_replicas=wanted)
+        trial.wait(service)
+        call = f"Webservice(workspace, {NAME!r}).update(num_replicas={wanted}), wait_for_deployment()"
+        equal(f"{call}, state", service.state, "Healthy")
+        equal(f"{call}, replicas", trial.version().replicas.get("Ready"), wanted)
 
 
 @promise("semantics §6.6")
@@ -196,13 +208,12 @@ def version_comes_and_goes(trial: Trial) -> None:
     equal("state, after create_version(…)", endpoint.state, "Transitioning")
     trial.wait(endpoint)
     equal("versions", list(endpoint.versions), ["blue", "green"])
-    trial.settle()
     for _ in range(10):
         says("score(…), with a second version without a share", trial.ask(endpoint), "blue")
     says("score(…), green by the header", trial.ask(endpoint, {"azureml-model-deployment": "green"}), "green")
     endpoint.delete_version("green")
     equal("versions, after delete_version('green')", list(endpoint.versions), ["blue"])
-    trial.settle()
+    trial.wait(endpoint)
     trial.until(
         "score(…), green by the header, after delete_version('green')",
         lambda: trial.ask(endpoint, {"azureml-model-deployment": "green"}).status,

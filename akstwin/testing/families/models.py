@@ -65,7 +65,6 @@ def model_reaches_the_script(trial: Trial) -> None:
     equal("models", [model.id for model in service.models], ["risk:1"])
     service.update(models=[trial.model("two")], inference_config=trial.script())
     trial.wait(service)
-    trial.settle()
     _reads(trial, service, "score(…), after update(models=…)", ["two"])
 
 

@@ -4,7 +4,7 @@ from itertools import pairwise
 from statistics import median
 
 from akstwin.backend import ScoreResponse
-from akstwin.clock import MILLISECOND, SECOND, Micros
+from akstwin.clock import MILLISECOND, Micros
 from akstwin.testing.answers import outcome, shown
 from akstwin.testing.promise import equal, holds, promise
 from akstwin.testing.trial import EARLY, LATE, NAME, NAP, Trial
@@ -53,12 +53,7 @@ def replicas_share_the_work(trial: Trial) -> None:
     last = max(answer.latency for answer in trial.load(service, [0, 0]))
     holds(last >= 2 * NAP - EARLY, f"{call}, one replica: the later answer", seconds(last), "after 0.1 s or more")
     service.update(num_replicas=2)
-    trial.until(
-        "update(num_replicas=2), observe(…).versions[…].replicas",
-        lambda: trial.version().replicas.get("Ready"), "2 ready", lambda ready: ready == 2,
-        trial.span("deployment_timeout"),
-    )  # fmt: skip
-    trial.settle()
+    trial.wait(service)
     lasts = [max(answer.latency for answer in trial.load(service, [0, 0])) for _ in range(5)]
     quickest = min(lasts)
     holds(quickest < 2 * NAP, f"{call}, two replicas: the later answer", seconds(quickest), "before 0.1 s")
@@ -66,10 +61,10 @@ def replicas_share_the_work(trial: Trial) -> None:
 
 @promise("semantics §6.1, R8; §6.6")
 def queue_follows_its_setting(trial: Trial) -> None:
-    """A shorter wait holds for requests once the router has learned of it."""
+    """A shorter wait holds for requests when wait_for_deployment() returns."""
     service = trial.deploy(trial.script(nap=NAP), max_request_wait_time=5000)
     service.update(max_request_wait_time=100)
-    trial.settle()
+    trial.wait(service)
     answers = trial.load(service, [number * _APART for number in range(10)])
     waits = [answer.latency for answer in answers if answer.status == 503]
     call = "update(max_request_wait_time=100), score_all(…), 10 requests of 50 ms at once, one replica"
@@ -104,8 +99,7 @@ def scoring_timeout_is_504(trial: Trial) -> None:
     equal(call, outcome(answer), (504, "Request timed out", "scoring_timeout"))
     _within(call, answer, 20 * MILLISECOND, 20 * MILLISECOND)
     service.update(scoring_timeout_ms=60_000)
-    trial.settle()
-    trial.sleep(SECOND)
+    trial.wait(service)
     equal("score(…), after update(scoring_timeout_ms=60000)", trial.ask(service).status, 200)
 
 

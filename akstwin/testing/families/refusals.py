@@ -64,7 +64,7 @@ def bad_values_are_refused(trial: Trial) -> None:
 
 @promise("semantics §2.4, 8; §6.6")
 def busy_service_is_a_conflict(trial: Trial) -> None:
-    """While an operation runs another one, or a delete, is 409 and changes nothing; what needs none is taken."""
+    """While an operation runs another one, or a delete, is 409 and changes nothing; what needs no lock is taken."""
     service = trial.begin()
     for given in ({"memory_gb": 0.7}, {"inference_config": trial.script("second")}):
         call = f"update({', '.join(given)}=…), while an operation runs"
@@ -74,6 +74,11 @@ def busy_service_is_a_conflict(trial: Trial) -> None:
         service.delete()
     service.update(tags={"team": "risk"})
     equal("tags, after update(tags=…) while an operation runs", service.tags, {"team": "risk"})
+    service.update(max_request_wait_time=900)
+    call = "update(max_request_wait_time=900), while an operation runs"
+    equal(
+        f"{call}: max_request_wait_time, state", (service.max_request_wait_time, service.state), (900, "Transitioning")
+    )
     trial.wait(service)
     equal("state, when the operation has ended", service.state, "Healthy")
 

@@ -22,7 +22,7 @@ def worked_examples_hold(trial: Trial) -> None:
     trial.add_version(endpoint, "green", traffic_percentile=10)
     _shares(trial, "blue 20, the default, green 10", {"blue": 90.0, "green": 10.0})
     endpoint.update_version("green", traffic_percentile=40, is_default=True)
-    trial.settle()
+    trial.wait(endpoint)
     _shares(trial, "blue 20, green 40, the default", {"blue": 20.0, "green": 80.0})
     given = {name: version.traffic_percentile for name, version in endpoint.versions.items()}
     equal("traffic_percentile of the versions", given, {"blue": 20, "green": 40})
@@ -44,13 +44,13 @@ def requests_follow_the_shares(trial: Trial) -> None:
 
 @promise("semantics §1.5, R5; §6.6")
 def shares_change_at_once(trial: Trial) -> None:
-    """Another share needs no operation, and holds for requests once the router has learned of it."""
+    """Another share needs no lock, and holds for requests when wait_for_deployment() returns."""
     endpoint = trial.deploy_endpoint("blue")
     trial.add_version(endpoint, "green")
     for share, word in ((100, "green"), (0, "blue")):
         endpoint.update_version("green", traffic_percentile=share)
         equal(f"state, after update_version('green', traffic_percentile={share})", endpoint.state, "Healthy")
-        trial.settle()
+        trial.wait(endpoint)
         for answer in trial.load(endpoint, [number * _APART for number in range(20)]):
             says(f"score_all(…), green {share}", answer, word)
 

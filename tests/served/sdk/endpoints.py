@@ -60,7 +60,7 @@ endpoint.create_version(
 )
 endpoint.wait_for_deployment()
 endpoint.update_version("blue", traffic_percentile=70)
-sleep(5)  # shares take effect without an operation, as soon as the router has heard of them
+endpoint.wait_for_deployment()
 assert set(endpoint.versions) == {"blue", "green"}
 assert endpoint.versions["green"].traffic_percentile == 30
 assert not endpoint.versions["green"].is_default
@@ -71,7 +71,7 @@ assert found["blue"] > found["green"] > 0, found
 endpoint.update_version("green", traffic_percentile=100, is_default=True, num_replicas=2, description="the new one")
 endpoint.wait_for_deployment()
 endpoint.update_version("blue", traffic_percentile=0)
-sleep(5)
+endpoint.wait_for_deployment()
 assert endpoint.versions["green"].is_default
 assert endpoint.versions["green"].num_replicas == 2
 assert shares(10) == {"green": 10}

@@ -8,7 +8,7 @@ from azureml.core import Environment
 from azureml.core.model import InferenceConfig, Model
 from azureml.core.webservice import AksWebservice
 from azureml.exceptions import WebserviceException
-from common import SCRIPT, cluster, model, raised, sleep, workspace
+from common import SCRIPT, cluster, model, raised, workspace
 
 ws = workspace("scripts")
 target = cluster(ws)
@@ -27,7 +27,6 @@ def deploy(name: str, files: dict[str, str], entry: str = "score.py", models: An
     config = InferenceConfig(entry_script=entry, source_directory=name, environment=environment)
     service = Model.deploy(ws, name, list(models), config, open_to_all, target, **given)
     service.wait_for_deployment()
-    sleep(5)  # the router has heard of the replica
     return service
 
 

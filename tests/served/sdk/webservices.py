@@ -10,7 +10,7 @@ from azureml.core import Environment
 from azureml.core.model import InferenceConfig, Model
 from azureml.core.webservice import AksWebservice, Webservice
 from azureml.exceptions import WebserviceException
-from common import cluster, model, raised, script, sleep, workspace
+from common import cluster, model, raised, script, workspace
 
 ws = workspace("webservices")
 target = cluster(ws)
@@ -50,7 +50,11 @@ assert service.models[0].id == "fraud:1"
 assert service.environment.environment_variables["LEVEL"] == "debug"
 assert Webservice(ws, "fraud").description == "finds fraud"
 
-# It is asked, by the SDK and by anybody.
+# It is asked, by anybody and by the SDK: the first request after the wait is answered.
+headers = {"Authorization": f"Bearer {service.get_keys()[0]}", "Content-Type": "application/json"}
+for _ in range(5):
+    response = requests.post(service.scoring_uri, data='{"data": [3]}', headers=headers, timeout=10)
+    assert response.status_code == 200, response.text
 assert service.run(json.dumps({"data": [1, 2.5]})) == {"answer": [2.0, 5.0]}
 primary, secondary = service.get_keys()
 for key in (primary, secondary):
@@ -82,6 +86,11 @@ service.update(num_replicas=3, cpu_cores=0.5, scoring_timeout_ms=5000)
 service.wait_for_deployment()
 assert (service.num_replicas, service.scoring_timeout_ms) == (3, 5000)
 assert service.container_resource_requirements.cpu == 0.5
+for replicas in (2, 2):  # of a service that was just looked up; the second time it changes nothing
+    found = AksWebservice(ws, "fraud")
+    found.update(num_replicas=replicas)
+    found.wait_for_deployment()
+    assert (found.state, found.num_replicas) == ("Healthy", 2)
 service.update(
     autoscale_enabled=True, autoscale_min_replicas=1, autoscale_max_replicas=4, autoscale_target_utilization=60
 )
@@ -94,7 +103,7 @@ assert service.run(json.dumps({"data": [5]})) == {"answer": [7.0]}
 
 # Tokens instead of keys.
 service.update(auth_enabled=False, token_auth_enabled=True)
-sleep(5)  # it takes effect without an operation, as soon as the router has heard of it
+service.wait_for_deployment()
 assert service.run(json.dumps({"data": [5]})) == {"answer": [7.0]}
 token, refresh_after = service.get_token()
 assert token
