@@ -38,7 +38,7 @@ def _common(command: "Callable[..., None]") -> "Callable[..., None]":
 
 @click.command()
 @_common
-@click.option("--engine", default="auto", metavar="NAME", help="auto (default), compiled or reference.")
+@click.option("--engine", default="auto", metavar="NAME", help="auto (default) or reference.")
 @click.option("--report", type=_FILE, metavar="F.html", help="Write an HTML report.")
 @click.option("--trace", type=_FILE, metavar="F.parquet", help="Write every request and event.")
 @click.option(
@@ -158,10 +158,8 @@ def schema() -> None:
 
 
 def _check_engine(engine: str) -> None:
-    if engine == "compiled":
-        raise InvalidSetting("--engine", engine, "in this version: auto and reference are")
     if engine not in ("auto", "reference"):
-        raise InvalidSetting("--engine", engine, "auto, compiled or reference")
+        raise InvalidSetting("--engine", engine, "auto or reference")
 
 
 def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None) -> dict[str, Any]:
@@ -176,11 +174,12 @@ def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None) -> d
                 return run_scenario(prepared, jobs=jobs, progress=progress)
             from akstwin.scenarios.outputs import write_whole  # noqa: PLC0415
             from akstwin.scenarios.trace import TraceWriter  # noqa: PLC0415
+            from akstwin.scenarios.users import users_of  # noqa: PLC0415
 
             results: list[dict[str, Any]] = []
 
             def write(path: Path) -> None:
-                writer = TraceWriter(path)
+                writer = TraceWriter(path, users_of(prepared.scenario))
                 try:
                     results.append(run_scenario(prepared, recorder=writer.recorder, progress=progress))
                 finally:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from akstwin.clock import SECOND
 from akstwin.domain.profile import Empirical
+from akstwin.domain.workload import ClosedLoopUsers
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.scenarios import compare_stats
 from akstwin.scenarios.compare_client import NO_ANSWER, Again, Pool, Replay, Sent, Target, alone
@@ -112,6 +113,14 @@ def check(prepared: Prepared) -> None:
         raise InvalidSetting("start", scenario.start, "healthy: a comparison begins with a Healthy service")
     if not scenario.traffic:
         raise InvalidSetting("traffic", [], "at least one entry: there is nothing to compare")
+    for at, entry in enumerate(scenario.traffic):
+        if isinstance(entry, ClosedLoopUsers):
+            raise InvalidSetting(
+                f"traffic[{at}].shape",
+                entry.shape,
+                "constant, poisson, steps or trace: a comparison sends the same requests at the same instants to both sides, "
+                "and when users send theirs depends on the answers",
+            )
     for where, version in scenario.versions():
         for name in ("service_time", "init_time"):
             if isinstance(getattr(version.model, name), Empirical):

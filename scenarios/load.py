@@ -15,11 +15,18 @@ from akstwin.cores import management
 from akstwin.domain.cluster import check_cluster, most_pods
 from akstwin.domain.deployment import DeployArguments, check_name, check_replicas
 from akstwin.domain.mistakes import first_mistake
-from akstwin.domain.profile import Empirical, ModelProfile
+from akstwin.domain.profile import Distribution, Empirical, ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec, split_of
 from akstwin.domain.units import format_duration
 from akstwin.domain.words import nearest
-from akstwin.domain.workload import Arrivals, TraceArrivals
+from akstwin.domain.workload import (
+    LEAST_THINK_TIME,
+    THINK_TIME_FORM,
+    ClosedLoopUsers,
+    TraceArrivals,
+    Traffic,
+    mean_of,
+)
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.plain_yaml import NotYaml, read_yaml
 from akstwin.scenarios.columns import read_column
@@ -227,7 +234,7 @@ def _index(items: list[Any], step: str, place: str) -> int:
 
 def _with_files(scenario: Scenario, folder: Path, notes: list[str]) -> Scenario:
     """The scenario with recorded instants and measured durations read in; what was read is added to the notes."""
-    traffic: list[Arrivals] = []
+    traffic: list[Traffic] = []
     for at, entry in enumerate(scenario.traffic):
         if isinstance(entry, TraceArrivals):
             reading = Reading(
@@ -236,6 +243,8 @@ def _with_files(scenario: Scenario, folder: Path, notes: list[str]) -> Scenario:
             found = read_instants(folder / entry.file, reading)
             notes.append(found.note)
             traffic.append(entry.model_copy(update={"instants": found.values}))
+        elif isinstance(entry, ClosedLoopUsers):
+            traffic.append(_users_with_files(entry, folder, f"traffic[{at}].think_time", notes))
         else:
             traffic.append(entry)
     changed: dict[str, Any] = {"traffic": traffic}
@@ -259,16 +268,29 @@ def _with_files(scenario: Scenario, folder: Path, notes: list[str]) -> Scenario:
     return scenario.model_copy(update=changed)
 
 
+def _users_with_files(users: ClosedLoopUsers, folder: Path, where: str, notes: list[str]) -> ClosedLoopUsers:
+    think_time = _durations_with_file(users.think_time, folder, where, notes)
+    if mean_of(think_time) < LEAST_THINK_TIME:
+        raise InvalidSetting(where, format_duration(round(mean_of(think_time))), THINK_TIME_FORM)
+    return users.model_copy(update={"think_time": think_time})
+
+
 def _model_with_files(model: ModelProfile, folder: Path, where: str, notes: list[str]) -> ModelProfile:
-    read_in = {}
-    for name in ("service_time", "init_time"):
-        distribution = getattr(model, name)
-        if isinstance(distribution, Empirical):
-            setting = f"{where}.{name}.file"
-            found = read_column(folder / distribution.file, setting, column=distribution.column, unit=distribution.unit)
-            notes.append(found.note)
-            read_in[name] = distribution.model_copy(update={"values": found.values})
-    return model.model_copy(update=read_in)
+    return model.model_copy(
+        update={
+            name: _durations_with_file(getattr(model, name), folder, f"{where}.{name}", notes)
+            for name in ("service_time", "init_time")
+            if isinstance(getattr(model, name), Empirical)
+        }
+    )
+
+
+def _durations_with_file(distribution: Distribution, folder: Path, where: str, notes: list[str]) -> Distribution:
+    if not isinstance(distribution, Empirical):
+        return distribution
+    found = read_column(folder / distribution.file, f"{where}.file", column=distribution.column, unit=distribution.unit)
+    notes.append(found.note)
+    return distribution.model_copy(update={"values": found.values})
 
 
 # -- what holds between settings

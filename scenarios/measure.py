@@ -185,6 +185,29 @@ class Troubles:
         return found
 
 
+@dataclass(slots=True)
+class UserFigures:
+    """What the users of one traffic entry did in one replication.
+
+    Attributes:
+        edges: instants between which figures are kept: those of the timeline and of the window, µs.
+        waiting: from each edge to the next, user-microseconds from a request to its last answer, waits between attempts included.
+        requests: attempts within the window.
+        answered: how many of them were answered 200.
+        retries: how many of them were repeats.
+    """
+
+    edges: list[int]
+    waiting: list[int] = field(default_factory=list)
+    requests: int = 0
+    answered: int = 0
+    retries: int = 0
+
+    def waiting_between(self, start: int, end: int) -> int:
+        """User-microseconds of waiting between two of the edges."""
+        return sum(self.waiting[self.edges.index(start) : self.edges.index(end)])
+
+
 class Measurement:
     """Everything a result is made from, of one replication.
 
@@ -214,6 +237,8 @@ class Measurement:
         self.troubles = Troubles()
         self.busy_slots: dict[str, int] = {}
         """Slot-microseconds taken within the window, by version; filled in at its end."""
+        self.users: dict[int, UserFigures] = {}
+        """Of traffic entries whose users wait for their answers, by the number of the entry."""
         self.operations: list[dict[str, object]] = []
         self.state = ""
         self.shares: dict[str, float] = {}

@@ -14,7 +14,7 @@ from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import Duration, Latency
-from akstwin.domain.workload import Arrivals, Clients
+from akstwin.domain.workload import Clients, Traffic
 from akstwin.policies.canary import CanarySpec
 
 _PositiveDuration = Annotated[Duration, Field(gt=0)]
@@ -119,7 +119,7 @@ class Scenario(Spec):
         cluster: what it runs on.
         endpoint: several versions behind one URL; or
         webservice: one.
-        traffic: arrivals, added up.
+        traffic: arrivals and users who wait, added up.
         clients: what callers do with a refusal.
         faults: what breaks.
         operations: what is changed while it runs.
@@ -137,7 +137,7 @@ class Scenario(Spec):
     cluster: ClusterSpec = ClusterSpec()
     endpoint: EndpointSection | None = None
     webservice: WebserviceSection | None = None
-    traffic: list[Arrivals] = []
+    traffic: list[Traffic] = []
     clients: Clients = Clients()
     faults: list[Fault] = []
     operations: list[Annotated[PlannedOperation, Field()]] = []
@@ -145,7 +145,7 @@ class Scenario(Spec):
     objectives: Objectives = Objectives()
     assumptions: Assumptions = Assumptions()
 
-    @field_validator("traffic", mode="before", json_schema_input_type=list[Arrivals] | Arrivals)
+    @field_validator("traffic", mode="before", json_schema_input_type=list[Traffic] | Traffic)
     @classmethod
     def _one_entry_is_a_list(cls, value: object) -> object:
         return [value] if isinstance(value, dict) else value

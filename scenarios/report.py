@@ -106,6 +106,7 @@ def _figures(result: dict[str, Any]) -> str:
     return "\n".join(
         [
             html.table(summary.status_table(result)),
+            html.table(summary.users_table(result)),
             '<div class="tables">',
             html.table(summary.latency_table(result)),
             f"<div>{beside}</div>",

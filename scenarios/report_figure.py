@@ -50,6 +50,14 @@ def _curves(result: Result, time: TimeAxis) -> Iterator[Panel]:
     plain = {"color": ACCENT}
     dotted = {"color": GREY, "dash": "dot"}
     yield Panel("Arrivals, requests a second", [curve("arrivals", column("rate"), "a second", line=plain)])
+    if result.get("users"):
+        yield Panel(
+            "Users who wait for their answers",
+            [
+                curve("active", column("active_users"), "", line=dotted, showlegend=True),
+                curve("waiting", column("waiting_users"), "", line=plain, showlegend=True),
+            ],
+        )
     yield Panel(
         "Replicas",
         [

@@ -23,6 +23,7 @@ from akstwin.scenarios.objectives import (
     judge_survival,
     share_of,
 )
+from akstwin.scenarios.users import user_figures, users_notes, users_of_point, users_result
 from akstwin.sim.pods import full_load
 
 ALWAYS_SHOWN = (200, 502, 503, 504)
@@ -49,6 +50,7 @@ def result_of(
     latency = figures_of([m.all.latency for m in measurements])
     cost = _cost(prepared, measurements)
     objectives = judge(prepared, measurements) + ([judge_survival(prepared, lost)] if lost else [])
+    users = users_result(scenario, measurements)
     return {
         "scenario": prepared.name,
         "question": scenario.question,
@@ -65,6 +67,7 @@ def result_of(
         **_counts([m.all for m in measurements]),
         "latency_ms": latency,
         "queue_wait_ms": figures_of([m.all.queue_wait for m in measurements]),
+        "users": users,
         "replicas": _replicas(measurements),
         "nodes": _nodes(measurements, checked=any(full_load(each) is not None for each in prepared.models.values())),
         "cost": cost,
@@ -73,14 +76,14 @@ def result_of(
         "operations": first.operations,
         "objectives": objectives,
         "intervals": _intervals(prepared, measurements),
-        "notes": _notes(prepared, measurements, cost),
+        "notes": [*_notes(prepared, measurements, cost), *users_notes(scenario, users)],
         "assumptions": _changed(scenario.assumptions),
         "events": [
             {"at": event.at / 1e6, "kind": event.kind, "subject": event.subject, "detail": event.detail}
             for event in first.events
         ],
         "event_counts": dict(sorted(first.counts.items())),
-        "timeline": _timeline(measurements),
+        "timeline": _timeline(scenario, measurements),
     }
 
 
@@ -185,6 +188,9 @@ def _intervals(prepared: Prepared, measurements: Sequence[Measurement]) -> dict[
             [m.all.statuses.get(status, 0) / m.all.requests if m.all.requests else None for m in measurements],
             most=1.0,
         )
+    of_users = [user_figures(prepared.scenario, m) for m in measurements]
+    for name in of_users[0]:
+        note(name, [each[name] for each in of_users])
     note("requests", [float(m.all.requests) for m in measurements])
     note("replicas.mean", [m.ready_in_all.area / 1e6 / _seconds(m) for m in measurements])
     note("nodes.node_hours", [m.nodes.area / 3.6e9 for m in measurements])
@@ -208,7 +214,7 @@ def _student(values: Sequence[float]) -> list[float]:
 # -- the rest
 
 
-def _timeline(measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
+def _timeline(scenario: Scenario, measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
     """Means over the replications; p99 of all together. Rate and answers are of the stretch that begins at `at`."""
     first = measurements[0]
     points = []
@@ -228,6 +234,7 @@ def _timeline(measurements: Sequence[Measurement]) -> list[dict[str, Any]]:
                     str(status): _whole(_mean([point.statuses.get(status, 0) for point in each])) for status in statuses
                 },
                 "p99": figures_of([point.latency for point in each])["p99"],
+                **users_of_point(scenario, measurements, at, at + span),
             }
         )
     return points

@@ -8,6 +8,7 @@ from akstwin.domain.lifecycles import PodState
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.opening import Opened, open_world, plan
+from akstwin.scenarios.users import UserWatch, users_of
 from akstwin.sim.calendar import Order
 from akstwin.sim.pods import Pod
 from akstwin.sim.recording import Recorder, ReplicaRecorder
@@ -37,10 +38,15 @@ def build(prepared: Prepared, replication: int, measurement: Measurement, record
         if isinstance(recorder, ReplicaRecorder):
             world.pods.watchers.append(partial(_tell_replica, world, recorder))
 
+    recorders: list[Recorder] = [measurement]
+    if users_of(scenario):
+        recorders.append(UserWatch(scenario, replication, measurement))
+    if recorder is not None:
+        recorders.append(recorder)
     opened = open_world(
         prepared,
         replication=replication,
-        recorders=[measurement] if recorder is None else [measurement, recorder],
+        recorders=recorders,
         observers=[measurement],
         cluster_made=count_nodes,
         watched=bool(scenario.policies),

@@ -153,6 +153,39 @@ def _reasons_by_status(result: Result) -> dict[str, list[tuple[str, float]]]:
     return found
 
 
+def users_table(result: Result) -> Table | None:
+    """Users who wait for their answers; None without any."""
+    rows = [
+        (
+            f"traffic[{each['entry']}]",
+            count(each["active"]),
+            f"{each['waiting']:,.1f}",
+            f"{each['rate']:,.1f}",
+            between(result["intervals"].get(f"users.{each['entry']}.rate"), lambda value: f"{value:,.1f}"),
+            f"{each['rate_answered']:,.1f}",
+            f"{each['rate_without_waiting']:,.1f}",
+        )
+        for each in result.get("users", [])
+    ]
+    if not rows:
+        return None
+    return _table(
+        "Users who wait for their answers",
+        [
+            Column("entry", number=False),
+            Column("active"),
+            Column("waiting"),
+            Column("requests/s"),
+            Column("95 % interval"),
+            Column("200/s"),
+            Column("at most/s"),
+        ],
+        rows,
+        "On average over the window. Active users have begun, waiting ones have no answer yet. At most: what they would send if "
+        "every answer came at once.",
+    )
+
+
 def capacity_table(result: Result) -> Table:
     """Replicas and nodes."""
     replicas, nodes, intervals = result["replicas"], result["nodes"], result["intervals"]

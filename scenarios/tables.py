@@ -52,6 +52,7 @@ def _tables(result: dict[str, Any]) -> list[Table]:
         summary.objectives_table(result),
         summary.latency_table(result),
         summary.status_table(result),
+        summary.users_table(result),
         summary.capacity_table(result),
         summary.cost_table(result),
         *summary.version_tables(result),

@@ -1,5 +1,6 @@
 """A trace of what happened, as Parquet: one row an attempt, one row an event, in the order in which they ended."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from akstwin.sim.engine.outcomes import Outcomes
+from akstwin.sim.load.users import turn_of, user_of
 
 SCHEMA = pa.schema(
     [
@@ -28,6 +30,10 @@ SCHEMA = pa.schema(
         pa.field("settled_us", pa.int64(), metadata={"is": "when the router had the answer, before its overhead"}),
         pa.field("status", pa.int16()),
         pa.field("reason", pa.string()),
+        pa.field(
+            "user", pa.int32(), metadata={"is": "who sent it, from 0; absent where users do not wait for answers"}
+        ),
+        pa.field("turn", pa.int64(), metadata={"is": "which of its user's requests it is, from 0"}),
     ]
 )
 REQUEST = "request"
@@ -36,9 +42,15 @@ _BATCH = 50_000
 
 
 class TraceWriter:
-    """Writes traces of all replications into one Parquet file; memory does not grow with them."""
+    """Writes traces of all replications into one Parquet file; memory does not grow with them.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        path: the file.
+        waiting: traffic entries whose users wait for their answers.
+    """
+
+    def __init__(self, path: Path, waiting: Collection[int] = ()) -> None:
+        self.waiting = frozenset(waiting)
         self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
         self._rows: list[tuple[Any, ...]] = []
 
@@ -75,18 +87,19 @@ class ReplicationTrace:
     def answered(self, outcomes: Outcomes) -> None:
         """A row for each attempt."""
         for each in outcomes.rows():
+            waits = each.entry in self._writer.waiting
             self._writer.add(
                 (self._replication, each.answered, REQUEST, each.version, None, each.entry, each.number, each.attempt,
                  each.counted, each.replica, each.arrived, each.dispatched, each.started, each.settled,
-                 each.status, each.reason)
+                 each.status, each.reason, user_of(each.number) if waits else None, turn_of(each.number) if waits else None)
             )  # fmt: skip
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """A row for an event."""
-        self._writer.add((self._replication, at, kind, subject, detail or None, *(None,) * 11))
+        self._writer.add((self._replication, at, kind, subject, detail or None, *(None,) * 13))
 
     def replica_changed(self, at: int, replica: int, version: str, state: str, node: int | None, *, seen: bool) -> None:
         """A row for a replica's new state, or for the router's new view of it."""
         words = [state, *([] if node is None else [f"node {node}"]), *(["seen ready"] if seen else [])]
         row = (self._replication, at, REPLICA, version, ", ".join(words), None, None, None, None, replica)
-        self._writer.add((*row, *(None,) * 6))
+        self._writer.add((*row, *(None,) * 8))

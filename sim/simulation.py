@@ -16,7 +16,8 @@ from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Script, read_reply
 from akstwin.domain.units import read_duration
 from akstwin.domain.words import nearest
-from akstwin.domain.workload import Arrivals, Clients
+from akstwin.domain.workload import Clients
+from akstwin.domain.workload import Traffic as TrafficEntry
 from akstwin.errors import InvalidSetting
 from akstwin.policies.policy import Policy
 from akstwin.policies.runner import PolicyRunner, drive
@@ -191,18 +192,26 @@ class Simulation:
         instants: list[float] | None = None,
         retry: Any = "none",
         lasts: Span | None = None,
+        users: int | None = None,
+        think_time: Any = None,
+        spawn_rate: float | None = None,
     ) -> Traffic:
         """Let simulated clients call a service from now on, beside those that already do.
 
         Args:
             service: the name of the service.
-            shape: `constant`, `poisson`, `steps` or `trace`.
+            shape: `constant`, `poisson`, `steps`, `trace`, or `users`: each waits for its answer and thinks before it asks again.
             rate: requests per second; a list of them for `steps`.
             at: for `steps`: from when on each rate holds, counted from now.
             instants: for `trace`: when each request comes, s from now, never going back.
             retry: what clients do with a refusal: `none`, `azureml-core`, `urllib3`, or a mapping with statuses, attempts,
                 backoff, factor.
             lasts: for how long; None: without end.
+            users: for `users`: how many there are.
+            think_time: for `users`: from an answer to the user's next request: a duration, or a mapping with `distribution`,
+                `mean`, `cv`.
+            spawn_rate: for `users`: how many begin per second, each with a request at once; None: all are there, and each
+                begins with a part of its first think time.
 
         Returns:
             A handle to follow it and to stop it.
@@ -213,7 +222,15 @@ class Simulation:
         """
         running = self._driver.service(service)
         span = None if lasts is None else read_duration("lasts", lasts)
-        sent = read(_Sent, {"traffic": _arrivals(shape, rate, at, instants), "clients": {"retry": retry}})
+        sent = read(
+            _Sent,
+            {
+                "traffic": _entry(
+                    instants, shape=shape, rate=rate, at=at, users=users, think_time=think_time, spawn_rate=spawn_rate
+                ),
+                "clients": {"retry": retry},
+            },
+        )
         source = running.send([sent.traffic], sent.clients, (0, NEVER), self.new_entries(1))
         if span is not None:
             self._driver.calendar.after(span, Order.FAULT, source.stop)
@@ -356,7 +373,7 @@ class _Described(BaseModel):
 
 
 class _Sent(BaseModel):
-    traffic: Arrivals
+    traffic: TrafficEntry
     clients: Clients
 
 
@@ -367,12 +384,11 @@ class _Broken(BaseModel):
 _OF_CLUSTERS: Final = ("node_loss", "image_pull_slow")
 
 
-def _arrivals(shape: str, rate: Any, at: Any, instants: list[float] | None) -> dict[str, Any]:
+def _entry(instants: list[float] | None, **given: Any) -> dict[str, Any]:
     """The traffic entry as a scenario would have it; a trace's instants stand in for its file."""
-    given = {"shape": shape, "rate": rate, "at": at}
-    if instants is not None and shape != "trace":
+    if instants is not None and given["shape"] != "trace":
         raise InvalidSetting("traffic.instants", instants, "possible but for the shape trace")
-    if shape == "trace":
+    if given["shape"] == "trace":
         given |= {"file": "instants", "instants": _instants(instants)}
     return {name: value for name, value in given.items() if value is not None}
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 BLOCK: Final = 1024
 _KEPT: Final = 8
+_MOST_KEPT: Final = 1 << 14
 
 Generator = np.random.Generator
 Sampler = Callable[[Generator, int], npt.NDArray[np.int64]]
@@ -39,7 +40,9 @@ class Draws:
     def __init__(self, seed: int, replication: int, cause: str, entity: str, sampler: Sampler) -> None:
         self._name = (seed, replication, cause, entity)
         self._sampler = sampler
+        self._kept = _KEPT
         self._blocks: dict[int, list[int]] = {}
+        self._dropped: dict[int, None] = {}
         self._number = -1
         self._block: list[int] = []
 
@@ -54,8 +57,15 @@ class Draws:
     def _load(self, number: int) -> list[int]:
         block = self._blocks.get(number)
         if block is None:
-            if len(self._blocks) == _KEPT:
-                del self._blocks[next(iter(self._blocks))]
+            if number in self._dropped:  # many blocks are read in turn, as those of many users are: keep more of them
+                self._kept = min(2 * self._kept, _MOST_KEPT)
+                del self._dropped[number]
+            if len(self._blocks) >= self._kept:
+                oldest = next(iter(self._blocks))
+                del self._blocks[oldest]
+                if len(self._dropped) == _MOST_KEPT:
+                    del self._dropped[next(iter(self._dropped))]
+                self._dropped[oldest] = None
             block = self._blocks[number] = self._sampler(generator(*self._name, block=number), BLOCK).tolist()
         return block
 

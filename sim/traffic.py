@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from akstwin.domain.words import nearest
-from akstwin.domain.workload import Arrivals
+from akstwin.domain.workload import Traffic as TrafficEntry
 from akstwin.errors import NotFound
 from akstwin.sim.load.generator import LoadGenerator
 
@@ -18,15 +18,17 @@ class Traffic:
     Attributes:
         id: unlike any other's of the workspace.
         service: that they call.
-        shape: `constant`, `poisson`, `steps` or `trace`.
-        rate: requests per second; a list of them for `steps`; None for `trace`.
+        shape: `constant`, `poisson`, `steps`, `trace` or `users`.
+        rate: requests per second; a list of them for `steps`; None for `trace` and `users`.
+        users: how many there are; None: the shape is another one.
     """
 
-    def __init__(self, identity: str, service: str, arrivals: Arrivals, source: LoadGenerator) -> None:
+    def __init__(self, identity: str, service: str, told: TrafficEntry, source: LoadGenerator) -> None:
         self.id = identity
         self.service = service
-        self.shape: str = arrivals.shape
-        self.rate: Any = getattr(arrivals, "rate", None)
+        self.shape: str = told.shape
+        self.rate: Any = getattr(told, "rate", None)
+        self.users: int | None = getattr(told, "users", None)
         self._source = source
 
     @property
@@ -62,10 +64,10 @@ class TrafficEntries:
     def __iter__(self) -> Iterator[Traffic]:
         return iter(self._all.values())
 
-    def add(self, service: str, arrivals: Arrivals, source: LoadGenerator) -> Traffic:
+    def add(self, service: str, told: TrafficEntry, source: LoadGenerator) -> Traffic:
         """One more, under a name that none has had."""
         self._latest += 1
-        entry = self._all[f"t{self._latest}"] = Traffic(f"t{self._latest}", service, arrivals, source)
+        entry = self._all[f"t{self._latest}"] = Traffic(f"t{self._latest}", service, told, source)
         over = [identity for identity, each in self._all.items() if not each.running]
         for identity in over[: max(0, len(over) - KEPT)]:
             del self._all[identity]

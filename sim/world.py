@@ -11,7 +11,7 @@ from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.faults import Fault
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, VersionSpec
-from akstwin.domain.workload import Arrivals, Clients
+from akstwin.domain.workload import Clients, Traffic
 from akstwin.sim.calendar import Calendar
 from akstwin.sim.controller import CapacityObserver, ServiceController
 from akstwin.sim.engine.contents import Contents
@@ -155,12 +155,12 @@ class SimulatedService:
         )  # fmt: skip
 
     def send(
-        self, traffic: Sequence[Arrivals], clients: Clients, window: tuple[int, int], first: int = 0
+        self, traffic: Sequence[Traffic], clients: Clients, window: tuple[int, int], first: int = 0
     ) -> LoadGenerator:
         """Let clients call, from now on.
 
         Args:
-            traffic: arrivals, added up; their instants count from now.
+            traffic: arrivals and users who wait, added up; their instants count from now.
             clients: what they do with a refusal.
             window: requests that arrive within it count.
             first: the number of the first entry: no two entries of a service may have the same.

@@ -1,10 +1,11 @@
-"""Who calls: arrival processes, and clients that try again."""
+"""Who calls: arrival processes, users who wait for their answers, and clients that try again."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveInt, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
 
-from akstwin.clock import SECOND, Micros
+from akstwin.clock import MILLISECOND, SECOND, Micros
+from akstwin.domain.profile import Distribution, Durations, Empirical
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import Duration, TimeUnit
 
@@ -70,7 +71,8 @@ class TraceArrivals(Spec):
     """The file's instants, filled in by whoever reads the file."""
 
 
-Arrivals = Annotated[ConstantArrivals | PoissonArrivals | StepArrivals | TraceArrivals, Field(discriminator="shape")]
+Arrivals = ConstantArrivals | PoissonArrivals | StepArrivals | TraceArrivals
+"""An open loop: requests come at their instants, whatever the answers are."""
 
 
 class CustomRetry(Spec):
@@ -139,3 +141,58 @@ class Clients(Spec):
     def draws_503_base(self) -> bool:
         """Whether each client has a base of its own for 503."""
         return self.retry == "azureml-core"
+
+
+MOST_USERS: Final = 100_000
+LEAST_THINK_TIME: Final = Micros(MILLISECOND)
+
+
+class ClosedLoopUsers(Spec):
+    """Users who wait: each sends a request, waits for its answer, thinks, and sends the next one (a closed loop).
+
+    The slower the answers, the fewer the requests. Each user's n-th think time is the same in every configuration.
+
+    Attributes:
+        users: how many there are.
+        think_time: of a user, from an answer to the next request, by whatever status it was answered; 1ms on average at least.
+        spawn_rate: users per second who begin, each with a request at once; absent: all are there at t = 0, and each has a part
+            of its first think time before it, any part alike.
+        clients: what these users do with a refusal; absent: what the scenario's `clients` do. A user who tries again does not
+            think before the last answer.
+    """
+
+    shape: Literal["users"]
+    users: Annotated[int, Field(ge=1, le=MOST_USERS)]
+    think_time: Durations
+    spawn_rate: Annotated[float, Field(gt=0, le=1e6, description="users per second")] | None = None
+    clients: Clients | None = None
+
+    @field_validator("think_time")
+    @classmethod
+    def _thinks(cls, value: Distribution) -> Distribution:
+        if mean_of(value) < LEAST_THINK_TIME:
+            raise ValueError(THINK_TIME_FORM)
+        return value
+
+    def begins(self, user: int) -> Micros:
+        """When a user, counted from 0, is there: µs from the start of the entry."""
+        return Micros(0 if self.spawn_rate is None else round(user * SECOND / self.spawn_rate))
+
+
+THINK_TIME_FORM: Final = (
+    "at least 1ms on average: users who do not think ask again at the instant of a refusal, for ever; take 1ms for a load test "
+    "without pauses"
+)
+
+
+def mean_of(distribution: Distribution) -> float:
+    """The mean of a distribution, µs; of a file that was not read yet, endless."""
+    if isinstance(distribution, Empirical):
+        return sum(distribution.values) / len(distribution.values) if distribution.values else float("inf")
+    return distribution.mean
+
+
+Traffic = Annotated[
+    ConstantArrivals | PoissonArrivals | StepArrivals | TraceArrivals | ClosedLoopUsers, Field(discriminator="shape")
+]
+"""One entry of `traffic:`."""

@@ -67,6 +67,7 @@ class TrafficRow(BaseModel):
         service: that they call.
         shape: of the arrivals.
         rate: requests per second, as it was given.
+        users: how many there are who wait for their answers.
         sent: requests so far.
         retries: how many of those were sent again.
         running: whether there is more to come.
@@ -76,6 +77,7 @@ class TrafficRow(BaseModel):
     service: str
     shape: str
     rate: Any = None
+    users: int | None = None
     sent: int
     retries: int
     running: bool

@@ -44,8 +44,9 @@ class RemoteTraffic:
     Attributes:
         id: unlike any other's of the workspace.
         service: that they call.
-        shape: `constant`, `poisson`, `steps` or `trace`.
-        rate: requests per second; a list of them for `steps`; None for `trace`.
+        shape: `constant`, `poisson`, `steps`, `trace` or `users`.
+        rate: requests per second; a list of them for `steps`; None for `trace` and `users`.
+        users: how many there are; None: the shape is another one.
     """
 
     def __init__(self, control: Control, told: TrafficRow) -> None:
@@ -54,6 +55,7 @@ class RemoteTraffic:
         self.service = told.service
         self.shape = told.shape
         self.rate = told.rate
+        self.users = told.users
 
     @property
     def sent(self) -> int:
@@ -206,17 +208,23 @@ class RemoteSimulation:
         instants: list[float] | None = None,
         retry: Any = "none",
         lasts: Span | None = None,
+        users: int | None = None,
+        think_time: Any = None,
+        spawn_rate: float | None = None,
     ) -> RemoteTraffic:
         """Let simulated clients on the server call a service from now on, beside those that already do.
 
         Args:
             service: the name of the service.
-            shape: `constant`, `poisson`, `steps` or `trace`.
+            shape: `constant`, `poisson`, `steps`, `trace` or `users`.
             rate: requests per second; a list of them for `steps`.
             at: for `steps`: from when on each rate holds, counted from now.
             instants: for `trace`: when each request comes, s from now, never going back.
             retry: what clients do with a refusal.
             lasts: for how long; None: without end.
+            users: for `users`: how many there are.
+            think_time: for `users`: from an answer to the user's next request.
+            spawn_rate: for `users`: how many begin per second; None: all are there from now on.
 
         Returns:
             A handle to follow it and to stop it.
@@ -226,7 +234,10 @@ class RemoteSimulation:
             AksError: a value that is refused, with its name.
         """
         ends = None if lasts is None else f"{read_duration('lasts', lasts)}us"
-        told = _given(shape=shape, rate=rate, at=at, instants=instants, retry=retry, lasts=ends)
+        told = _given(
+            shape=shape, rate=rate, at=at, instants=instants, retry=retry, lasts=ends, users=users, think_time=think_time,
+            spawn_rate=spawn_rate,
+        )  # fmt: skip
         name = segment("service", service)
         return RemoteTraffic(self._control, self._control.begin_traffic(name, told))
 

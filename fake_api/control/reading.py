@@ -56,7 +56,7 @@ class ChanceForm(Spec):
 class TrafficForm(Spec):
     """What `ws.simulation.traffic` takes."""
 
-    shape: Any = Field(default="poisson", description="constant, poisson, steps or trace")
+    shape: Any = Field(default="poisson", description="constant, poisson, steps, trace or users")
     rate: Any = Field(default=None, description="requests per second; a list of them for steps")
     at: Any = Field(default=None, description="for steps: from when on each rate holds, counted from now")
     instants: Any = Field(default=None, description="for trace: a list of seconds from now")
@@ -64,6 +64,13 @@ class TrafficForm(Spec):
         default="none", description="none, azureml-core, urllib3, or statuses, attempts, backoff, factor"
     )
     lasts: Any = Field(default=None, description="for how long; absent: without end")
+    users: Any = Field(default=None, description="for users: how many wait for their answers and ask again")
+    think_time: Any = Field(
+        default=None, description="for users: from an answer to the next request: a duration, or distribution, mean, cv"
+    )
+    spawn_rate: Any = Field(
+        default=None, description="for users: how many begin per second; absent: all are there from now on"
+    )
 
 
 class ClusterForm(Spec):

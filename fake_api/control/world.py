@@ -94,5 +94,5 @@ def _told(form: ClusterForm | TrafficForm) -> Json:
 
 
 def _shown(entry: Traffic) -> Json:
-    names = ("id", "service", "shape", "rate", "sent", "retries", "running")
+    names = ("id", "service", "shape", "rate", "users", "sent", "retries", "running")
     return {name: getattr(entry, name) for name in names}

@@ -87,6 +87,8 @@ class ReferenceEngine:
             self.router, self._perform, settings.worker_timeout, calendar, draws, listener, contents
         )
         self.loads: list[LoadGenerator] = []
+        self._load_of: dict[int, LoadGenerator] = {}
+        self._waiting_entries: set[int] = set()
         self.auth: KeyAuth | TokenAuth | None = None
         self._requests: dict[int, Request] = {}
         self._arrivals = 0
@@ -113,6 +115,9 @@ class ReferenceEngine:
         """Let clients call as planned; returns the handle to follow and to stop them."""
         load = LoadGenerator(plan, self.arrive, self._calendar)
         self.loads.append(load)
+        for entry in plan.entries:
+            self._load_of[entry] = load
+        self._waiting_entries |= load.waiting_entries
         load.start()
         return load
 
@@ -190,9 +195,8 @@ class ReferenceEngine:
                 self._calendar.register(self)
             if request.exchange is not None:
                 request.exchange.settle(request)
-            elif request.status != 200:
-                for load in self.loads:
-                    load.answered(request)
+            elif request.status != 200 or request.entry in self._waiting_entries:
+                self._load_of[request.entry].answered(request)
         self._arm()
 
     # -- alarms

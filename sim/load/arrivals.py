@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 from heapq import merge
 
 from akstwin.clock import NEVER, SECOND
-from akstwin.domain.workload import Arrivals, ConstantArrivals, PoissonArrivals, StepArrivals, TraceArrivals
+from akstwin.domain.workload import (
+    Arrivals,
+    ClosedLoopUsers,
+    ConstantArrivals,
+    PoissonArrivals,
+    StepArrivals,
+    TraceArrivals,
+    Traffic,
+)
 from akstwin.sim.streams import BLOCK, generator
 
 Arrival = tuple[int, int, int]
@@ -60,20 +68,23 @@ def _steps(rates: Sequence[float], at: Sequence[int], seed: int, replication: in
 
 
 def merged(
-    traffic: Sequence[Arrivals], seed: int, replication: int, *, first: int = 0, start: int = 0
+    traffic: Sequence[Traffic], seed: int, replication: int, *, first: int = 0, start: int = 0
 ) -> Iterator[Arrival]:
     """All arrivals in the order in which they come in.
 
     Args:
-        traffic: the entries.
+        traffic: the entries; those of users who wait have no instants of their own.
         seed: of the run.
         replication: 1, 2, …
         first: the number of the first entry; the others follow.
         start: the instant that the entries count from.
     """
 
-    def one(entry: int) -> Iterator[Arrival]:
-        for number, instant in enumerate(instants(traffic[entry - first], seed, replication, entry)):
+    def one(entry: int, arrivals: Arrivals) -> Iterator[Arrival]:
+        for number, instant in enumerate(instants(arrivals, seed, replication, entry)):
             yield start + instant, entry, number
 
-    return one(first) if len(traffic) == 1 else merge(*(one(first + entry) for entry in range(len(traffic))))
+    all_of_them = [
+        one(entry, each) for entry, each in enumerate(traffic, start=first) if not isinstance(each, ClosedLoopUsers)
+    ]
+    return all_of_them[0] if len(all_of_them) == 1 else merge(*all_of_them)

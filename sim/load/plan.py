@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 
 from akstwin.clock import Micros
-from akstwin.domain.workload import Arrivals, Clients
+from akstwin.domain.workload import Clients, Traffic
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """Open arrivals, and the retries that answers cause. Everything else about them follows from chance by name (design §3).
+    """Open arrivals, users who wait, and the retries that answers cause. All else follows from chance by name (design §3).
 
     Attributes:
         traffic: its entries, added up; their instants count from `start`.
-        clients: what callers do with a refusal.
+        clients: what callers do with a refusal, unless the entry's own users do something else.
         seed: of the run.
         replication: 1, 2, …
         window: requests that arrive from its first up to its second instant belong to the result.
@@ -20,7 +20,7 @@ class LoadPlan:
         start: the instant at which it begins.
     """
 
-    traffic: tuple[Arrivals, ...]
+    traffic: tuple[Traffic, ...]
     clients: Clients
     seed: int
     replication: int

@@ -94,6 +94,22 @@ class TestTraffic:
         assert clients.retries >= 1
         assert clients.sent == 2 + clients.retries
 
+    def test_users_who_wait(self, ws: Workspace, tmp_path: Path) -> None:
+        """They ask again a think time after their answer, and are followed and stopped like all traffic."""
+        deploy(ws, tmp_path)
+        ws.simulation.profile("svc", service_time="50ms")
+        clients = ws.simulation.traffic("svc", shape="users", users=2, think_time="947ms", spawn_rate=2)
+        assert (clients.shape, clients.rate, clients.users, clients.running) == ("users", None, 2, True)
+        ws.simulation.advance("10200ms")
+        assert (clients.sent, clients.retries) == (21, 0)
+        clients.stop()
+        ws.simulation.advance("10s")
+        assert (clients.sent, clients.running) == (21, False)
+        thinking = {"distribution": "exponential", "mean": "1s"}
+        assert ws.simulation.traffic("svc", shape="users", users=3, think_time=thinking).users == 3
+        with pytest.raises(AksError, match=r"traffic\.think_time: 0 is not at least 1ms on average"):
+            ws.simulation.traffic("svc", shape="users", users=3, think_time=0)
+
 
 class TestClusters:
     """Nodes that are described before the cluster is there."""
@@ -236,6 +252,8 @@ MISTAKES: list[tuple[str, dict[str, Any]]] = [
     ("traffic", {"service": "nobody", "rate": 1}),
     ("traffic", {"service": "svc", "shape": "poison", "rate": 1}),
     ("traffic", {"service": "svc", "shape": 5, "rate": 1}),
+    ("traffic", {"service": "svc", "shape": "users", "users": 1}),
+    ("traffic", {"service": "svc", "shape": "users", "users": 1.5, "think_time": "1s"}),
     ("traffic", {"service": "svc", "rate": "fast"}),
     ("traffic", {"service": "svc"}),
     ("traffic", {"service": "svc", "rate": 1, "lasts": "long"}),

@@ -134,7 +134,7 @@ def test_replications_give_intervals(here: Here, scenario: Path) -> None:
 
 
 def test_engines_give_the_same(here: Here, scenario: Path) -> None:
-    """`--engine`: auto is the reference in this version; the compiled one is refused by name."""
+    """`--engine`: auto is the reference; one that is not there is refused by name, and no help offers it."""
     assert (
         here.answer(scenario, "--engine", "reference")
         == here.answer(scenario, "--engine", "auto")
@@ -142,7 +142,8 @@ def test_engines_give_the_same(here: Here, scenario: Path) -> None:
     )
     refused = here("run", scenario, "--engine", "compiled")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == "akstwin: --engine: 'compiled' is not in this version: auto and reference are\n"
+    assert refused.stderr == "akstwin: --engine: 'compiled' is not auto or reference\n"
+    assert "compiled" not in here("run", "--help").stdout
 
 
 def test_settings_change(here: Here, scenario: Path) -> None:

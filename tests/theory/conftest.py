@@ -89,8 +89,8 @@ class Sampled:
     heard: list[Heard]
     slots: int
     """Of all replicas together."""
-    offered: tuple[float, float]
-    """Expected of each replication: first attempts that count, mean run time in s."""
+    offered: tuple[float | None, float]
+    """Expected of each replication: first attempts that count (None: they depend on the answers), mean run time in s."""
 
     def assert_agrees(
         self, figure: Callable[[Heard], float], theory: float, *, within: float, tolerance: float = 0.0
@@ -100,7 +100,10 @@ class Sampled:
         Chance is controlled for the number of first attempts and the mean run time, whose expectations are known.
         """
         first, mean = self.offered
-        controls = [(heard.first / first - 1, sum(heard.served) / len(heard.served) / mean - 1) for heard in self.heard]
+        controls = [
+            (0.0 if first is None else heard.first / first - 1, sum(heard.served) / len(heard.served) / mean - 1)
+            for heard in self.heard
+        ]
         values = [figure(heard) for heard in self.heard]
         _formulas().assert_agrees(values, theory, controls, within=within, tolerance=tolerance)
 
@@ -165,6 +168,7 @@ def _simulate(
     slots: int = 1,
     clients: dict[str, Any] | None = None,
     assumptions: dict[str, Any] | None = None,
+    users: dict[str, Any] | None = None,
 ) -> Sampled:
     """Run a queue.
 
@@ -179,6 +183,7 @@ def _simulate(
         slots: of each replica.
         clients: what they do with a refusal.
         assumptions: beside no router overhead.
+        users: how many and how they think, instead of independent arrivals; `rate` only says how long the run is then.
     """
     document = {
         "seed": seed,
@@ -197,7 +202,7 @@ def _simulate(
             },
             "model": {"service_time": service, "workers": slots},
         },
-        "traffic": {"shape": "poisson", "rate": rate},
+        "traffic": {"shape": "poisson", "rate": rate} if users is None else {"shape": "users", **users},
         "clients": clients or {},
         "assumptions": {"router_overhead": 0, "worker_timeout": "100h", **(assumptions or {})},
     }
@@ -210,4 +215,4 @@ def _simulate(
     prepared = prepare(document, Path("queue.yaml"))
     result = run(prepared, recorder=recorder)
     mean = next(iter(prepared.models.values())).service_time.mean
-    return Sampled(result, heard, replicas * slots, (requests / REPLICATIONS, mean / 1e6))
+    return Sampled(result, heard, replicas * slots, (requests / REPLICATIONS if users is None else None, mean / 1e6))

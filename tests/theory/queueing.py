@@ -78,6 +78,64 @@ def patience(c: int, rate: float, mean: float, patient: float) -> Patience:
     return Patience(abandoned, (within + beyond) / whole, rate * moment / whole / (1 - abandoned))
 
 
+@dataclass(frozen=True)
+class Repair:
+    """Steady state of c servers with a queue and a finite number of users, who think after each answer (M/M/c//N).
+
+    Attributes:
+        throughput: answers per second.
+        mean_wait: in the queue.
+        utilisation: busy servers, as a part of all.
+        waits: share of requests that do not start at once.
+        waiting_users: users who wait for an answer.
+    """
+
+    throughput: float
+    mean_wait: float
+    utilisation: float
+    waits: float
+    waiting_users: float
+
+
+def machine_repair(c: int, users: int, mean: float, think: float) -> Repair:
+    """The machine-repair formula (M/M/c//N), by birth and death; insensitive to the distribution of think times.
+
+    The share that waits is that of the states that an asking user finds, which are those of one user fewer.
+    """
+    states = _repair_states(c, users, mean, think)
+    throughput = math.fsum(p * min(number, c) for number, p in enumerate(states)) / mean
+    queued = math.fsum(p * max(0, number - c) for number, p in enumerate(states))
+    found = _repair_states(c, users - 1, mean, think)
+    return Repair(
+        throughput, queued / throughput, throughput * mean / c, math.fsum(found[c:]),
+        math.fsum(p * number for number, p in enumerate(states)),
+    )  # fmt: skip
+
+
+def _repair_states(c: int, users: int, mean: float, think: float) -> list[float]:
+    weights = [1.0]
+    for number in range(1, users + 1):
+        weights.append(weights[-1] * (users - number + 1) / think * mean / min(number, c))
+    whole = math.fsum(weights)
+    return [weight / whole for weight in weights]
+
+
+def engset(c: int, users: int, mean: float, think: float) -> tuple[float, float]:
+    """Engset: c servers, no queue, users who think after a refusal as after an answer; insensitive to both distributions.
+
+    Returns:
+        Requests per second, and the share of them that is refused (call congestion).
+    """
+
+    def states(of: int) -> list[float]:
+        weights = [math.comb(of, number) * (mean / think) ** number for number in range(min(c, of) + 1)]
+        whole = math.fsum(weights)
+        return [weight / whole for weight in weights]
+
+    asked = math.fsum(p * (users - number) for number, p in enumerate(states(users))) / think
+    return asked, states(users - 1)[c] if users > c else 0.0
+
+
 def pollaczek_khinchine(rate: float, mean: float, cv: float) -> float:
     """Mean wait in M/G/1."""
     busy = rate * mean

@@ -297,6 +297,31 @@ def test_a_trace(lab: Any) -> None:
     assert (first.answers, seen(lab).answers) == ({200: 3}, {200: 1})
 
 
+def test_users_who_wait(lab: Any) -> None:
+    """Two at one replica of 50 ms: each asks 950 ms after its answer; the second begins half a second after the first."""
+    steady(lab)
+    clients = lab.ws.simulation.traffic("svc", shape="users", users=2, think_time="947ms", spawn_rate=2)
+    assert (clients.shape, clients.rate, clients.users, clients.sent, clients.running) == ("users", None, 2, 0, True)
+    lab.ws.simulation.advance("10.2s")
+
+    observed = seen(lab)
+    assert observed.answers == {200: 21}  # 50 ms, 3 ms of the router and 947 ms of thinking: one a second each
+    assert clients.sent == 21
+    clients.stop()
+    lab.ws.simulation.advance("10s")
+    assert (clients.running, clients.sent, seen(lab).answers) == (False, 21, {})
+
+
+def test_users_try_again(lab: Any) -> None:
+    """With `retry` as for all traffic: the think time follows the last answer."""
+    steady(lab, service_time="10s")
+    again = {"statuses": [503], "attempts": 3, "backoff": "1s"}
+    clients = lab.ws.simulation.traffic("svc", shape="users", users=2, think_time="100s", spawn_rate=2, retry=again)
+    lab.ws.simulation.advance("20s")
+    # the second: refused at 1 s, at 2.5 s and at 4 s, then thinks
+    assert (seen(lab).answers, clients.sent, clients.retries) == ({200: 1, 503: 3}, 4, 2)
+
+
 def test_traffic_stops(lab: Any) -> None:
     """By its handle, twice if need be; what was sent before is answered; another one goes on."""
     steady(lab, service_time="400ms")
@@ -804,6 +829,11 @@ MISTAKES: list[Any] = [
     ("traffic", ("svc",), {"shape": "steps", "rate": [1, 2], "at": [0]}, r"traffic.*2 rates, 1 instants"),
     ("traffic", ("svc",), {"shape": "steps", "rate": [1, 2], "at": ["5s", "1s"]}, r"traffic.*grow"),
     ("traffic", ("svc",), {"shape": "constant", "rate": 1, "at": ["1s"]}, r"traffic\.at"),
+    ("traffic", ("svc",), {"shape": "users"}, r"traffic\.users"),
+    ("traffic", ("svc",), {"shape": "users", "users": 0, "think_time": "1s"}, r"traffic\.users.*0"),
+    ("traffic", ("svc",), {"shape": "users", "users": 1, "think_time": 0}, r"traffic\.think_time.*at least 1ms"),
+    ("traffic", ("svc",), {"shape": "users", "users": 1, "think_time": "1s", "rate": 1}, r"traffic\.rate"),
+    ("traffic", ("svc",), {"rate": 1, "users": 5}, r"traffic\.users"),
     ("traffic", ("svc",), {"shape": "trace"}, r"traffic\.instants"),
     ("traffic", ("svc",), {"shape": "trace", "instants": [2, 1]}, r"traffic\.instants.*\[2, 1\].*never goes back"),
     ("traffic", ("svc",), {"shape": "trace", "instants": [-1]}, r"traffic\.instants.*-1"),

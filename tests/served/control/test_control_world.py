@@ -16,7 +16,8 @@ def test_traffic_by_its_entries(serve: Serve) -> None:
         town.deploy("two")
         first = await town.call("POST", "traffic/svc", {"shape": "constant", "rate": 10})
         assert first == {
-            "id": "t1", "service": "svc", "shape": "constant", "rate": 10, "sent": 0, "retries": 0, "running": True,
+            "id": "t1", "service": "svc", "shape": "constant", "rate": 10, "users": None, "sent": 0, "retries": 0,
+            "running": True,
         }  # fmt: skip
         assert (await town.call("POST", "traffic/svc", {"shape": "constant", "rate": 1}))["id"] == "t2"
         assert (await town.call("POST", "traffic/two", {"shape": "constant", "rate": 1}))["id"] == "t3"
