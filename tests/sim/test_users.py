@@ -110,7 +110,7 @@ def test_no_configuration_changes_a_think_time(play: Play, change: str) -> None:
         case "replicas":
             given["deploy"] = {"num_replicas": 20, "max_request_wait_time": 60_000}
         case "users":
-            traffic = _users(333)
+            traffic = _users(40)
         case "model":
             given["model"] = {"service_time": service_time, "failure_rate": 0.3}
         case "faults":
@@ -141,7 +141,7 @@ def test_no_configuration_changes_a_think_time(play: Play, change: str) -> None:
         for played in (before, after)
     ]
     shared = runs[0].keys() & runs[1].keys()
-    assert len(shared) > 50
+    assert len(shared) > 25
     assert all(runs[0][of] == runs[1][of] for of in shared)
 
 
