@@ -337,7 +337,7 @@ def test_a_bad_distribution(refusal: Run, written: str, said: str) -> None:
     [
         (
             "{shape: poison, rate: 5}",
-            ".shape: 'poison' is not one of 'constant', 'poisson', 'steps', 'trace'; did you mean poisson?",
+            ".shape: 'poison' is not one of 'constant', 'poisson', 'steps', 'trace', 'users'; did you mean poisson?",
         ),
         ("{rate: 5}", ": a mapping has no `shape:`"),
         ("{shape: poisson}", ".rate: is missing; expected a number"),
