@@ -420,9 +420,11 @@ class SimulatedBackend:
         return "".join(f"--- {version} ---\n{text}" for version, text in logs.items())
 
     def _pods_log(self, name: str) -> str:
-        return "".join(
+        lines = self.driver.services[name].controller.pod_log
+        head = f"[... only the latest {lines.maxlen} lines are kept ...]\n" if len(lines) == lines.maxlen else ""
+        return head + "".join(
             f"{self.driver.wall(at):%Y-%m-%dT%H:%M:%SZ} {pod} {kind} {detail}".rstrip() + "\n"
-            for at, kind, pod, detail in self.driver.services[name].controller.pod_log
+            for at, kind, pod, detail in lines
         )
 
 

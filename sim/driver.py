@@ -17,6 +17,7 @@ from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.changes import Effect
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.deployment import VersionSettings
+from akstwin.domain.history import History
 from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Rules, Simple, Value
@@ -137,7 +138,7 @@ class Driver:
         self.worlds: dict[str, World] = {}
         self.services: dict[str, SimulatedService] = {}
         self.watches: dict[str, Watch] = {}
-        self.events: list[tuple[Micros, str, str, str]] = []
+        self.events = History()
         self.described: dict[str, ClusterSpec] = {}
         self.collected = folder / "data"
         self._identity = identity

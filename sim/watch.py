@@ -19,6 +19,12 @@ from akstwin.sim.engine.outcomes import REASONS, Outcomes
 KEPT_ANSWERS: Final = 2_000_000
 """So many of the latest answers are kept, some 60 MB; a window that reaches further back is refused."""
 _SPARE: Final = 1.25
+KEPT_SAMPLES: Final = 100_000
+"""Instants at which a version's demand is known exactly, some 1.6 MB. When there are more, every other one of the older half
+goes: a window that begins between two of them takes what lies on the line between. While a version's demand grows evenly, or
+not at all, two instants say it exactly."""
+KEPT_STEPS: Final = 100_000
+"""So many of the latest changes of a version's number of replicas are kept; a window that reaches further back is refused."""
 _K = TypeVar("_K", int, str)
 _QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
@@ -31,11 +37,18 @@ class _Steps:
         self._value = [0]
         self._area = [0]
 
-    def set(self, value: int, now: int) -> None:
+    def set(self, value: int, now: int) -> int:
+        """The number from now on; returns the instant up to which nothing is known any more, 0: all is known."""
         if value != self._value[-1]:
             self._area.append(self.area(now))
             self._at.append(now)
             self._value.append(value)
+        if len(self._at) > KEPT_STEPS * _SPARE:
+            surplus = len(self._at) - KEPT_STEPS
+            for column in (self._at, self._value, self._area):
+                del column[:surplus]
+            return self._at[0]
+        return 0
 
     @property
     def value(self) -> int:
@@ -135,7 +148,9 @@ class Watch:
 
     def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:  # noqa: ARG002 - the port's
         """Keep how many are asked for."""
-        self._desired.setdefault(version, _Steps()).set(desired, at)
+        self._forgotten_before = max(
+            self._forgotten_before, self._desired.setdefault(version, _Steps()).set(desired, at)
+        )
 
     def _sample(self) -> None:
         controller = self._controller
@@ -145,8 +160,9 @@ class Watch:
             at, demand = self._demand.setdefault(name, (array("q"), array("q")))
             if demand and usage.busy_area + usage.queued_area < demand[-1]:  # another version of the same name
                 del at[:], demand[:]
-            at.append(self._calendar.now)
-            demand.append(usage.busy_area + usage.queued_area)
+            _note(at, demand, self._calendar.now, usage.busy_area + usage.queued_area)
+        for name in [name for name in self._demand if name not in controller.deployments]:
+            del self._demand[name]
         if not controller.ended:
             self._calendar.after(SECOND, Order.SAMPLE, self._sample)
 
@@ -168,7 +184,7 @@ class Watch:
         if since < self._forgotten_before:
             raise InvalidSetting(
                 "window", window / SECOND, f"at most {(now - self._forgotten_before) / SECOND:g} s: "
-                f"only the latest {KEPT_ANSWERS} answers are kept",
+                f"only the latest {KEPT_ANSWERS} answers and {KEPT_STEPS} changes of a number of replicas are kept",
             )  # fmt: skip
         # An answer at the window's first instant belongs to the window before, if there was one.
         first = bisect_right(self._at, since) if since else 0
@@ -229,6 +245,19 @@ def _number(name: str | None, names: list[str | None], numbers: dict[str | None,
         number = numbers[name] = len(names)
         names.append(None if name is None else str(name))
     return number
+
+
+def _note(at: "array[int]", values: "array[int]", now: int, value: int) -> None:
+    """Add an instant; the one before goes if it lies on the line between its neighbours."""
+    if len(at) > 1 and (values[-1] - values[-2]) * (now - at[-1]) == (value - values[-1]) * (at[-1] - at[-2]):
+        at[-1], values[-1] = now, value
+        return
+    at.append(now)
+    values.append(value)
+    if len(at) > KEPT_SAMPLES:
+        half = len(at) // 2
+        for column in (at, values):
+            column[:half] = column[:half:2]
 
 
 def _interpolated(at: "array[int]", values: "array[int]", instant: int) -> float:

@@ -12,6 +12,10 @@ from akstwin.domain.lifecycles import OperationState
 from akstwin.errors import NotFound
 
 _TIMERS: Final = "timers"
+KEPT_OPERATIONS: Final = 1000
+"""So many of the latest operations that have ended are kept, and the last one of each service."""
+_SPARE: Final = 100
+"""So many more are let come before the oldest are forgotten: to look through them takes a moment."""
 
 
 class Operations:
@@ -32,7 +36,8 @@ class Operations:
         """An operation (NotFound)."""
         record = self._records.operations.get(operation_id)
         if record is None:
-            raise NotFound(f"no operation {operation_id}")
+            kept = f"of those that have ended, the latest {KEPT_OPERATIONS} are kept, and each service's last"
+            raise NotFound(f"no operation {operation_id}: {kept}")
         log = "#".join(
             f"{calendar_time(self._needs.epoch, instant):%Y%m%d%H%M%S}|{text}" for instant, text in record.log
         )  # fmt: skip
@@ -60,7 +65,21 @@ class Operations:
         if record.state is not OperationState.RUNNING:
             record = record.model_copy(update={"ended": now})
         self._records.operations.put(record.id, record)
+        if len(self._records.operations.keys()) > KEPT_OPERATIONS + _SPARE:
+            self._forget()
         return record
+
+    def _forget(self) -> None:
+        """Let the oldest operations go that nobody is busy with, and nothing refers to."""
+        needed = {stored.operation for stored in self._records.lifecycles.all()}
+        ended = [
+            record
+            for record in self._records.operations.all()
+            if record.state is not OperationState.RUNNING and record.id not in needed
+        ]
+        ended.sort(key=lambda record: (record.started or 0, record.id))
+        for record in ended[: max(0, len(ended) - KEPT_OPERATIONS)]:
+            self._records.operations.delete(record.id)
 
     def open_timed(self, kind: str, subject: str, lasts: Micros, **fields: Any) -> OperationRecord:
         """Record a new operation that ends by itself: all that it takes is time. `wake` is to follow."""
@@ -78,7 +97,7 @@ class Operations:
             **fields: what has changed in its record.
         """
         record = self._records.operations.get(operation_id)
-        assert record is not None  # noqa: S101 - operations are never deleted
+        assert record is not None  # noqa: S101 - while it runs it is kept
         log = (*record.log, *((at, line) for line in lines))
         if fields.get("state", OperationState.RUNNING) is not OperationState.RUNNING:
             fields["ended"] = at

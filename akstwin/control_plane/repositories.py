@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class OperationRecord(BaseModel):
-    """An operation of a service, a key or a compute target; never deleted.
+    """An operation of a service, a key or a compute target; kept while it runs, and a good while longer (`Operations`).
 
     Attributes:
         id: in the workspace.
@@ -143,6 +143,8 @@ class Repository(Generic[T]):
     def delete(self, key: str) -> None:
         """Forget a record, if there is one."""
         self._store.delete(self._kind, key)
+        if self._read is not None:
+            self._read.pop(key, None)
 
     def keys(self) -> list[str]:
         """All keys, sorted."""

@@ -1,8 +1,10 @@
 """What has happened to clusters and services, and which of it somebody wants to see."""
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from itertools import islice
+from typing import Any, Final, Self
 
 from akstwin.clock import Micros
 from akstwin.domain.units import read_duration
@@ -10,6 +12,43 @@ from akstwin.errors import InvalidSetting
 
 Happening = tuple[Micros, str, str, str]
 """Instant, kind, subject, detail."""
+
+
+KEPT_HAPPENINGS: Final = 50_000
+"""So many of the latest are kept, some 10 MB: virtual time may go on for ever."""
+
+
+class History:
+    """What has happened, in its order: so many of the latest.
+
+    Args:
+        kept: how many.
+
+    Attributes:
+        total: how many there have been.
+    """
+
+    def __init__(self, kept: int = KEPT_HAPPENINGS) -> None:
+        self._kept: deque[Happening] = deque(maxlen=kept)
+        self.total = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many had to go for later ones."""
+        return self.total - len(self._kept)
+
+    def append(self, happening: Happening) -> None:
+        """One more."""
+        self.total += 1
+        self._kept.append(happening)
+
+    def __iter__(self) -> Iterator[Happening]:
+        return iter(self._kept)
+
+    def since(self, number: int) -> Iterator[tuple[int, Happening]]:
+        """Those that are kept from that number on (0: the first that there has been), with their numbers."""
+        first = max(number, self.dropped)
+        return enumerate(islice(self._kept, first - self.dropped, None), first)
 
 
 @dataclass(frozen=True, slots=True)

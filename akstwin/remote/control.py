@@ -101,6 +101,7 @@ class Happening(BaseModel):
 
 class _History(BaseModel):
     events: list[Happening]
+    dropped: int = 0
 
 
 _TIME: Final = TypeAdapter(_Time)
@@ -204,6 +205,10 @@ class Control:
             **wanted: `kind`, `subject`, `since`, `limit`: what the route takes.
         """
         return self._read("simulation.history", _HISTORY, "history", params=wanted).events
+
+    def events_dropped(self) -> int:
+        """How many of the first happenings are kept no more."""
+        return self._read("simulation.history", _HISTORY, "history", params={"limit": 1}).dropped
 
     # -- load
 

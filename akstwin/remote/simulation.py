@@ -110,8 +110,16 @@ class RemoteSimulation:
 
     @property
     def events(self) -> list[tuple[float, str, str, str]]:
-        """All that has happened to clusters and services: seconds, kind, subject, detail."""
+        """What has happened to clusters and services: seconds, kind, subject, detail.
+
+        The latest 50,000 are kept; `events_dropped` says how many had to go for them.
+        """
         return self.history()
+
+    @property
+    def events_dropped(self) -> int:
+        """How many of the first `events` are kept no more."""
+        return self._control.events_dropped()
 
     def history(
         self, *, kind: str | None = None, subject: str | None = None, since: Span = 0, limit: int | None = None

@@ -183,6 +183,8 @@ class Control:
         """Simulated clients call a service: their answers are counted too."""
         running = self.workspace.backend.driver.services[service]
         if self._counted.get(service) is not running:
+            for name in [name for name in self._counted if name not in self.workspace.backend.driver.services]:
+                del self._counted[name]
             self._counted[service] = running
             running.on_outcomes.append(partial(self.metrics.attempts, service))
 

@@ -11,6 +11,9 @@ BOUNDS: Final = (
 )  # fmt: skip
 """Upper bounds of the latency histogram's classes, µs."""
 
+KEPT_ROWS: Final = 5_000
+"""So many combinations are counted; for a new one the one that was met first goes: services come and go under ever new names."""
+
 _Key = tuple[str, str | None, int, str | None]
 
 
@@ -25,6 +28,8 @@ class Metrics:
         key = (service, version, status, reason)
         row = self.answers.get(key)
         if row is None:
+            if len(self.answers) >= KEPT_ROWS:
+                del self.answers[next(iter(self.answers))]
             row = self.answers[key] = [0] * (len(BOUNDS) + 2)
         row[bisect_left(BOUNDS, latency)] += 1
         row[-1] += latency

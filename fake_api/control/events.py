@@ -33,7 +33,7 @@ class Feed:
         self._control = control
         self._world = control.started
         self._row = control.journal.total
-        happened = len(control.workspace.backend.driver.events)
+        happened = control.workspace.backend.driver.events.total
         self._next = max(0, happened - _BACKLOG) if after is None else min(after + 1, happened)
 
     async def follow(self, *, endless: bool) -> AsyncIterator[str]:
@@ -54,11 +54,10 @@ class Feed:
                 self._world, self._row, self._next = control.started, 0, 0
                 told.append(_event("reset", {}))
             happened = control.workspace.backend.driver.events
-            for at in range(self._next, len(happened)):
-                instant, kind, subject, detail = happened[at]
+            for at, (instant, kind, subject, detail) in happened.since(self._next):
                 shown = {"at": instant, "kind": kind, "subject": subject, "detail": detail}
                 told.append(_event("happened", shown, at))
-            self._next = len(happened)
+            self._next = happened.total
             total = control.journal.total
             if total > self._row:
                 first = max(self._row, total - _SAMPLE)

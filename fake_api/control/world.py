@@ -45,7 +45,11 @@ def add_world(app: FastAPI, control: "Control") -> None:
             happened = workspace.backend.driver.events
             chosen = wanted.choose(happened)
         names = ("at", "kind", "subject", "detail")
-        return {"total": len(happened), "events": [dict(zip(names, each, strict=True)) for each in chosen]}
+        return {
+            "total": happened.total,
+            "dropped": happened.dropped,
+            "events": [dict(zip(names, each, strict=True)) for each in chosen],
+        }
 
 
 def _add_traffic(app: FastAPI, control: "Control") -> None:

@@ -6,12 +6,12 @@ from typing import Final
 
 from akstwin.clock import MILLISECOND, SECOND
 from akstwin.cores.management.facts import OperationError
-from akstwin.cores.management.life import ServiceLife
+from akstwin.cores.management.life import ServiceLife, served
 from akstwin.cores.management.records import ServiceRecord, VersionRecord
 from akstwin.cores.management.settings import spec_of
 from akstwin.domain.deployment import Autoscaled, VersionSettings
 from akstwin.domain.documents import Json, has, iso_time
-from akstwin.domain.lifecycles import OperationState, ServiceState
+from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.service_urls import service_path
 
 
@@ -121,12 +121,7 @@ def scorable(life: ServiceLife) -> bool:
     """
     if not life.operations:
         return life.state is not ServiceState.TRANSITIONING
-    return any(
-        operation.state is OperationState.SUCCEEDED
-        or (operation.state is OperationState.TIMED_OUT and operation.stage == "DeployService")
-        for operation in life.operations
-        if operation.kind != "delete"
-    )
+    return any(served(operation) for operation in life.operations)
 
 
 def matches(

@@ -7,7 +7,7 @@ An operation has the service's lock and sets its state; an adjustment (`adjustme
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Final, Literal
 
 from akstwin.clock import Micros
 from akstwin.cores.management import adjustments
@@ -32,6 +32,10 @@ from akstwin.domain.lifecycles import (
 from akstwin.errors import Conflict
 
 OperationKind = Literal["create", "update", "delete"]
+
+
+KEPT_OPERATIONS: Final = 10
+"""So many of a service's latest operations are part of its life."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ class ServiceLife:
     Attributes:
         name: the service.
         state: what the SDK prints.
-        operations: all it has had, the latest last.
+        operations: the latest that it has had, the last one last (`KEPT_OPERATIONS`), and the latest that brought pods up.
         unavailable_since: since when no replica has been available.
         error: of the operation that left it as it is.
         adjustments: those that run, and those that had ended when the latest began: the latest last.
@@ -132,13 +136,13 @@ def begin(life: ServiceLife | None, name: str, kind: OperationKind, now: Micros,
     """
     if life is not None and (running := life.running) is not None:
         raise Conflict(f"service {name} is busy: operation {running.number} ({running.kind}) is running")
-    number = len(life.operations) + 1 if life else 1
+    number = life.operations[-1].number + 1 if life and life.operations else 1
     operation = Operation(number, kind, now, "BuildImage" if builds else "DeployService")
     if life is None:
         return ServiceLife(name, SERVICE.initial, (operation,))
     event = ServiceEvent.DELETE_STARTED if kind == "delete" else ServiceEvent.OPERATION_STARTED
     state = SERVICE.step(life.state, event)
-    after = replace(life, state=state, operations=(*life.operations, operation), error=None)
+    after = replace(life, state=state, operations=_kept((*life.operations, operation)), error=None)
     if kind != "delete":
         return after
     return replace(after, adjustments=tuple(adjustments.cancelled(each, now) for each in life.adjustments))
@@ -155,6 +159,22 @@ def adjust(life: ServiceLife, awaits: Awaited, now: Micros) -> ServiceLife:
     running = (each for each in life.adjustments if each.running)
     begun = adjustments.begun(life.generation + 1, awaits, now, creating=life.creating)
     return replace(life, adjustments=(*running, begun))
+
+
+def _kept(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """The latest, and the one before them that says that the service has been up."""
+    latest = operations[-KEPT_OPERATIONS:]
+    if any(served(each) for each in latest):
+        return latest
+    return (*[each for each in operations[:-KEPT_OPERATIONS] if served(each)][-1:], *latest)
+
+
+def served(operation: Operation) -> bool:
+    """Whether it brought pods up as far as it could: it succeeded, or ran out of time after its image was there."""
+    if operation.kind == "delete":
+        return False
+    late = operation.state is OperationState.TIMED_OUT and operation.stage == "DeployService"
+    return operation.state is OperationState.SUCCEEDED or late
 
 
 def deploying(life: ServiceLife) -> ServiceLife:
