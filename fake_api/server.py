@@ -22,6 +22,7 @@ from akstwin.fake_api.clock import Mode
 from akstwin.fake_api.connection_info import connection_info
 from akstwin.fake_api.host_check import LOCAL, AllowedHosts
 from akstwin.fake_api.persistence import DurableResponses, StatePersistence
+from akstwin.fake_api.redacted_logs import RedactingFilter
 from akstwin.fake_api.signals import end_signals
 from akstwin.fake_api.workspace import Scenario, ServedWorkspace
 from akstwin.sim.backend import EPOCH
@@ -111,6 +112,9 @@ class FakeServer:
         self._listeners: list[tuple[uvicorn.Server, asyncio.Task[None]]] = []
         self._rest: App | None = None
         self._stopped = asyncio.Event()
+        self._logs = RedactingFilter(
+            lambda: [place.workspace.backend.management.redaction for place in self.places.values()]
+        )
         self.secret = token_bytes(32)
         """Signs URLs."""
         self._persistence: StatePersistence | None = None
@@ -287,6 +291,7 @@ class FakeServer:
 
     async def ready(self) -> None:
         """Return when all listeners take connections."""
+        self._logs.attach()
         for server, task in self._listeners:
             while not server.started:
                 if task.done():
@@ -335,6 +340,7 @@ class FakeServer:
             if self._persistence is not None:
                 await self._persistence.close()
         finally:
+            self._logs.detach()
             for place in self.places.values():
                 place.workspace.close()
             for place in self.places.values():

@@ -87,6 +87,7 @@ class ServiceKeys:
             self._needs.assumptions.token_refresh,
             self._needs.epoch,
         )
+        self._records.redaction.learn(issued.token)
         return AccessToken(issued.token, "Bearer", issued.refresh_after, issued.expiry_on)
 
     def read_token(self, name: str, token: str) -> TokenCredential:

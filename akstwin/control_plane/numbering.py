@@ -22,6 +22,8 @@ class Numbering:
         self._counts = records.counts
         self._resource_id = resource_id
         self._secret = secret
+        for number in range(1, (self._counts.get(_SECRETS) or 0) + 1):  # given before this service was made anew
+            records.redaction.learn(secret(number))
 
     def next(self, what: str) -> int:
         """1, 2, … of what is numbered."""

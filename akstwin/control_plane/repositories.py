@@ -10,6 +10,7 @@ from akstwin.clock import Micros
 from akstwin.cores.management import ServiceLife, ServiceRecord
 from akstwin.cores.registry import AssetRecord, ComputeRecord, EnvironmentRecord, ModelRecord
 from akstwin.domain.lifecycles import OperationState
+from akstwin.domain.redaction import Redaction
 from akstwin.store import Store
 
 T = TypeVar("T")
@@ -155,16 +156,44 @@ class Repository(Generic[T]):
         return [record for key in self.keys() if (record := self.get(key)) is not None]
 
 
+class ServiceRepository(Repository[ServiceRecord]):
+    """Services; what they are opened with is learned, to be kept out of what others read.
+
+    Args:
+        store: keeps them.
+        redaction: learns their keys, and what their tokens are signed with.
+    """
+
+    def __init__(self, store: Store, redaction: Redaction) -> None:
+        super().__init__(store, "service", ServiceRecord)
+        self._redaction = redaction
+        for record in self.all():
+            self._learn(record)
+
+    def put(self, key: str, record: ServiceRecord) -> None:
+        """Keep a record, in place of the one that has the key."""
+        self._learn(record)
+        super().put(key, record)
+
+    def _learn(self, record: ServiceRecord) -> None:
+        for secret in (record.primary, record.secondary, record.token_secret):
+            self._redaction.learn(secret)
+
+
 class Repositories:
     """The repositories of one workspace.
 
     Args:
         store: keeps all records.
+
+    Attributes:
+        redaction: knows the credentials of the services, those that they have had and those that they have issued.
     """
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.services = Repository(store, "service", ServiceRecord)
+        self.redaction = Redaction()
+        self.services = ServiceRepository(store, self.redaction)
         self.lifecycles = Repository(store, "life", StoredLifecycle, immutable=True)
         self.last_healthy = Repository(store, "whole", LastHealthy)
         self.operations = Repository(store, "operation", OperationRecord)

@@ -12,6 +12,7 @@ from akstwin.control_plane.operations import Operations
 from akstwin.control_plane.repositories import OperationRecord, Repositories
 from akstwin.control_plane.services import Services
 from akstwin.cores.management import ManagementRules
+from akstwin.domain.redaction import Redaction
 from akstwin.files import FileStore
 
 
@@ -51,6 +52,11 @@ class ManagementService:
         lifecycles = Lifecycles(records, self.operations, ManagementRules.of(needs.assumptions), needs.clock)
         self.services = Services(needs, records, numbering, lifecycles, self.models, self.computes)
         self.keys = ServiceKeys(needs, records, numbering, self.operations, self.services)
+
+    @property
+    def redaction(self) -> Redaction:
+        """Knows the credentials of all services, those that they have had, and those that they have issued."""
+        return self.repositories.redaction
 
     def due(self) -> Micros | None:
         """When `run_due` has something to do next; None: never, as things are."""

@@ -11,19 +11,20 @@ TRIED_AGAIN: Final = frozenset({0, 429, 502, 503, 504})
 """Statuses after which clients try again; 0: the connection ended without an answer."""
 _CREDENTIAL: Final = "authorization"
 _LENGTHS: Final = frozenset(map(len, CLIENT_IDS))
-_LONGEST: Final = 128
+LONGEST_ID: Final = 128
+"""Longer names of requests are cut."""
 _KEPT: Final = 10_000
 """So many names are remembered, the latest, for counting their attempts."""
 
 
-def client_id(headers: Iterable[tuple[str, str]]) -> str | None:
-    """What the client calls the request; None: it does not say."""
+def client_id(headers: Iterable[tuple[str, str]], longest: int | None = LONGEST_ID) -> str | None:
+    """What the client calls the request, cut at `longest` characters; None: it does not say."""
     found: str | None = None
     for name, value in headers:
         if len(name) in _LENGTHS and (lowered := name.lower()) in CLIENT_IDS:
             if lowered == CLIENT_IDS[0]:
-                return value[:_LONGEST]
-            found = value[:_LONGEST]
+                return value[:longest]
+            found = value[:longest]
     return found
 
 

@@ -17,7 +17,7 @@ from akstwin.fake_api.control.counting import Metrics
 from akstwin.fake_api.control.faults import Faults
 from akstwin.fake_api.control.gate import App, Gate
 from akstwin.fake_api.control.interference import Interference
-from akstwin.fake_api.control.journal import Journal
+from akstwin.fake_api.control.journal import KEPT, Journal
 from akstwin.fake_api.control.operations import nearest_route
 from akstwin.fake_api.workspace import ServedWorkspace
 from akstwin.router.asgi import Message, Receive, Scope, Send, respond
@@ -49,7 +49,7 @@ class Control:
 
     def __init__(self, workspace: ServedWorkspace, kept: int | None = None) -> None:
         self.workspace = workspace
-        self.journal = Journal() if kept is None else Journal(kept)
+        self.journal = Journal(KEPT if kept is None else kept, workspace.backend.management.redaction)
         self.metrics = Metrics()
         self.interference = Interference(workspace, self.journal.lost, self.sleep_until)
         self.faults = Faults(workspace, self.interference)
@@ -107,14 +107,17 @@ class Control:
     def missed(self, scope: Scope) -> None:
         """A request on the scoring port that is neither for `score` nor for `swagger.json`."""
         note = nearest_route(scope["method"], scope["path"], self.workspace.backend.driver.services)
-        self.journal.missed(self.workspace.clock.now(), scope["method"], scope["path"], 404, note)
+        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+        self.journal.missed(self.workspace.clock.now(), scope["method"], scope["path"], 404, note, headers)
 
     def _note(self, asked: InteractiveRequest, response: ScoreResponse) -> str | None:
         """Why a request was for nobody, or from nobody that is known. What it carried is not told."""
         if response.reason is Reason.NOT_FOUND:
             services = self.workspace.backend.driver.services
             if asked.name not in services:
-                return f"there is no service {asked.name[:64]}{nearest(asked.name, services)}"
+                self.journal.redaction.presented(asked.request.headers)
+                shown = self.journal.redaction.text(asked.name, 64)
+                return f"there is no service {shown}{nearest(asked.name, services)}"
             versions = list(services[asked.name].controller.deployments)
             return f"{asked.name} has no such version; it has {', '.join(versions)}"
         if response.reason is Reason.UNAUTHORIZED:
@@ -162,6 +165,8 @@ class Control:
             old.calendar.step()
         old.calendar.run_until(old.calendar.now + old.assumptions.router_overhead)
         workspace.renew()
+        known, self.journal.redaction = self.journal.redaction, workspace.backend.management.redaction
+        self.journal.redaction.absorb(known)  # clients may go on with what they have
         self.faults.forget()
         self.journal.clear()
         self.metrics.clear()

@@ -53,9 +53,9 @@ class Feed:
             if self._world != control.started:
                 self._world, self._row, self._next = control.started, 0, 0
                 told.append(_event("reset", {}))
-            happened = control.workspace.backend.driver.events
+            happened, redacted = control.workspace.backend.driver.events, control.journal.redaction.text
             for at, (instant, kind, subject, detail) in happened.since(self._next):
-                shown = {"at": instant, "kind": kind, "subject": subject, "detail": detail}
+                shown = {"at": instant, "kind": kind, "subject": subject, "detail": redacted(detail)}
                 told.append(_event("happened", shown, at))
             self._next = happened.total
             total = control.journal.total

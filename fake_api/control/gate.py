@@ -84,7 +84,8 @@ class Gate:
                 if message["type"] == "http.response.start" and message["status"] in _NOT_SERVED:
                     method, path = scope["method"], scope["path"]
                     note = nearest_route(method, path, self._workspace.backend.driver.services)
-                    self._journal.missed(self._workspace.clock.now(), method, path, message["status"], note)
+                    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
+                    self._journal.missed(self._workspace.clock.now(), method, path, message["status"], note, headers)
                 await send(message)
 
             await rest(scope, receive, watch)

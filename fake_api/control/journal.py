@@ -1,4 +1,7 @@
-"""What came of each request: one short row apiece, so many of the latest; no body, no credential."""
+"""What came of each request: one short row apiece, so many of the latest; no body.
+
+What clients have chosen (names, paths, what they call their requests) is shown without the credentials that may be in it.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from akstwin.backend import ScoreRequest, ScoreResponse
-from akstwin.domain.identity import TRIED_AGAIN, client_id, fingerprint
+from akstwin.domain.identity import LONGEST_ID, TRIED_AGAIN, client_id, fingerprint
+from akstwin.domain.reasons import Reason
+from akstwin.domain.redaction import Redaction
 from akstwin.sim.gateway import InteractiveRequest
 
 KEPT: Final = 10_000
@@ -22,6 +27,8 @@ _NAMES: Final = (
     "id", "service", "version", "replica", "arrived", "dispatched", "started", "answered", "status", "reason",
     "client_request_id", "method", "path", "faults", "note", "fingerprint",
 )  # fmt: skip
+_STRANGE: Final = frozenset({401, 404})
+"""Answers to requests that may present anything as a credential."""
 _SERVICE: Final = 1
 _VERSION: Final = 2
 _ARRIVED: Final = 4
@@ -66,9 +73,11 @@ class Journal:
 
     Args:
         kept: how many of the latest.
+        redaction: takes credentials out of what clients have chosen.
     """
 
-    def __init__(self, kept: int = KEPT) -> None:
+    def __init__(self, kept: int = KEPT, redaction: Redaction | None = None) -> None:
+        self.redaction = redaction or Redaction()
         self._rows: deque[Row] = deque(maxlen=kept)
         self.total = 0
         self._refused = False
@@ -89,12 +98,21 @@ class Journal:
             replica = dispatched = started = None
         else:
             replica, dispatched, started = live.replica, live.dispatched, live.started
-        name = asked.name if len(asked.name) <= _LONGEST_NAME else asked.name[:_LONGEST_NAME]
+        called = client_id(request.headers)
+        if called is not None or response.status in _STRANGE:
+            self.redaction.presented(request.headers)
+        name = asked.name if response.reason is not Reason.NOT_FOUND else self.redaction.text(asked.name, _LONGEST_NAME)
         self._rows.append((
             number, name, response.version, replica, sent, dispatched, started, sent + response.latency,
-            response.status, response.reason, client_id(request.headers), request.method, request.path, faults, note,
-            self._fingerprint(request, response.status),
+            response.status, response.reason, self._called(called, request.headers), request.method, request.path, faults,
+            note, self._fingerprint(request, response.status),
         ))  # fmt: skip
+
+    def _called(self, called: str | None, headers: Iterable[tuple[str, str]]) -> str | None:
+        """A client's name of its request; one that is cut loses its credentials first, all others when they are shown."""
+        if called is None or len(called) < LONGEST_ID:
+            return called
+        return self.redaction.text(client_id(headers, None) or "", LONGEST_ID)
 
     def _fingerprint(self, request: ScoreRequest, status: int) -> str | None:
         if status in TRIED_AGAIN:
@@ -112,14 +130,22 @@ class Journal:
     ) -> None:  # fmt: skip
         """A request met a fault; status 0: its connection ended without an answer. `answered`: when it ended, if later."""
         self.total = number = self.total + 1
-        service, path = service and service[:_LONGEST_NAME], path[:_LONGEST_NAME]
+        headers = tuple(headers)
+        self.redaction.presented(headers)
+        service, path = (
+            service and self.redaction.text(service, _LONGEST_NAME),
+            self.redaction.text(path, _LONGEST_NAME),
+        )
         self._rows.append((
             number, service, None, None, at, None, None, at if answered is None else answered, status, None,
-            client_id(headers), method, path, faults, None, fingerprint,
+            self._called(client_id(headers), headers), method, path, faults, None, fingerprint,
         ))  # fmt: skip
 
-    def missed(self, at: int, method: str, path: str, status: int, note: str) -> None:
+    def missed(
+        self, at: int, method: str, path: str, status: int, note: str, headers: Iterable[tuple[str, str]] = ()
+    ) -> None:
         """A request matched nothing."""
+        self.redaction.presented(headers)
         self.total = number = self.total + 1
         self._rows.append(
             (
@@ -135,7 +161,7 @@ class Journal:
                 None,
                 None,
                 method,
-                path[:_LONGEST_NAME],
+                self.redaction.text(path, _LONGEST_NAME),
                 (),
                 note,
                 None,
@@ -152,7 +178,7 @@ class Journal:
         """What has come since the row of that number."""
         first = max(0, number - self.dropped)
         for at in range(first, len(self._rows)):
-            yield _shown(self._rows[at], None)
+            yield self._shown(self._rows[at], None)
 
     def document(self, wanted: Wanted = Wanted()) -> dict[str, Any]:
         """Rows as JSON, with each client's attempts counted among the kept ones."""
@@ -164,8 +190,18 @@ class Journal:
         return {
             "total": self.total,
             "dropped": self.dropped,
-            "entries": [_shown(row, attempts.get(row[0])) for row in chosen],
+            "entries": [self._shown(row, attempts.get(row[0])) for row in chosen],
         }
+
+    def _shown(self, row: Row, attempt: int | None) -> dict[str, Any]:
+        shown: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
+        shown["faults"] = list(shown["faults"])
+        dispatched, called, note = shown["dispatched"], shown["client_request_id"], shown["note"]
+        shown["client_request_id"] = called and self.redaction.text(called)
+        shown["note"] = note and self.redaction.text(note)
+        shown["queue_wait"] = None if dispatched is None else dispatched - shown["arrived"]
+        shown["attempt"] = attempt
+        return shown
 
 
 def _attempts(rows: Sequence[Row]) -> dict[int, int]:
@@ -177,12 +213,3 @@ def _attempts(rows: Sequence[Row]) -> dict[int, int]:
         key = (row[_SERVICE], row[_CLIENT_ID])
         attempts[row[0]] = counts[key] = counts.get(key, 0) + 1
     return attempts
-
-
-def _shown(row: Row, attempt: int | None) -> dict[str, Any]:
-    shown: dict[str, Any] = dict(zip(_NAMES, row, strict=True))
-    shown["faults"] = list(shown["faults"])
-    dispatched = shown["dispatched"]
-    shown["queue_wait"] = None if dispatched is None else dispatched - shown["arrived"]
-    shown["attempt"] = attempt
-    return shown

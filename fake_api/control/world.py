@@ -45,11 +45,10 @@ def add_world(app: FastAPI, control: "Control") -> None:
             happened = workspace.backend.driver.events
             chosen = wanted.choose(happened)
         names = ("at", "kind", "subject", "detail")
-        return {
-            "total": happened.total,
-            "dropped": happened.dropped,
-            "events": [dict(zip(names, each, strict=True)) for each in chosen],
-        }
+        shown = [dict(zip(names, each, strict=True)) for each in chosen]
+        for each in shown:
+            each["detail"] = control.journal.redaction.text(str(each["detail"]))
+        return {"total": happened.total, "dropped": happened.dropped, "events": shown}
 
 
 def _add_traffic(app: FastAPI, control: "Control") -> None:
