@@ -172,7 +172,7 @@ async def _measure(
 
 def _again(prepared: Prepared, replication: int) -> Again:
     """What the scenario's clients do with an answer."""
-    retries = Retries(prepared.scenario.clients, prepared.scenario.seed, replication)
+    retries = Retries(prepared.scenario.clients, prepared.scenario.seed, replication, f"{prepared.service.name}/")
 
     def again(sent: Sent) -> int | None:
         return None if sent.status in (200, NO_ANSWER) else retries.wait(sent.identity, sent.status)

@@ -51,7 +51,9 @@ class _Outcomes:
 def arrivals(prepared: Prepared, replication: int) -> list[tuple[int, RequestIdentity]]:
     """First attempts of a replication up to the scenario's end: instants in µs from the start of traffic, and which."""
     found: list[tuple[int, RequestIdentity]] = []
-    for instant, entry, number in merged(prepared.scenario.traffic, prepared.scenario.seed, replication):
+    for instant, entry, number in merged(
+        prepared.scenario.traffic, prepared.scenario.seed, replication, service=f"{prepared.service.name}/"
+    ):
         if instant >= prepared.scenario.duration:
             break
         found.append((instant, RequestIdentity(entry, number)))

@@ -160,7 +160,12 @@ class _Search:
     def tell(self, values: Values, looks: int | None = None) -> Tried:
         """Look at these values until they can be told, or so often."""
         known = self.tried.get(values)
-        if known is not None and (known.refused or known.verdict is not Telling.CANNOT_TELL or looks == 1):
+        if known is not None and (
+            known.refused
+            or known.verdict is not Telling.CANNOT_TELL
+            or looks == 1
+            or known.replications == self.stopping.most
+        ):
             return known
         refusal = self.refusal(values)
         if refusal is not None:

@@ -132,6 +132,8 @@ class SimulatedService:
         self.world = world
         self._of = of
         self._entity = entity
+        self._load_entity = ""
+        """Goes before traffic entries in the names of streams: entries of a workspace are numbered across its services."""
         self._models: dict[tuple[str, ModelProfile], ModelDraws] = {}
         self._split: dict[tuple[int, int], Draws] = {}
         self.on_outcomes: list[Callable[[Outcomes], None]] = []
@@ -168,7 +170,9 @@ class SimulatedService:
         Returns:
             The load, to follow it and to stop it.
         """
-        return self.plane.generate(LoadPlan(tuple(traffic), clients, *self._of, window, first, self.world.calendar.now))
+        return self.plane.generate(
+            LoadPlan(tuple(traffic), clients, *self._of, window, first, self.world.calendar.now, self._load_entity)
+        )
 
     @property
     def sources(self) -> list[LoadGenerator]:
@@ -182,7 +186,7 @@ class SimulatedService:
             seed: of the scenario.
             replication: 1, 2, …
         """
-        self._of, self._entity = (seed, replication), ""
+        self._of, self._load_entity = (seed, replication), self._entity
         self._models.clear()
         self._split.clear()
         for version in self.controller.spec.versions:
@@ -193,7 +197,7 @@ class SimulatedService:
         entry, number, attempt = identity
         draws = self._split.get((entry, attempt))
         if draws is None:
-            draws = self._split[entry, attempt] = split_draws(*self._of, entry, attempt)
+            draws = self._split[entry, attempt] = split_draws(*self._of, entry, attempt, self._load_entity)
         return draws.at(number)
 
     def _deliver(self, outcomes: Outcomes) -> None:

@@ -19,10 +19,11 @@ Arrival = tuple[int, int, int]
 """Instant, traffic entry, number within the entry."""
 
 
-def instants(arrivals: Arrivals, seed: int, replication: int, entry: int) -> Iterator[int]:
+def instants(arrivals: Arrivals, seed: int, replication: int, entry: int, service: str = "") -> Iterator[int]:
     """The entry's instants in whole microseconds, without end where the shape has none.
 
-    A gap is drawn by the arrival's number, rounded half to even, then summed.
+    A gap is drawn by the arrival's number, rounded half to even, then summed. `service` goes before the entry's number in the
+    name of its stream of chance.
     """
     match arrivals:
         case ConstantArrivals(rate=rate):
@@ -32,21 +33,21 @@ def instants(arrivals: Arrivals, seed: int, replication: int, entry: int) -> Ite
                 now += gap
                 yield now
         case PoissonArrivals(rate=rate):
-            yield from _steps([rate], [0], seed, replication, entry)
+            yield from _steps([rate], [0], seed, replication, f"{service}{entry}")
         case StepArrivals(rate=rates, at=at):
-            yield from _steps(rates, list(at), seed, replication, entry)
+            yield from _steps(rates, list(at), seed, replication, f"{service}{entry}")
         case TraceArrivals(instants=recorded):
             yield from recorded
 
 
-def _unit_gaps(seed: int, replication: int, entry: int) -> Iterator[float]:
+def _unit_gaps(seed: int, replication: int, entry: str) -> Iterator[float]:
     block = 0
     while True:
-        yield from generator(seed, replication, "arrivals", str(entry), block).standard_exponential(BLOCK).tolist()
+        yield from generator(seed, replication, "arrivals", entry, block).standard_exponential(BLOCK).tolist()
         block += 1
 
 
-def _steps(rates: Sequence[float], at: Sequence[int], seed: int, replication: int, entry: int) -> Iterator[int]:
+def _steps(rates: Sequence[float], at: Sequence[int], seed: int, replication: int, entry: str) -> Iterator[int]:
     """Poisson arrivals at rates that change in steps: a gap that reaches over a step goes on at the new rate."""
     gaps = _unit_gaps(seed, replication, entry)
     now, step = at[0], 0
@@ -68,7 +69,7 @@ def _steps(rates: Sequence[float], at: Sequence[int], seed: int, replication: in
 
 
 def merged(
-    traffic: Sequence[Traffic], seed: int, replication: int, *, first: int = 0, start: int = 0
+    traffic: Sequence[Traffic], seed: int, replication: int, *, first: int = 0, start: int = 0, service: str = ""
 ) -> Iterator[Arrival]:
     """All arrivals in the order in which they come in.
 
@@ -78,10 +79,11 @@ def merged(
         replication: 1, 2, …
         first: the number of the first entry; the others follow.
         start: the instant that the entries count from.
+        service: goes before the entries' numbers in the names of their streams of chance.
     """
 
     def one(entry: int, arrivals: Arrivals) -> Iterator[Arrival]:
-        for number, instant in enumerate(instants(arrivals, seed, replication, entry)):
+        for number, instant in enumerate(instants(arrivals, seed, replication, entry, service)):
             yield start + instant, entry, number
 
     all_of_them = [

@@ -36,13 +36,15 @@ class LoadGenerator:
         self.sent = 0
         """Requests so far, retries among them."""
         self.retries = 0
-        self._retries = Retries(plan.clients, plan.seed, plan.replication)
+        self._retries = Retries(plan.clients, plan.seed, plan.replication, plan.service)
         self._users = {
-            entry: WaitingUsers(each, plan.clients, plan.seed, plan.replication, entry)
+            entry: WaitingUsers(each, plan.clients, plan.seed, plan.replication, entry, plan.service)
             for entry, each in zip(plan.entries, plan.traffic, strict=True)
             if isinstance(each, ClosedLoopUsers)
         }
-        self._arrivals = merged(plan.traffic, plan.seed, plan.replication, first=plan.first, start=plan.start)
+        self._arrivals = merged(
+            plan.traffic, plan.seed, plan.replication, first=plan.first, start=plan.start, service=plan.service
+        )
         self._from, self._to = plan.window
         self._split: dict[tuple[int, int], Draws] = {}
         self._next: Arrival | None = None
@@ -120,5 +122,7 @@ class LoadGenerator:
         counted = self._from <= now < self._to
         draws = self._split.get((entry, attempt))
         if draws is None:
-            draws = self._split[entry, attempt] = split_draws(self._plan.seed, self._plan.replication, entry, attempt)
+            draws = self._split[entry, attempt] = split_draws(
+                self._plan.seed, self._plan.replication, entry, attempt, self._plan.service
+            )
         self._arrive_at_the_router(Request(number, entry, attempt, now, draws.at(number), counted=counted))

@@ -18,6 +18,7 @@ class LoadPlan:
         window: requests that arrive from its first up to its second instant belong to the result.
         first: the number of the first entry; the others follow. No two entries of a service may have the same.
         start: the instant at which it begins.
+        service: goes before the entries in the names of its streams of chance.
     """
 
     traffic: tuple[Traffic, ...]
@@ -27,6 +28,7 @@ class LoadPlan:
     window: tuple[int, int]
     first: int
     start: Micros
+    service: str = ""
 
     @property
     def entries(self) -> range:

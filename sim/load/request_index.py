@@ -41,6 +41,6 @@ def read_identity(text: str) -> RequestIdentity:
     return RequestIdentity(*(int(part or 0) for part in found.groups()))
 
 
-def split_draws(seed: int, replication: int, entry: int, attempt: int) -> Draws:
-    """What decides the traffic split, by the request's number."""
-    return Draws(seed, replication, "split", f"{entry}/{attempt}", whole_below(Split.WHOLE))
+def split_draws(seed: int, replication: int, entry: int, attempt: int, service: str = "") -> Draws:
+    """What decides the traffic split, by the request's number; `service` goes before the entry in the stream's name."""
+    return Draws(seed, replication, "split", f"{service}{entry}/{attempt}", whole_below(Split.WHOLE))

@@ -12,10 +12,12 @@ class Retries:
         clients: their way.
         seed: of the run.
         replication: 1, 2, …
+        service: goes before the entries' numbers in the names of their streams of chance.
     """
 
-    def __init__(self, clients: Clients, seed: int, replication: int) -> None:
+    def __init__(self, clients: Clients, seed: int, replication: int, service: str = "") -> None:
         self._clients = clients
+        self._service = service
         self._of = (seed, replication)
         self._bases: dict[int, Draws] = {}
 
@@ -39,5 +41,7 @@ class Retries:
         low, high = AZUREML_CORE_503_BASES
         draws = self._bases.get(entry)
         if draws is None:
-            draws = self._bases[entry] = Draws(*self._of, "client-503", str(entry), whole_below(high - low + 1))
+            draws = self._bases[entry] = Draws(
+                *self._of, "client-503", f"{self._service}{entry}", whole_below(high - low + 1)
+            )
         return low + draws.at(number)

@@ -53,13 +53,16 @@ class WaitingUsers:
         seed: of the run.
         replication: 1, 2, …
         entry: the number of the traffic entry.
+        service: goes before the entry's number in the names of its streams of chance.
     """
 
-    def __init__(self, spec: ClosedLoopUsers, clients: Clients, seed: int, replication: int, entry: int) -> None:
+    def __init__(
+        self, spec: ClosedLoopUsers, clients: Clients, seed: int, replication: int, entry: int, service: str = ""
+    ) -> None:
         self.spec = spec
-        self._think = Draws(seed, replication, "think", str(entry), sampler_of(spec.think_time))
-        self._shares = Draws(seed, replication, "first-think", str(entry), whole_below(1 << _SHARE_BITS))
-        self._retries = Retries(spec.clients or clients, seed, replication)
+        self._think = Draws(seed, replication, "think", f"{service}{entry}", sampler_of(spec.think_time))
+        self._shares = Draws(seed, replication, "first-think", f"{service}{entry}", whole_below(1 << _SHARE_BITS))
+        self._retries = Retries(spec.clients or clients, seed, replication, service)
 
     def first(self, user: int) -> int:
         """When a user sends its first request, µs from the start of the entry."""

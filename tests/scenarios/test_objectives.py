@@ -27,7 +27,7 @@ objectives: {refused: 0.5, failed: 0.5}
 
 # Six replicas on four nodes: two on each of two of them, one on each of the others.
 NODES = """\
-seed: 1
+seed: 2
 duration: 4m
 warm_up: 30s
 cluster: {nodes: 4, vm_size: Standard_D4s_v5}
@@ -102,7 +102,8 @@ def test_survival_is_what_the_loss_of_each_node_gives(folder: Path) -> None:
         for each in alone
         for p99, answered in [each["objectives"]]
     ]
-    assert survival["value"] == f"node {max(misses)[1]}"
+    worst, first_of_them = max(misses, key=lambda miss: (miss[0], -miss[1]))
+    assert survival["value"] == f"node {first_of_them}", worst
     assert len({round(miss, 6) for miss, _ in misses}) > 1, "nodes differ, or the test shows nothing"
 
 

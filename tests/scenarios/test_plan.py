@@ -14,7 +14,7 @@ from akstwin.scenarios.load import BadScenario, document_of
 from akstwin.scenarios.plan import Over, Stopping, Tried, Watcher, parse_over, plan, stopping_of
 
 REPLICAS = "webservice.deploy.num_replicas"
-SHORT = ("--set", "duration=60s", "--set", "objectives.success_rate=0.9", "--replications", "10")
+SHORT = ("--set", "duration=60s", "--set", "objectives.success_rate=0.91", "--replications", "10")
 
 # Ten requests a second of half a second each, and hardly any queue: Erlang's loss system with five offered.
 SCENARIO = """\

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from akstwin.clock import SECOND
 from akstwin.domain.profile import ModelProfile
 from akstwin.scenarios import run as runner
 from akstwin.scenarios.load import prepare
@@ -118,8 +119,9 @@ class _Rows:
 
     @property
     def arrivals(self) -> dict[tuple[int, int], int]:
-        """When each first attempt came in."""
-        return {key[:2]: each.arrived for key, each in self.requests.items() if key[2] == 0}
+        """When each first attempt came in, up to the end of the duration: a run goes on to the last answer that counts."""
+        end = SCENARIO["duration"] * SECOND
+        return {key[:2]: each.arrived for key, each in self.requests.items() if key[2] == 0 and each.arrived < end}
 
     @property
     def run_times(self) -> dict[tuple[Any, ...], int]:
