@@ -1,13 +1,17 @@
 """The answer in sentences, for whoever shows it: whether the objectives hold, and what was run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from akstwin.scenarios.wording import between, count, is_floor, one_line, sayer, span
 
 Result = dict[str, Any]
+
+
+TOTAL: Final = "total"
+"""Stands for all services together where a service's name could stand."""
 
 
 class Verdict(StrEnum):
@@ -39,9 +43,27 @@ class Objective:
     close: bool
 
 
+def services_of(result: Result) -> dict[str, Result]:
+    """The results of several services by their names; nothing where there is one."""
+    found: dict[str, Result] = result.get("services", {})
+    return found
+
+
 def objectives(result: Result) -> list[Objective]:
-    """The objectives in the scenario's order."""
-    return [_objective(entry, result["intervals"]) for entry in result["objectives"]]
+    """The objectives in the scenario's order; of several services, those of the total, then each service's, named by it."""
+    services = services_of(result)
+    found = [_objective(entry, result["intervals"]) for entry in result["objectives"]]
+    if not services:
+        return found
+    named = [replace(each, name=f"{TOTAL}: {each.name}") for each in found]
+    for name, each in services.items():
+        named += [replace(objective, name=f"{one_line(name)}: {objective.name}") for objective in objectives(each)]
+    return named
+
+
+def all_met(result: Result) -> bool:
+    """Whether every objective is met, those of each service and of the total."""
+    return all(each["met"] is True for one in (result, *services_of(result).values()) for each in one["objectives"])
 
 
 def _objective(entry: dict[str, Any], intervals: dict[str, list[float]]) -> Objective:
@@ -53,7 +75,7 @@ def _objective(entry: dict[str, Any], intervals: dict[str, list[float]]) -> Obje
     ends = next((intervals[place] for place in places if place in intervals), [])
     value, goal = _told_apart(entry["value"], target, say)
     return Objective(
-        name=one_line(name),
+        name=label_of(entry),
         value=value,
         target=f"at {'least' if is_floor(name) else 'most'} {goal}",
         interval=between(ends, say),
@@ -62,11 +84,17 @@ def _objective(entry: dict[str, Any], intervals: dict[str, list[float]]) -> Obje
     )
 
 
+def label_of(entry: dict[str, Any]) -> str:
+    """An objective's name; in a plan for several services, after that of its service."""
+    name = one_line(entry["name"])
+    return f"{one_line(entry['service'] or TOTAL)}: {name}" if "service" in entry else name
+
+
 def _survival(entry: dict[str, Any]) -> Objective:
     worst = entry["worst"]
     value, _ = _told_apart(worst["value"], float(worst["target"]), sayer(worst["name"]))
     return Objective(
-        name="survives",
+        name=label_of(entry),
         value=f"{one_line(worst['name'])} {value}",
         target=f"without node {worst['node']}",
         interval="",
@@ -115,7 +143,10 @@ def made_of(result: Result) -> str:
 
 
 def service_line(result: Result) -> str:
-    """What the service is like in the end."""
+    """What the service is like in the end, or each of several."""
+    services = services_of(result)
+    if services:
+        return " ".join(service_line(each) for each in services.values())
     service = result["service"]
     shares = ", ".join(f"{one_line(name)} {percent:g} %" for name, percent in service["shares"].items())
     split = f"; traffic: {shares}" if len(service["shares"]) > 1 else ""

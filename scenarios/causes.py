@@ -8,7 +8,7 @@ from akstwin.domain.cluster import capacity, reserved
 from akstwin.domain.resources import Resources
 from akstwin.domain.units import format_duration, megabytes, millicores
 from akstwin.scenarios.load import Prepared
-from akstwin.scenarios.measure import Measurement, Refusals, Troubles
+from akstwin.scenarios.measure import Measurement, Refusals, Troubles, of_service
 from akstwin.scenarios.wording import count, one_line, span
 from akstwin.sim.pods import stretch
 
@@ -19,13 +19,25 @@ Cause = tuple[float, str]
 
 
 def causes_of(prepared: Prepared, measurements: Sequence[Measurement]) -> list[str]:
-    """One sentence or two for each cause, in the order of harm.
+    """One sentence or two for each cause, in the order of harm; of several services, each names its service.
 
     Args:
         prepared: the scenario.
         measurements: of its replications.
     """
     found = [
+        (harm, f"{part.service.name}: {sentence}")
+        for part in prepared.services
+        for harm, sentence in _causes(part, of_service(measurements, part.service.name))
+    ]
+    if not prepared.services:
+        found = _causes(prepared, measurements)
+    return [sentence for _, sentence in sorted(found, key=lambda cause: -cause[0])]
+
+
+def _causes(prepared: Prepared, measurements: Sequence[Measurement]) -> list[Cause]:
+    """Those of one service."""
+    return [
         *_no_room(prepared, measurements),
         *_probes(prepared, measurements),
         *_memory(measurements),
@@ -33,7 +45,6 @@ def causes_of(prepared: Prepared, measurements: Sequence[Measurement]) -> list[s
         *_restarts(prepared, measurements),
         *_throttled(prepared),
     ]
-    return [sentence for _, sentence in sorted(found, key=lambda cause: -cause[0])]
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -54,11 +65,12 @@ def _no_room(prepared: Prepared, measurements: Sequence[Measurement]) -> Iterato
     shortest = max(requests, key=lambda request: _part(prepared, request)[0])
     _, short = _part(prepared, shortest)
     asked, room = shortest + _side_car(prepared), _room(prepared)
+    others = "router pods and the other services' pods" if prepared.where else "router pods"
     yield (
         harm,
         (
             f"Only {wanted - most} of {wanted} replicas found room: each asks for {_resources(asked)} with its side-car, and a "
-            f"node has {_resources(room)} for pods, of which router pods take some; {short} is short. {count(harm)} requests"
+            f"node has {_resources(room)} for pods, of which {others} take some; {short} is short. {count(harm)} requests"
             f"{runs} were refused meanwhile. Add nodes, take larger ones, or ask for less."
         ),
     )

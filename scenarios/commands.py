@@ -58,12 +58,13 @@ def run(
 ) -> None:
     """Answer a scenario's question on the simulator."""
     from akstwin.scenarios import outputs  # noqa: PLC0415
+    from akstwin.scenarios.answer import all_met  # noqa: PLC0415
     from akstwin.scenarios.load import BadScenario, load  # noqa: PLC0415
 
     _check_engine(engine)
     outputs.check_targets({"--json": json_file, "--report": report, "--trace": trace}, scenario)
     prepared = load(scenario, changes, seed=seed, replications=replications)
-    if gate and not prepared.scenario.objectives.any_given:
+    if gate and not prepared.any_objective:
         raise BadScenario(
             str(scenario), "objectives: is missing; expected at least one, as --gate has nothing to judge"
         )
@@ -76,7 +77,7 @@ def run(
         write_report(result, report)
     if str(json_file) != outputs.STANDARD_OUTPUT:
         _show(result, report, trace)
-    if gate and any(each["met"] is not True for each in result["objectives"]):
+    if gate and not all_met(result):
         raise click.exceptions.Exit(1)
 
 
@@ -174,12 +175,12 @@ def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None) -> d
                 return run_scenario(prepared, jobs=jobs, progress=progress)
             from akstwin.scenarios.outputs import write_whole  # noqa: PLC0415
             from akstwin.scenarios.trace import TraceWriter  # noqa: PLC0415
-            from akstwin.scenarios.users import users_of  # noqa: PLC0415
+            from akstwin.scenarios.users import waiting_entries  # noqa: PLC0415
 
             results: list[dict[str, Any]] = []
 
             def write(path: Path) -> None:
-                writer = TraceWriter(path, users_of(prepared.scenario))
+                writer = TraceWriter(path, waiting_entries(prepared))
                 try:
                     results.append(run_scenario(prepared, recorder=writer.recorder, progress=progress))
                 finally:

@@ -109,6 +109,12 @@ def check(prepared: Prepared) -> None:
         InvalidSetting: naming the setting.
     """
     scenario = prepared.scenario
+    if prepared.services:
+        raise InvalidSetting(
+            "services",
+            ", ".join(part.service.name for part in prepared.services),
+            "possible in a comparison: it replays one service, under `webservice:` or `endpoint:`",
+        )
     if scenario.start != "healthy":
         raise InvalidSetting("start", scenario.start, "healthy: a comparison begins with a Healthy service")
     if not scenario.traffic:

@@ -6,8 +6,7 @@ from typing import NamedTuple
 from akstwin.clock import MINUTE, Micros
 from akstwin.domain.workload import TraceArrivals
 from akstwin.scenarios.load import Prepared
-from akstwin.scenarios.measure import Measurement
-from akstwin.scenarios.simulate import build
+from akstwin.scenarios.simulate import build, measurement_of
 from akstwin.sim.engine.outcomes import Outcomes
 from akstwin.sim.load.arrivals import merged
 from akstwin.sim.load.request_index import RequestIdentity
@@ -67,7 +66,7 @@ def predict(prepared: Prepared, replication: int) -> list[Outcome]:
         InvalidSetting: the scenario cannot begin so.
     """
     outcomes = _Outcomes()
-    opened = build(prepared, replication, _measurement(prepared), outcomes)
+    opened = build(prepared, replication, measurement_of(prepared), outcomes)
     opened.world.run_until(prepared.scenario.duration)
     opened.world.run_to_the_last_answer()
     opened.close()
@@ -91,7 +90,7 @@ def predict_alone(prepared: Prepared, replication: int, count: int) -> list[Outc
         ),
     )
     outcomes = _Outcomes()
-    opened = build(calm, replication, _measurement(calm), outcomes)
+    opened = build(calm, replication, measurement_of(calm), outcomes)
     trace = TraceArrivals(shape="trace", file="alone", instants=tuple(Micros(at * apart) for at in range(count)))
     opened.service.send([trace], scenario.clients, (0, count * apart), entry)
     opened.world.run_until(Micros(count * apart))
@@ -107,8 +106,3 @@ def most_at_once(outcomes: list[Outcome]) -> int:
         now += change
         most = max(most, now)
     return most
-
-
-def _measurement(prepared: Prepared) -> Measurement:
-    scenario = prepared.scenario
-    return Measurement(scenario.warm_up, scenario.duration, [version.name for version in prepared.service.versions])

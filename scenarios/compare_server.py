@@ -257,7 +257,7 @@ class Server:
     def plan_faults(self, start: int) -> None:
         """Let the scenario's faults come at their times after `start`, server's µs."""
         for fault in self._prepared.scenario.faults:
-            told = fault.model_dump(mode="json", exclude={"at", "kind"}, exclude_none=True)
+            told = fault.model_dump(mode="json", exclude={"at", "kind", "service"}, exclude_none=True)
             left = max(0, start + fault.at - self.backend.clock.now())
             self.backend.simulation.fault(fault.kind, at=f"{left}us", service=self._prepared.service.name, **told)
 

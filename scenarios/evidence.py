@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from akstwin.scenarios.intervals import mean_interval, quantile_interval, ratio_interval, share_interval
 from akstwin.scenarios.load import Prepared
-from akstwin.scenarios.measure import Measurement
+from akstwin.scenarios.measure import Measurement, of_service
 from akstwin.scenarios.objectives import QUANTILES, SHARES, cost_of, counted, judge, survival_of
 from akstwin.scenarios.tried import Telling
 
@@ -18,7 +18,7 @@ FLOORS: Final = frozenset({"success_rate"})
 
 
 def assess(prepared: Prepared, measured: Mapping[int | None, Sequence[Measurement]], level: float) -> list[Judged]:
-    """The objectives with their intervals and what they tell.
+    """The objectives with their intervals and what they tell; of several services, the total's and then each service's.
 
     Args:
         prepared: the scenario.
@@ -26,15 +26,29 @@ def assess(prepared: Prepared, measured: Mapping[int | None, Sequence[Measuremen
         level: of each interval, such as 0.95.
 
     Returns:
-        As in a result, with `interval` (None from a single replication; an end that cannot be told is None) and `verdict`.
+        As in a result, with `interval` (None from a single replication; an end that cannot be told is None) and `verdict`; of
+        several services with `service`, None for the total.
     """
+    found = _assessed(prepared, measured, level)
+    if not prepared.services:
+        return found
+    named: list[Judged] = [{"service": None, **each} for each in found]
+    for part in prepared.services:
+        name = part.service.name
+        own = {node: of_service(each, name) for node, each in measured.items()}
+        named += [{"service": name, **each} for each in _assessed(part, own, level)]
+    return named
+
+
+def _assessed(prepared: Prepared, measured: Mapping[int | None, Sequence[Measurement]], level: float) -> list[Judged]:
+    """Those of one service, or of the total."""
     found = _judged(prepared, measured[None], level, with_cost=True)
     lost: list[dict[str, Any]] = [
         {"node": node, "objectives": _judged(prepared, measurements, level, with_cost=False)}
         for node, measurements in measured.items()
         if node is not None
     ]
-    if lost:
+    if lost and prepared.scenario.objectives.survives is not None:
         survival = survival_of(lost)
         survival["interval"] = None
         survival["verdict"] = together([each for node in lost for each in node["objectives"]])

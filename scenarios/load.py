@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -35,8 +35,9 @@ from akstwin.scenarios.logs.records import Reading
 from akstwin.scenarios.model import Scenario, VersionSection
 from akstwin.scenarios.payloads import patch_of, payload_of
 from akstwin.scenarios.reading import seconds_note
+from akstwin.scenarios.services import alone, check_fault_services, check_services, placed
 from akstwin.scenarios.wording import one_line
-from akstwin.sim.faults import a_version, check_faults
+from akstwin.sim.faults import a_version, check_fault
 
 
 class BadScenario(AksError):
@@ -51,16 +52,18 @@ class BadScenario(AksError):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A scenario that can be run.
+    """A scenario that can be run: of one service, or of several on one cluster.
 
     Attributes:
         name: the file's, without its ending.
         scenario: what was written, with all files read.
-        service: the service it is about.
+        service: the service it is about; of several, one without a name and versions: `parts` has each.
         models: what its versions cost.
         source: the file.
         changes: made to it by `--set`.
         notes: how numbers and files were read.
+        services: each of several services as a scenario with this service only, in the file's order; nothing: there is one.
+        where: the place of a service's entry in the file, such as `services[0]`; nothing: the scenario is the whole file.
     """
 
     name: str
@@ -70,6 +73,18 @@ class Prepared:
     source: str
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    services: tuple["Prepared", ...] = ()
+    where: str = ""
+
+    @property
+    def parts(self) -> tuple["Prepared", ...]:
+        """One for each service."""
+        return self.services or (self,)
+
+    @property
+    def any_objective(self) -> bool:
+        """Whether there is anything to meet, for a service or for all together."""
+        return any(each.scenario.objectives.any_given for each in (self, *self.services))
 
     @property
     def fingerprint(self) -> str:
@@ -176,12 +191,45 @@ def prepare(document: Mapping[str, Any], path: Path) -> Prepared:
         raise BadScenario(str(path), first_mistake(error, Scenario)) from error
     notes = seconds_note(scenario, document)
     try:
-        scenario = _with_files(scenario, path.parent, notes)
-        service = _service(scenario)
-        _check(scenario, service)
+        return _prepared(scenario, path, notes)
     except AksError as error:
         raise BadScenario(str(path), " ".join(str(error).split())) from error
-    return Prepared(path.stem, scenario, service, _models(scenario), str(path), notes=tuple(notes))
+
+
+def _prepared(scenario: Scenario, path: Path, notes: list[str]) -> Prepared:
+    """Read the files, and check what holds between settings."""
+    if scenario.services is None:
+        whole = _part(scenario, path, "", notes)
+    else:
+        check_services(scenario)
+        services = tuple(
+            _part(alone(scenario, section), path, f"services[{at}]", notes)
+            for at, section in enumerate(scenario.services)
+        )
+        whole = Prepared(path.stem, scenario, ServiceSpec("", ()), {}, str(path), services=services)
+    _check_cluster(whole.scenario)
+    for part in whole.parts:
+        try:
+            _check_service(part)
+        except InvalidSetting as error:
+            raise _in_the_file(part.where, error) from None
+    _check_faults(whole.scenario, whole.parts)
+    return replace(whole, notes=tuple(notes))
+
+
+def _part(scenario: Scenario, path: Path, where: str, notes: list[str]) -> Prepared:
+    """One service, its files read; what was read is added to the notes."""
+    scenario = _with_files(scenario, path.parent, where, notes)
+    try:
+        service = _service(scenario)
+    except InvalidSetting as error:
+        raise _in_the_file(where, error) from None
+    return Prepared(path.stem, scenario, service, _models(scenario), str(path), where=where)
+
+
+def _in_the_file(where: str, error: InvalidSetting) -> InvalidSetting:
+    """What is wrong with a service that was looked at alone, with its place in the file."""
+    return InvalidSetting(placed(where, error.setting), error.args[1], error.expected)
 
 
 _PATH = re.compile(r"[^.\[\]]+(\.[^.\[\]]+|\[[^.\[\]]+\])*")
@@ -232,36 +280,52 @@ def _index(items: list[Any], step: str, place: str) -> int:
 # -- files that the scenario names
 
 
-def _with_files(scenario: Scenario, folder: Path, notes: list[str]) -> Scenario:
-    """The scenario with recorded instants and measured durations read in; what was read is added to the notes."""
+def _with_files(scenario: Scenario, folder: Path, where: str, notes: list[str]) -> Scenario:
+    """The scenario of one service with recorded instants and measured durations read in; what was read is added to the notes.
+
+    Args:
+        scenario: of one service.
+        folder: that files are looked for in.
+        where: the place of the service's entry in the file; nothing: the scenario is the whole file.
+        notes: of how files were read.
+    """
     traffic: list[Traffic] = []
     for at, entry in enumerate(scenario.traffic):
         if isinstance(entry, TraceArrivals):
             reading = Reading(
-                f"traffic[{at}].file", entry.column, entry.unit, entry.zone, entry.only, repeats=entry.repeats
+                placed(where, f"traffic[{at}].file"),
+                entry.column,
+                entry.unit,
+                entry.zone,
+                entry.only,
+                repeats=entry.repeats,
             )
             found = read_instants(folder / entry.file, reading)
             notes.append(found.note)
             traffic.append(entry.model_copy(update={"instants": found.values}))
         elif isinstance(entry, ClosedLoopUsers):
-            traffic.append(_users_with_files(entry, folder, f"traffic[{at}].think_time", notes))
+            traffic.append(_users_with_files(entry, folder, placed(where, f"traffic[{at}].think_time"), notes))
         else:
             traffic.append(entry)
     changed: dict[str, Any] = {"traffic": traffic}
     if scenario.endpoint is not None:
         versions = [
-            version.model_copy(update={"model": _model_with_files(version.model, folder, f"{where}.model", notes)})
-            for where, version in scenario.versions()
+            version.model_copy(
+                update={"model": _model_with_files(version.model, folder, placed(where, f"{place}.model"), notes)}
+            )
+            for place, version in scenario.versions()
         ]
         changed["endpoint"] = scenario.endpoint.model_copy(update={"versions": versions})
     elif scenario.webservice is not None:
-        model = _model_with_files(scenario.webservice.model, folder, "webservice.model", notes)
+        model = _model_with_files(scenario.webservice.model, folder, placed(where, "webservice.model"), notes)
         changed["webservice"] = scenario.webservice.model_copy(update={"model": model})
     changed["operations"] = [
         operation
         if operation.model is None
         else operation.model_copy(
-            update={"model": _model_with_files(operation.model, folder, f"operations[{at}].model", notes)}
+            update={
+                "model": _model_with_files(operation.model, folder, placed(where, f"operations[{at}].model"), notes)
+            }
         )
         for at, operation in enumerate(scenario.operations)
     ]
@@ -327,13 +391,30 @@ def _version(where: str, version: VersionSection, most_replicas: int) -> Version
         raise error.under(f"{where}.deploy") from None
 
 
-def _check(scenario: Scenario, service: ServiceSpec) -> None:
+def _check_cluster(scenario: Scenario) -> None:
+    """What all services share."""
     if scenario.warm_up >= scenario.duration:
         raise InvalidSetting(
             "warm_up", format_duration(scenario.warm_up), f"shorter than duration, {format_duration(scenario.duration)}"
         )
     _check_survival(scenario)
     check_cluster(scenario.cluster, scenario.assumptions)
+
+
+def _check_faults(scenario: Scenario, parts: Sequence[Prepared]) -> None:
+    """Refuse faults on what is not there."""
+    names = [part.service.name for part in parts]
+    check_fault_services(scenario, names)
+    nodes = max(scenario.cluster.nodes, scenario.cluster.max_nodes or 0)
+    for at, fault in enumerate(scenario.faults):
+        hit = parts[names.index(getattr(fault, "service", None) or names[0])]
+        check_fault(f"faults[{at}]", fault, [version.name for version in hit.service.versions], nodes)
+
+
+def _check_service(part: Prepared) -> None:
+    """What holds between the settings of one service; paths are as if it stood alone."""
+    scenario, service = part.scenario, part.service
+    _check_survival(scenario)
     names = [version.name for version in service.versions]
     try:
         default = service.default
@@ -341,7 +422,6 @@ def _check(scenario: Scenario, service: ServiceSpec) -> None:
         raise error.under("endpoint.versions") from None
     percentages = {version.name: version.arguments.traffic_percentile for version in service.versions}
     _check_split("endpoint.versions: traffic_percentile", percentages, default)
-    check_faults(scenario.faults, names, max(scenario.cluster.nodes, scenario.cluster.max_nodes or 0))
     for at, operation in enumerate(scenario.operations):
         _check_operation(at, operation.version or default, operation.deploy, scenario, service)
     for at, policy in enumerate(scenario.policies):

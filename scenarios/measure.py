@@ -1,6 +1,7 @@
 """What one replication measures: counted as it happens, in memory that does not grow with the requests."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -94,6 +95,15 @@ class Point:
     desired_area: int = 0
     queued_area: int = 0
 
+    def add(self, other: "Point") -> None:
+        """Count all that `other` has counted."""
+        self.arrivals += other.arrivals
+        self.statuses.update(other.statuses)
+        self.latency.merge(other.latency)
+        self.ready_area += other.ready_area
+        self.desired_area += other.desired_area
+        self.queued_area += other.queued_area
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -103,6 +113,8 @@ class Event:
     kind: str
     subject: str
     detail: str
+    service: str | None = None
+    """Whose it is, where there are several; None: the cluster's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +244,16 @@ class UserFigures:
         return sum(self.waiting[self.edges.index(start) : self.edges.index(end)])
 
 
+def of_service(measurements: "Sequence[Measurement]", name: str) -> "list[Measurement]":
+    """What one of several services has for itself, by replication."""
+    return [each.services[name] for each in measurements]
+
+
+def label_of(service: str, version: str) -> str:
+    """What a version is called among those of several services."""
+    return service if version == service else f"{service}/{version}"
+
+
 class Measurement:
     """Everything a result is made from, of one replication.
 
@@ -239,12 +261,20 @@ class Measurement:
         warm_up: not counted before, µs.
         duration: not counted from there on, µs.
         versions: names of the versions.
+        services: of several services together, what each of them has for itself, by name.
     """
 
-    def __init__(self, warm_up: int, duration: int, versions: list[str]) -> None:
+    def __init__(
+        self, warm_up: int, duration: int, versions: list[str], services: "Mapping[str, Measurement] | None" = None
+    ) -> None:
         self.window = (warm_up, duration)
+        self.services = dict(services or {})
+        self.reserved = StepFunction(self.window)
+        """CPU that its pods have reserved on nodes, thousandths of a core."""
+        self.cost_share = 1.0
+        """Part of the cluster's cost that is the service's; filled in at the end."""
         self.by_version = {name: Tally() for name in versions}
-        self._nobodys = Tally()  # attempts that were refused before they had a version
+        self.nobodys = Tally()  # attempts that were refused before they had a version
         self.ready = {name: StepFunction(self.window) for name in versions}
         self.desired = {name: StepFunction(self.window) for name in versions}
         self.ready_in_all = StepFunction(self.window)
@@ -271,7 +301,7 @@ class Measurement:
     def all(self) -> Tally:
         """All versions together; to be read when the run is over."""
         together = Tally()
-        for tally in (self._nobodys, *self.by_version.values()):
+        for tally in (self.nobodys, *self.by_version.values()):
             together.merge(tally)
         return together
 
@@ -300,7 +330,7 @@ class Measurement:
             points[number].latency.add_all(values)
 
     def _count_by_version(self, outcomes: Outcomes) -> None:
-        tallies = [self._nobodys if name is None else self.by_version[name] for name in outcomes.versions]
+        tallies = [self.nobodys if name is None else self.by_version[name] for name in outcomes.versions]
         kinds = Counter(
             zip(outcomes.version, outcomes.status, outcomes.reason, outcomes.attempt, outcomes.counted, strict=True)
         )
@@ -324,7 +354,7 @@ class Measurement:
             tally.latency.add_all(answered_in)
             tally.queue_wait.add_all(waited)
 
-    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
+    def happened(self, at: int, kind: str, subject: str, detail: str = "", service: str | None = None) -> None:
         """Keep what is rare, count the rest."""
         if at >= self.window[1]:
             return
@@ -333,7 +363,7 @@ class Measurement:
         if kind in _ROUTINE:
             return
         if len(self.events) < EVENTS_KEPT:
-            self.events.append(Event(at, kind, subject, detail))
+            self.events.append(Event(at, kind, subject, detail, service))
         else:
             self.events_left_out += 1
 
@@ -364,9 +394,51 @@ class Measurement:
         point.desired_area += desired
         point.queued_area += queued
 
-    def _point(self, at: int) -> Point | None:
-        number = at // self.step
-        return self.points[number] if at < self.window[1] and number < len(self.points) else None
+    def end(self) -> None:
+        """The window's end has come: nothing changes within it any more."""
+        for each in (*self.ready.values(), *self.desired.values(), self.ready_in_all, self.desired_in_all, self.nodes,
+                     self.oversubscribed, self.reserved):  # fmt: skip
+            each.advance(self.window[1])
+
+    # -- several services together
+
+    def add_up(self) -> None:
+        """Count all that the services have counted, and share the cluster's cost out; to be called once, at the end."""
+        reserved = sum(each.reserved.area for each in self.services.values())
+        for name, each in self.services.items():
+            each.cost_share = each.reserved.area / reserved if reserved else 1 / len(self.services)
+            self.nobodys.merge(each.nobodys)
+            for version, tally in each.by_version.items():
+                label = label_of(name, version)
+                self.by_version[label].merge(tally)
+                self.busy_slots[label] = each.busy_slots[version]
+            for mine, theirs in zip(self.points, each.points, strict=True):
+                mine.add(theirs)
+            self.operations += [{"service": name, **operation} for operation in each.operations]
+
+
+class InTotal:
+    """What happens to one of several services, as the total hears it; its answers are added up at the end.
+
+    Args:
+        total: of all services.
+        service: the name.
+    """
+
+    def __init__(self, total: Measurement, service: str) -> None:
+        self._total = total
+        self._service = service
+
+    def answered(self, outcomes: Outcomes) -> None:
+        """Counted once, by the service's own measurement."""
+
+    def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
+        """Something happened to the service."""
+        self._total.happened(at, kind, subject, detail, self._service)
+
+    def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:
+        """Another number of replicas."""
+        self._total.replicas_changed(label_of(self._service, version), ready, desired, at)
 
 
 def timeline_step(duration: int) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, PositiveInt, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
 from akstwin.clock import Micros
 from akstwin.domain.assumptions import Assumptions
@@ -106,6 +106,41 @@ class Objectives(Spec):
                 yield name, target
 
 
+_Traffic = Annotated[
+    list[Traffic],
+    BeforeValidator(
+        lambda value: [value] if isinstance(value, dict) else value,
+        json_schema_input_type=list[Traffic] | Traffic,
+    ),
+]
+
+
+class ServiceSection(Spec):
+    """One of several services on the cluster: with `versions` an AksEndpoint, else an AksWebservice.
+
+    Attributes:
+        name: unlike that of any other service; its streams of chance are named after it.
+        deploy: the SDK's arguments of a web service; a version of an endpoint has its own.
+        model: what a web service's model costs; a version of an endpoint has its own.
+        versions: of an endpoint, in the order of their creation.
+        traffic: arrivals and users who wait, of this service, added up.
+        clients: what its callers do with a refusal.
+        operations: what is changed of it while it runs.
+        policies: what drives its rollouts.
+        objectives: what must hold for it; `cost` is of its share.
+    """
+
+    name: str
+    deploy: DeployArguments = DeployArguments()
+    model: ModelProfile = ModelProfile()
+    versions: Annotated[list[VersionSection], Field(min_length=1)] | None = None
+    traffic: _Traffic = []
+    clients: Clients = Clients()
+    operations: list[Annotated[PlannedOperation, Field()]] = []
+    policies: list[CanarySpec] = []
+    objectives: Objectives = Objectives()
+
+
 class Scenario(Spec):
     """One question, with all that its answer depends on.
 
@@ -118,13 +153,14 @@ class Scenario(Spec):
         start: healthy: t = 0 is the start of traffic on a Healthy service; cold: of its deployment.
         cluster: what it runs on.
         endpoint: several versions behind one URL; or
-        webservice: one.
+        webservice: one; or
+        services: several services, each with its own traffic, clients, operations, policies and objectives.
         traffic: arrivals and users who wait, added up.
         clients: what callers do with a refusal.
         faults: what breaks.
         operations: what is changed while it runs.
         policies: what drives a rollout.
-        objectives: what must hold.
+        objectives: what must hold; beside `services`, of all requests to all services.
         assumptions: what is assumed differently.
     """
 
@@ -137,7 +173,8 @@ class Scenario(Spec):
     cluster: ClusterSpec = ClusterSpec()
     endpoint: EndpointSection | None = None
     webservice: WebserviceSection | None = None
-    traffic: list[Traffic] = []
+    services: Annotated[list[ServiceSection], Field(min_length=1)] | None = None
+    traffic: _Traffic = []
     clients: Clients = Clients()
     faults: list[Fault] = []
     operations: list[Annotated[PlannedOperation, Field()]] = []
@@ -145,22 +182,28 @@ class Scenario(Spec):
     objectives: Objectives = Objectives()
     assumptions: Assumptions = Assumptions()
 
-    @field_validator("traffic", mode="before", json_schema_input_type=list[Traffic] | Traffic)
+    @field_validator("services", mode="before")
     @classmethod
-    def _one_entry_is_a_list(cls, value: object) -> object:
-        return [value] if isinstance(value, dict) else value
+    def _services_alone(cls, value: object, info: ValidationInfo) -> object:
+        if value is not None:
+            for other in ("endpoint", "webservice"):
+                if info.data.get(other) is not None:
+                    raise ValueError(f"possible beside `{other}:`; make that one an entry of `services:`")
+        return value
 
     @model_validator(mode="after")
-    def _one_service(self) -> Self:
-        if (self.endpoint is None) == (self.webservice is None):
-            raise ValueError("a scenario with either `endpoint:` or `webservice:`")
+    def _some_service(self) -> Self:
+        if self.services is None and (self.endpoint is None) == (self.webservice is None):
+            raise ValueError(
+                "a scenario with either `endpoint:` or `webservice:`, or several of them under `services:`"
+            )
         return self
 
     def versions(self) -> list[tuple[str, VersionSection]]:
         """The versions with where they stand in the file."""
         if self.endpoint is not None:
             return [(f"endpoint.versions[{at}]", version) for at, version in enumerate(self.endpoint.versions)]
-        assert self.webservice is not None  # noqa: S101 - _one_service
+        assert self.webservice is not None  # noqa: S101 - _some_service, and several are looked at one by one
         section = self.webservice
         return [("webservice", VersionSection(name=section.name, deploy=section.deploy, model=section.model))]
 
@@ -168,5 +211,5 @@ class Scenario(Spec):
     def service_name(self) -> str:
         """Of the endpoint or web service."""
         section = self.endpoint or self.webservice
-        assert section is not None  # noqa: S101 - _one_service
+        assert section is not None  # noqa: S101 - _some_service, and several are looked at one by one
         return section.name

@@ -10,6 +10,7 @@ from akstwin.domain.faults import NodeLoss
 from akstwin.domain.histogram import Histogram
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement, Tally
+from akstwin.scenarios.model import Survival
 
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 LATENCIES: Final = ("mean", *QUANTILES, "max")
@@ -48,9 +49,9 @@ def share_of(tallies: Sequence[Tally], name: str) -> float | None:
 
 
 def cost_of(prepared: Prepared, measurement: Measurement) -> float | None:
-    """What the nodes of the window cost; None where the price is not known."""
+    """What the nodes of the window cost, or a service's share of it; None where the price is not known."""
     price = prepared.scenario.cluster.vm_size.hourly_price
-    return None if price is None else measurement.nodes.area / 3.6e9 * price
+    return None if price is None else measurement.nodes.area / 3.6e9 * price * measurement.cost_share
 
 
 def judge(prepared: Prepared, measurements: Sequence[Measurement], *, with_cost: bool = True) -> list[Judged]:
@@ -94,10 +95,16 @@ def _total_cost(prepared: Prepared, measurements: Sequence[Measurement]) -> floa
 # -- any node lost
 
 
+def survival_asked(prepared: Prepared) -> Survival | None:
+    """The loss that the scenario or one of its services must survive: all that ask for one ask for the same."""
+    asked = (each.scenario.objectives.survives for each in (prepared, *prepared.services))
+    return next((each for each in asked if each is not None), None)
+
+
 def variants_of(prepared: Prepared) -> dict[int | None, Prepared]:
     """The scenario itself, and with each node lost in turn if `survives` asks for it, by the node's number."""
     scenario = prepared.scenario
-    asked = scenario.objectives.survives
+    asked = survival_asked(prepared)
     found: dict[int | None, Prepared] = {None: prepared}
     if asked is None:
         return found

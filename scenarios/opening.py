@@ -3,9 +3,10 @@
 `akstwin run`, `Workspace.simulated(scenario=…)` and `akstwin serve --scenario` all begin here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import Any, Final
 
 from akstwin.backend import Backend, Json
@@ -17,8 +18,10 @@ from akstwin.domain.replying import Value
 from akstwin.domain.vm_sizes import VmSize, name_of
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.policies import policy_of
+from akstwin.policies.canary import CanarySpec
 from akstwin.policies.runner import PolicyRunner
 from akstwin.scenarios.load import Prepared
+from akstwin.scenarios.measure import label_of
 from akstwin.scenarios.payloads import image_request, patch_of, payload_of
 from akstwin.sdk import wire
 from akstwin.sim.backend import SimulatedBackend
@@ -39,16 +42,35 @@ class Opened:
     Attributes:
         backend: the workspace.
         world: the cluster.
-        service: what the scenario is about.
+        services: what runs on it, by name, in the scenario's order.
     """
 
     backend: SimulatedBackend
     world: World
-    service: SimulatedService
+    services: Mapping[str, SimulatedService]
+
+    @property
+    def service(self) -> SimulatedService:
+        """The service of a scenario that has one."""
+        (only,) = self.services.values()
+        return only
 
     def close(self) -> None:
         """End its processes and remove its files."""
         self.backend.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """Who hears of one service.
+
+    Attributes:
+        recorders: hear what happens to it.
+        observers: hear how many replicas it has.
+    """
+
+    recorders: Sequence[Recorder] = ()
+    observers: Sequence[CapacityObserver] = ()
 
 
 def open_world(
@@ -57,68 +79,100 @@ def open_world(
     replication: int = 1,
     recorders: Sequence[Recorder] = (),
     observers: Sequence[CapacityObserver] = (),
+    listeners: Mapping[str, Listeners] | None = None,
     cluster_made: Callable[[World], None] = lambda _: None,
     **given: Any,
 ) -> Opened:
-    """The scenario's cluster and service, at t = 0; nothing is planned yet.
+    """The scenario's cluster and services, at t = 0; nothing is planned yet.
 
-    With `start: healthy` the service's deployment lies in the past and no time passes; with `cold` its creation begins.
+    With `start: healthy` the services' deployment lies in the past and no time passes; with `cold` their creation begins.
+    Services come in the scenario's order, so the first ones find room first.
 
     Args:
         prepared: the scenario.
         replication: 1, 2, …: the same world with other chance.
-        recorders: hear what happens.
-        observers: hear how many replicas there are.
-        cluster_made: called with the cluster before the service is on it.
+        recorders: hear what happens, to whichever service.
+        observers: hear how many replicas there are, of whichever service.
+        listeners: hear of one service only, by its name.
+        cluster_made: called with the cluster before a service is on it.
         **given: what else `SimulatedBackend` takes.
 
     Raises:
-        InvalidSetting: the service cannot begin so: its replicas do not fit.
+        InvalidSetting: a service cannot begin so: its replicas do not fit.
         AksError: a value is refused.
     """
-    scenario, name = prepared.scenario, prepared.service.name
+    scenario = prepared.scenario
     backend = SimulatedBackend(seed=scenario.seed, assumptions=scenario.assumptions, **given)
     try:
         backend.driver.recorders += recorders
         backend.driver.observers += observers
+        for name, hearing in (listeners or {}).items():
+            backend.driver.service_recorders[name] = list(hearing.recorders)
+            backend.driver.service_observers[name] = list(hearing.observers)
         _adopt_cluster(backend, prepared)
         world = backend.driver.worlds[CLUSTER]
         cluster_made(world)
-        for version in prepared.service.versions:
-            backend.driver.set_profile(name, version.name, profile_of(prepared.models[version.name]))
-            backend.driver.stand_ins[name, version.name] = Value({"version": version.name}, "reply")
-        backend.driver.set_chance(name, scenario.seed, replication)
-        payload = payload_of(prepared.service, CLUSTER, endpoint=scenario.endpoint is not None)
-        if scenario.start == "cold":
-            backend.create_service(payload)
-        else:
-            backend.management.services.adopt(payload)
-            _check_room(prepared, backend.driver.service(name))
-        return Opened(backend, world, backend.driver.service(name))
+        services = {part.service.name: _open_service(backend, part, replication) for part in prepared.parts}
+        return Opened(backend, world, services)
     except BaseException:
         backend.close()
         raise
 
 
+def _open_service(backend: SimulatedBackend, part: Prepared, replication: int) -> SimulatedService:
+    """Bring one service onto the cluster."""
+    scenario, name = part.scenario, part.service.name
+    for version in part.service.versions:
+        backend.driver.set_profile(name, version.name, profile_of(part.models[version.name]))
+        backend.driver.stand_ins[name, version.name] = Value({"version": version.name}, "reply")
+    backend.driver.set_chance(name, scenario.seed, replication)
+    payload = payload_of(part.service, CLUSTER, endpoint=scenario.endpoint is not None)
+    if scenario.start == "cold":
+        backend.create_service(payload)
+    else:
+        backend.management.services.adopt(payload)
+        _check_room(part, backend.driver.service(name))
+    return backend.driver.service(name)
+
+
 def plan(opened: Opened, prepared: Prepared) -> None:
-    """Plan the scenario's faults, operations and policies, from now on."""
-    scenario, backend, name = prepared.scenario, opened.backend, prepared.service.name
-    calendar, start = backend.calendar, backend.calendar.now
-    for fault in scenario.faults:
-        opened.world.plan_fault(fault.model_copy(update={"at": start + fault.at}), opened.service)
-    for number, operation in enumerate(scenario.operations):
-        calendar.at(
-            start + operation.at, Order.OPERATION, partial(_operate, backend, name, operation), key(_PLANNED, number)
+    """Plan the scenario's faults, operations and policies, from now on; those of one instant go by the order of the services."""
+    backend, start = opened.backend, opened.backend.calendar.now
+    services = list(opened.services.values())
+    for fault in prepared.scenario.faults:
+        name = getattr(fault, "service", None)
+        hit = (
+            services[0] if name is None else opened.services[name]
+        )  # a node's loss hits every service, whichever is named
+        opened.world.plan_fault(fault.model_copy(update={"at": start + fault.at}), hit)
+    numbers = count()
+    for part in prepared.parts:
+        for operation in part.scenario.operations:
+            backend.calendar.at(
+                start + operation.at,
+                Order.OPERATION,
+                partial(_operate, backend, part.service.name, operation),
+                key(_PLANNED, next(numbers)),
+            )
+    looks = [
+        _Looks(backend, _runner(backend, part.service.name, spec), number)
+        for number, (part, spec) in enumerate(
+            (part, spec) for part in prepared.parts for spec in part.scenario.policies
         )
-    for number, spec in enumerate(scenario.policies):
-        policy = policy_of(spec)
-        runner = PolicyRunner(
-            policy,
-            _SimulatedEndpoint(backend, name),
-            backend.driver.watches[name].observe,
-            backend.simulation.policy_note(type(policy).__name__),
-        )
-        _Looks(backend, runner, number).look()
+    ]
+    for each in looks:
+        each.look()
+
+
+def _runner(backend: SimulatedBackend, name: str, spec: CanarySpec) -> PolicyRunner:
+    """Drives the service's rollout."""
+    policy = policy_of(spec)
+    return PolicyRunner(
+        policy,
+        _SimulatedEndpoint(backend, name),
+        backend.driver.watches[name].observe,
+        backend.simulation.policy_note(name, type(policy).__name__),
+    )
 
 
 _PLANNED: Final = 1 << 40
@@ -168,7 +222,7 @@ class _SimulatedEndpoint(ScenarioEndpoint):
         super().update_version(version_name, traffic_percentile=traffic_percentile)
         if self._controller.split == before:
             shares = ", ".join(f"{name} {share:g}" for name, share in before.shares().items())
-            self._driver.note(self._driver.calendar.now, "traffic_changed", self._controller.name, shares)
+            self._driver.note(self._controller.name, "traffic_changed", self._controller.name, shares)
 
 
 def _adopt_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:
@@ -188,10 +242,12 @@ def _check_room(prepared: Prepared, service: SimulatedService) -> None:
     for name, deployment in service.controller.deployments.items():
         placed = sum(pod.ready for pod in service.controller.pods_of(name))
         if placed < deployment.replicas:
+            label = label_of(prepared.service.name, name) if prepared.where else name
+            beside = " beside the other services' " if prepared.where else " "
             raise InvalidSetting(
                 "cluster.nodes", prepared.scenario.cluster.nodes,
-                f"enough for the {deployment.replicas} replicas that {name} starts with: "
-                f"{placed} fit (start: cold shows how such a deployment ends)",
+                f"enough for the {deployment.replicas} replicas that {label} starts with: "
+                f"{placed} fit{beside}(start: cold shows how such a deployment ends)",
             )  # fmt: skip
 
 
@@ -210,11 +266,11 @@ def _operate(backend: SimulatedBackend, name: str, operation: PlannedOperation) 
     version = operation.version or backend.driver.service(name).controller.default
     try:
         if operation.model is not None:
-            image = management.image_of(image_request(version, backend.clock.now())["environment"])
+            image = management.image_of(image_request(name, version, backend.clock.now())["environment"])
             backend.driver.set_image_model(name, version, image, operation.model)
         update(backend, name, version, operation.deploy, new_model=operation.model is not None)
     except AksError as refusal:
-        backend.driver.note(backend.clock.now(), "operation_refused", version, f"{refusal.status_hint}: {refusal}")
+        backend.driver.note(name, "operation_refused", version, f"{refusal.status_hint}: {refusal}")
 
 
 def update(backend: Backend, name: str, version: str, arguments: DeployArguments, *, new_model: bool = False) -> None:
@@ -232,5 +288,5 @@ def update(backend: Backend, name: str, version: str, arguments: DeployArguments
     """
     document = backend.get_service(name)
     versions = None if document["computeType"] == wire.SERVICE_TYPE else list(document["versions"])
-    changed_at = backend.clock.now() if new_model else None
-    backend.patch_service(name, patch_of(version, arguments, versions, changed_at))
+    image = image_request(name, version, backend.clock.now()) if new_model else None
+    backend.patch_service(name, patch_of(version, arguments, versions, image))

@@ -23,13 +23,16 @@ def payload_of(service: ServiceSpec, cluster: str, *, endpoint: bool) -> Json:
     arguments = arguments_of(first)
     if not endpoint:
         return wire.service_payload(
-            arguments, name=service.name, compute_name=cluster, environment_image_request=image_request(first.name)
+            arguments,
+            name=service.name,
+            compute_name=cluster,
+            environment_image_request=image_request(service.name, first.name),
         )
     payload = wire.endpoint_payload(
         {**arguments, "version_name": first.name},
         name=service.name,
         compute_name=cluster,
-        environment_image_request=image_request(first.name),
+        environment_image_request=image_request(service.name, first.name),
     )
     if arguments.get("is_default"):
         payload["versions"][first.name]["isDefault"] = True
@@ -39,20 +42,24 @@ def payload_of(service: ServiceSpec, cluster: str, *, endpoint: bool) -> Json:
             (),
             arguments_of(version),
             compute_name=cluster,
-            environment_image_request=image_request(version.name),
+            environment_image_request=image_request(service.name, version.name),
         )
         payload["versions"][version.name] = added["value"]
     return payload
 
 
-def image_request(version: str, changed_at: Micros | None = None) -> Json:
+def image_request(service: str, version: str, changed_at: Micros | None = None) -> Json:
     """What a version's image is made from: each version has one to itself, and another one with each new model.
 
     Args:
+        service: its name.
         version: its name.
         changed_at: when it got a new model; None: it has the first one.
     """
-    environment = {"name": "scenario", "version": version if changed_at is None else f"{version}-{changed_at}"}
+    environment = {
+        "name": f"scenario-{service}",
+        "version": version if changed_at is None else f"{version}-{changed_at}",
+    }
     return {"modelIds": [], "environment": environment}
 
 
@@ -65,7 +72,7 @@ def arguments_of(version: VersionSpec) -> dict[str, Any]:
 
 
 def patch_of(
-    version: str, arguments: DeployArguments, versions: Iterable[str] | None, changed_at: Micros | None = None
+    version: str, arguments: DeployArguments, versions: Iterable[str] | None, image: Json | None = None
 ) -> JsonPatch:
     """What changes a version, as a user's update would (wire §7.5, §7.6).
 
@@ -73,15 +80,15 @@ def patch_of(
         version: its name.
         arguments: what shall be different; what is None stays.
         versions: names of all versions of the endpoint; None: the service is none.
-        changed_at: when the version gets a new model, and with it an image that is built and rolled out; None: it keeps its own.
+        image: what a new image is made from, which is built and rolled out; None: the version keeps its own.
 
     Raises:
         InvalidSetting: an argument that no update of such a service takes, or a value that no service does.
     """
     arguments.check_values()  # a patch of the SDK's leaves a 0 out as if it were not given
     given: Mapping[str, Any] = arguments.model_dump(exclude_none=True)
-    if changed_at is not None:
-        given = {**given, "environment_image_request": image_request(version, changed_at)}
+    if image is not None:
+        given = {**given, "environment_image_request": image}
     try:
         return wire.update_patch(given) if versions is None else wire.version_patch(version, versions, given)
     except KeyError as error:

@@ -21,7 +21,7 @@ from akstwin.scenarios.objectives import variants_of
 from akstwin.scenarios.over import OVER_FORM, Over, parse_over
 from akstwin.scenarios.plan_notes import notes_on
 from akstwin.scenarios.replicating import Replicator, Task
-from akstwin.scenarios.simulate import build
+from akstwin.scenarios.simulate import build, measurement_of
 from akstwin.scenarios.tried import FLOOR, ROUNDS, Direction, Found, Stopping, Telling, Tried, Values, Watcher
 
 __all__ = [
@@ -144,9 +144,8 @@ class _Search:
         except BadScenario as error:
             self.wrong = self.wrong or error
             return str(error.args[1])
-        versions = [version.name for version in prepared.service.versions]
         try:
-            build(prepared, 1, Measurement(prepared.scenario.warm_up, prepared.scenario.duration, versions)).close()
+            build(prepared, 1, measurement_of(prepared)).close()
         except InvalidSetting as error:
             return str(error)
         return None
@@ -205,7 +204,7 @@ class _Search:
             for each, value in zip(self.overs, values, strict=True):
                 set_value(changed, each.place, value)
             prepared = prepare(changed, self._path)
-            if not prepared.scenario.objectives.any_given:
+            if not prepared.any_objective:
                 raise InvalidSetting("objectives", None, "at least one: a plan needs something to meet")
             self._prepared = {values: prepared}  # files it names may be large: only the last is kept
         return self._prepared[values]

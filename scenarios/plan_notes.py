@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from akstwin.scenarios.answer import label_of
 from akstwin.scenarios.over import Over
 from akstwin.scenarios.tried import Direction, Found, Stopping, Telling, Tried
 from akstwin.scenarios.wording import between, sayer
@@ -54,7 +55,7 @@ def help_with(tried: Tried, stopping: Stopping) -> str:
     if tried.replications < 2:
         return f"{shown} cannot be told: one replication has no interval. --replications 10 gives one."
     undecided = [each for each in _each(tried.objectives) if each["verdict"] is Telling.CANNOT_TELL]
-    unproven = [each["name"] for each in undecided if each["met"] == "unproven"]
+    unproven = [label_of(each) for each in undecided if each["met"] == "unproven"]
     if len(unproven) == len(undecided):
         return (
             f"{shown} cannot be told: nodes are short of CPU, so {', '.join(unproven)} is unproven. Add nodes or cores."
@@ -67,7 +68,10 @@ def help_with(tried: Tried, stopping: Stopping) -> str:
             f"{shown} cannot be told: the price of its nodes is not known. Give vm_size as a mapping with hourly_price."
         )
     span = between(interval, say) if interval[1] is not None else f"{say(interval[0])} or more"
-    said = f"{shown} cannot be told after {tried.replications} replications: {worst['name']} is {span}, the target {say(target)}."
+    said = (
+        f"{shown} cannot be told after {tried.replications} replications: {label_of(worst)} is {span}, "
+        f"the target {say(target)}."
+    )
     more = _more(worst)
     if more > _NEAR:
         return f"{said} That is too near for more replications to help: set the target apart from it, or take the next value."
@@ -80,8 +84,9 @@ def help_with(tried: Tried, stopping: Stopping) -> str:
 def _each(objectives: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for each in objectives:
         if each["name"] == "survives":
+            of = {"service": each["service"]} if "service" in each else {}
             for node in each["nodes"]:
-                yield from node["objectives"]
+                yield from ({**of, **objective} for objective in node["objectives"])
         else:
             yield each
 

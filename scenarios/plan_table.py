@@ -55,7 +55,7 @@ def _table(found: dict[str, Any]) -> Table:
     for place in places:
         table.add_column(one_line(place).rpartition(".")[2], overflow="fold")
     for objective in headings:
-        apart = "" if objective.name == "survives" else f", {objective.target}"
+        apart = "" if objective.name.endswith("survives") else f", {objective.target}"
         table.add_column(f"{objective.name}{apart}", justify="right", overflow="fold")
     table.add_column("cost", justify="right")
     table.add_column("runs", justify="right")

@@ -6,14 +6,11 @@ from importlib import metadata
 from typing import Any
 
 from akstwin.domain.assumptions import Assumptions
-from akstwin.domain.units import format_duration
-from akstwin.domain.workload import StepArrivals, TraceArrivals
-from akstwin.scenarios.causes import causes_of
 from akstwin.scenarios.load import Prepared
-from akstwin.scenarios.measure import Measurement, Tally
+from akstwin.scenarios.measure import Measurement, Tally, label_of, of_service
 from akstwin.scenarios.model import Scenario
+from akstwin.scenarios.notes import notes_of
 from akstwin.scenarios.objectives import (
-    LATENCIES,
     QUANTILES,
     SHARES,
     Figures,
@@ -23,7 +20,7 @@ from akstwin.scenarios.objectives import (
     judge_survival,
     share_of,
 )
-from akstwin.scenarios.users import user_figures, users_notes, users_of_point, users_result
+from akstwin.scenarios.users import user_figures, users_of_point, users_result
 from akstwin.sim.pods import full_load
 
 ALWAYS_SHOWN = (200, 502, 503, 504)
@@ -36,7 +33,7 @@ def result_of(
     wall_seconds: float,
     lost: Mapping[int, Sequence[Measurement]] | None = None,
 ) -> dict[str, Any]:
-    """The result of a run.
+    """The result of a run; of several services, the total, with a result of the same keys for each under `services`.
 
     Args:
         prepared: the scenario.
@@ -46,12 +43,7 @@ def result_of(
         lost: the replications with a node lost, by its number, where `survives` asks for them.
     """
     scenario = prepared.scenario
-    first = measurements[0]
-    latency = figures_of([m.all.latency for m in measurements])
-    cost = _cost(prepared, measurements)
-    objectives = judge(prepared, measurements) + ([judge_survival(prepared, lost)] if lost else [])
-    users = users_result(scenario, measurements)
-    return {
+    asked = {
         "scenario": prepared.name,
         "question": scenario.question,
         "seed": scenario.seed,
@@ -64,26 +56,64 @@ def result_of(
         "warm_up_seconds": scenario.warm_up / 1e6,
         "simulated_seconds": scenario.duration / 1e6,
         "wall_seconds": round(wall_seconds, 3),
+    }
+    found = {**asked, **_found(prepared, measurements, lost or {})}
+    if prepared.services:
+        found["services"] = {
+            part.service.name: {
+                **asked,
+                **_found(
+                    part,
+                    of_service(measurements, part.service.name),
+                    {node: of_service(each, part.service.name) for node, each in (lost or {}).items()},
+                ),
+            }
+            for part in prepared.services
+        }
+    return found
+
+
+def _found(
+    prepared: Prepared, measurements: Sequence[Measurement], lost: Mapping[int, Sequence[Measurement]]
+) -> dict[str, Any]:
+    """What was found of one service, or of several together."""
+    first, several = measurements[0], bool(prepared.services)
+    latency = figures_of([m.all.latency for m in measurements])
+    cost = _cost(prepared, measurements)
+    survives = prepared.scenario.objectives.survives is not None
+    objectives = judge(prepared, measurements) + ([judge_survival(prepared, lost)] if lost and survives else [])
+    checked = any(full_load(model) is not None for part in prepared.parts for model in part.models.values())
+    return {
         **_counts([m.all for m in measurements]),
         "latency_ms": latency,
         "queue_wait_ms": figures_of([m.all.queue_wait for m in measurements]),
-        "users": users,
+        "users": users_result(prepared.scenario, measurements),
         "replicas": _replicas(measurements),
-        "nodes": _nodes(measurements, checked=any(full_load(each) is not None for each in prepared.models.values())),
+        "nodes": _nodes(measurements, checked=checked),
         "cost": cost,
-        "versions": {name: _version(prepared, measurements, name) for name in first.by_version},
-        "service": {"name": prepared.service.name, "state": first.state, "shares": first.shares},
+        "versions": {name: _version(slots, measurements, name) for name, slots in _slots(prepared).items()},
+        "service": None if several else {"name": prepared.service.name, "state": first.state, "shares": first.shares},
         "operations": first.operations,
         "objectives": objectives,
         "intervals": _intervals(prepared, measurements),
-        "notes": [*_notes(prepared, measurements, cost), *users_notes(scenario, users)],
-        "assumptions": _changed(scenario.assumptions),
+        "notes": notes_of(prepared, measurements, cost["total"]),
+        "assumptions": _changed(prepared.scenario.assumptions),
         "events": [
             {"at": event.at / 1e6, "kind": event.kind, "subject": event.subject, "detail": event.detail}
+            | ({"service": event.service} if several else {})
             for event in first.events
         ],
         "event_counts": dict(sorted(first.counts.items())),
-        "timeline": _timeline(scenario, measurements),
+        "timeline": _timeline(prepared.scenario, measurements),
+    }
+
+
+def _slots(prepared: Prepared) -> dict[str, int]:
+    """How many requests a replica of each version takes at once; of several services, by the label of each version."""
+    return {
+        label_of(part.service.name, version.name) if prepared.services else version.name: version.settings.route.slots
+        for part in prepared.parts
+        for version in part.service.versions
     }
 
 
@@ -139,19 +169,20 @@ def _nodes(measurements: Sequence[Measurement], *, checked: bool) -> dict[str, A
 
 def _cost(prepared: Prepared, measurements: Sequence[Measurement]) -> Figures:
     totals = [cost_of(prepared, m) for m in measurements]
+    share: Figures = {"share": round(_mean([m.cost_share for m in measurements]), 6)} if prepared.where else {}
     if any(total is None for total in totals):
-        return {"total": None, "per_1000_requests": None}
+        return {"total": None, "per_1000_requests": None, **share}
     total = _mean([total for total in totals if total is not None])
     requests = _mean([m.all.requests for m in measurements])
     return {
         "total": round(total, 6),
         "per_1000_requests": round(1000 * total / requests, 6) if requests else None,
+        **share,
     }
 
 
-def _version(prepared: Prepared, measurements: Sequence[Measurement], name: str) -> dict[str, Any]:
+def _version(slots: int, measurements: Sequence[Measurement], name: str) -> dict[str, Any]:
     tallies = [m.by_version[name] for m in measurements]
-    slots = prepared.service.version(name).settings.route.slots
     busy, ready = sum(m.busy_slots[name] for m in measurements), sum(m.ready[name].area for m in measurements)
     return {
         **_counts(tallies),
@@ -243,72 +274,3 @@ def _timeline(scenario: Scenario, measurements: Sequence[Measurement]) -> list[d
 def _changed(assumptions: Assumptions) -> dict[str, Any]:
     default = Assumptions().model_dump(mode="json")
     return {key: value for key, value in assumptions.model_dump(mode="json").items() if value != default[key]}
-
-
-def _beyond_the_end(scenario: Scenario) -> list[str]:
-    """What was planned and can never have happened."""
-    late = [f"faults[{at}]" for at, fault in enumerate(scenario.faults) if fault.at >= scenario.duration]
-    late += [f"operations[{at}]" for at, each in enumerate(scenario.operations) if each.at >= scenario.duration]
-    notes = [f"{', '.join(late)}: planned for after the end of the duration, so without effect."] if late else []
-    for at, entry in enumerate(scenario.traffic):
-        if isinstance(entry, TraceArrivals):
-            unused = sum(instant >= scenario.duration for instant in entry.instants)
-            if unused:
-                notes.append(f"traffic[{at}]: {unused} of its instants lie beyond the duration and do not count.")
-        elif isinstance(entry, StepArrivals) and entry.at[0] >= scenario.duration:
-            notes.append(f"traffic[{at}]: begins after the end of the duration, so without effect.")
-    return notes
-
-
-def _lost_nodes(scenario: Scenario) -> list[str]:
-    """What `survives` is about, and what it is not."""
-    asked = scenario.objectives.survives
-    if asked is None:
-        return []
-    at = format_duration(scenario.warm_up if asked.at is None else asked.at)
-    lasts = "to the end" if asked.lasts is None else f"for {format_duration(asked.lasts)}"
-    return [
-        (
-            f"survives: each of the {scenario.cluster.nodes} nodes was lost in turn at {at}, {lasts}, in runs of its own; the "
-            "worst counts. All other figures are of the runs without that loss."
-        )
-    ]
-
-
-def _notes(prepared: Prepared, measurements: Sequence[Measurement], cost: Figures) -> list[str]:
-    """What a reader must know before believing the figures."""
-    scenario = prepared.scenario
-    notes = [*causes_of(prepared, measurements), *prepared.notes]
-    untold = [name for name, model in prepared.models.items() if full_load(model) is None]
-    if untold:
-        notes.append(
-            f"model.cpu is not given for {', '.join(untold)}: service times count as measured under the limits in "
-            "force, and nodes are not checked for too little CPU."
-        )
-    for version in prepared.service.versions:
-        notes += [f"{version.name}: {warning}" for warning in version.arguments.warnings()]
-    if any(m.oversubscribed.largest for m in measurements):
-        notes.append(
-            "With all workers busy, containers on some nodes want more CPU than those nodes have: objectives that look "
-            "met are unproven."
-        )
-    notes += _beyond_the_end(scenario)
-    notes += _lost_nodes(scenario)
-    if cost["total"] is None:
-        notes.append("The price of this virtual machine is not known: give vm_size as a mapping with hourly_price.")
-    if scenario.clients.retry == "urllib3":
-        notes.append("urllib3's defaults repeat no POST that was answered, so no retries come of them.")
-    failed = sum(m.all.requests - m.all.statuses[200] for m in measurements)
-    of_latency = [name for name, _ in scenario.objectives.given() if name in LATENCIES]
-    if failed and of_latency:
-        share = failed / sum(m.all.requests for m in measurements)
-        notes.append(
-            f"{', '.join(of_latency)}: of requests answered 200 only. The {share:.3%} that were not have no latency; "
-            "success_rate tells of them."
-        )
-    refused = [event for event in measurements[0].events if event.kind == "operation_refused"]
-    notes += [f"At {event.at / 1e6:g} s the update of {event.subject} was refused: {event.detail}" for event in refused]
-    left_out = measurements[0].events_left_out
-    if left_out:
-        notes.append(f"{left_out} further events are not listed.")
-    return notes

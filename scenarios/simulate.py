@@ -1,20 +1,32 @@
 """One replication of a scenario, in a world of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from akstwin.clock import Micros
 from akstwin.domain.lifecycles import PodState
 from akstwin.scenarios.load import Prepared
-from akstwin.scenarios.measure import Measurement
-from akstwin.scenarios.opening import Opened, open_world, plan
+from akstwin.scenarios.measure import InTotal, Measurement, label_of
+from akstwin.scenarios.opening import Listeners, Opened, open_world, plan
 from akstwin.scenarios.users import UserWatch, users_of
 from akstwin.sim.calendar import Order
+from akstwin.sim.controller import CapacityObserver
 from akstwin.sim.pods import Pod
-from akstwin.sim.recording import Recorder, ReplicaRecorder
+from akstwin.sim.recording import ByService, Recorder, ReplicaRecorder
 from akstwin.sim.world import SimulatedService, World
 
 PROGRESS_STEPS = 100
+
+
+def measurement_of(prepared: Prepared) -> Measurement:
+    """An empty measurement of the scenario; of several services, with one for each."""
+    scenario = prepared.scenario
+    window = scenario.warm_up, scenario.duration
+    if not prepared.services:
+        return Measurement(*window, [version.name for version in prepared.service.versions])
+    services = {part.service.name: measurement_of(part) for part in prepared.services}
+    labels = [label_of(name, version) for name, each in services.items() for version in each.by_version]
+    return Measurement(*window, labels, services)
 
 
 def build(prepared: Prepared, replication: int, measurement: Measurement, recorder: Recorder | None = None) -> Opened:
@@ -24,43 +36,66 @@ def build(prepared: Prepared, replication: int, measurement: Measurement, record
         prepared: the scenario.
         replication: 1, 2, …
         measurement: hears everything.
-        recorder: likewise.
+        recorder: likewise; one that tells services apart (`ByService`) hears of each under its name.
 
     Raises:
         InvalidSetting: the scenario cannot begin so: its replicas do not fit.
     """
-    scenario = prepared.scenario
+    measured = measurement.services or {prepared.service.name: measurement}
+    apart = {name: recorder.of(name) for name in measured} if isinstance(recorder, ByService) else {}
+    listeners = {
+        part.service.name: _listeners(part, replication, measurement, apart.get(part.service.name))
+        for part in prepared.parts
+    }
 
-    def count_nodes(world: World) -> None:
-        world.nodes.on_count = lambda count: measurement.nodes.set(count, world.calendar.now)
-        world.nodes.on_oversubscribed = lambda count: measurement.oversubscribed.set(count, world.calendar.now)
-        measurement.nodes.set(len(world.nodes.all), 0)
+    def begin(world: World) -> None:
+        _follow_cluster(world, measurement, measured)
+        if isinstance(recorder, ByService):
+            world.recorders.cluster.append(recorder)
         if isinstance(recorder, ReplicaRecorder):
-            world.pods.watchers.append(partial(_tell_replica, world, recorder))
+            world.pods.watchers.append(partial(_tell_replica, world, recorder, apart))
 
-    recorders: list[Recorder] = [measurement]
-    if users_of(scenario):
-        recorders.append(UserWatch(scenario, replication, measurement))
-    if recorder is not None:
-        recorders.append(recorder)
     opened = open_world(
         prepared,
         replication=replication,
-        recorders=recorders,
-        observers=[measurement],
-        cluster_made=count_nodes,
-        watched=bool(scenario.policies),
+        recorders=[] if recorder is None or isinstance(recorder, ByService) else [recorder],
+        listeners=listeners,
+        cluster_made=begin,
+        watched=any(part.scenario.policies for part in prepared.parts),
     )
     plan(opened, prepared)
-    opened.service.send(scenario.traffic, scenario.clients, (scenario.warm_up, scenario.duration))
-    _sample(opened.world, opened.service, measurement)
+    for part in prepared.parts:
+        service, scenario = opened.services[part.service.name], part.scenario
+        service.send(scenario.traffic, scenario.clients, (scenario.warm_up, scenario.duration))
+        _sample(opened.world, service, measured[part.service.name])
+    if measurement.services:
+        opened.world.calendar.at(prepared.scenario.duration, Order.SAMPLE, measurement.end)
     return opened
 
 
-def _tell_replica(world: World, recorder: ReplicaRecorder, pod: Pod) -> None:
+def _listeners(part: Prepared, replication: int, total: Measurement, recorder: Recorder | None) -> Listeners:
+    """Who hears of one service: what measures it, its users, the total of several, and who asked to hear of it."""
+    name = part.service.name
+    own = total.services.get(name, total)
+    recorders: list[Recorder] = [own]
+    observers: list[CapacityObserver] = [own]
+    if total.services:
+        in_total = InTotal(total, name)
+        recorders.append(in_total)
+        observers.append(in_total)
+    if users_of(part.scenario):
+        recorders.append(UserWatch(part, replication, own))
+    if recorder is not None:
+        recorders.append(recorder)
+    return Listeners(recorders, observers)
+
+
+def _tell_replica(world: World, recorder: ReplicaRecorder, apart: Mapping[str, Recorder], pod: Pod) -> None:
     world.calendar.collect()  # the answers that came before
     node = None if pod.node is None else pod.node.number
-    recorder.replica_changed(
+    of_service = apart.get(pod.owner.name, recorder)
+    assert isinstance(of_service, ReplicaRecorder)  # noqa: S101 - what hears of a service hears of its replicas too
+    of_service.replica_changed(
         world.calendar.now,
         pod.number,
         pod.version,
@@ -68,6 +103,24 @@ def _tell_replica(world: World, recorder: ReplicaRecorder, pod: Pod) -> None:
         node,
         seen=pod.seen and pod.state is not PodState.GONE,
     )
+
+
+def _follow_cluster(world: World, total: Measurement, measured: Mapping[str, Measurement]) -> None:
+    """Let everybody hear of nodes, and each service of what its pods have reserved."""
+    all_of_them = [*total.services.values(), total]
+
+    def nodes(count: int) -> None:
+        for each in all_of_them:
+            each.nodes.set(count, world.calendar.now)
+
+    def oversubscribed(count: int) -> None:
+        for each in all_of_them:
+            each.oversubscribed.set(count, world.calendar.now)
+
+    world.nodes.on_count, world.nodes.on_oversubscribed = nodes, oversubscribed
+    world.pods.on_reserved = lambda service, cpu: measured[service].reserved.set(cpu, world.calendar.now)
+    nodes(len(world.nodes.all))
+    world.recorders.cluster += all_of_them
 
 
 def replicate(
@@ -84,17 +137,15 @@ def replicate(
         recorder: hears everything too.
         progress: told the share that is done.
     """
-    scenario = prepared.scenario
-    measurement = Measurement(
-        scenario.warm_up, scenario.duration, [version.name for version in prepared.service.versions]
-    )
+    measurement = measurement_of(prepared)
     opened = build(prepared, replication, measurement, recorder)
-    world, service = opened.world, opened.service
     for step in range(1, PROGRESS_STEPS + 1):
-        world.run_until(Micros(scenario.duration * step // PROGRESS_STEPS))
+        opened.world.run_until(Micros(prepared.scenario.duration * step // PROGRESS_STEPS))
         progress(step / PROGRESS_STEPS)
-    world.run_to_the_last_answer()
-    _conclude(measurement, service)
+    opened.world.run_to_the_last_answer()
+    for name, service in opened.services.items():
+        _conclude(measurement.services.get(name, measurement), service)
+    measurement.add_up()
     opened.close()
     return measurement
 
@@ -125,9 +176,7 @@ def _sample(world: World, service: SimulatedService, measurement: Measurement) -
             else:
                 busy_at_start[name] = area
         if end:
-            for each in (*measurement.ready.values(), *measurement.desired.values(), measurement.ready_in_all,
-                         measurement.desired_in_all, measurement.nodes, measurement.oversubscribed):  # fmt: skip
-                each.advance(duration)
+            measurement.end()
 
     for at in range(measurement.step, duration, measurement.step):
         world.calendar.at(at, Order.SAMPLE, partial(look, at))

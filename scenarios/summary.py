@@ -1,10 +1,10 @@
 """The answer's figures as small tables of text, for whoever shows them: the terminal and the report."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from akstwin.scenarios.answer import Result, Verdict, objectives
+from akstwin.scenarios.answer import Result, Verdict, objectives, services_of
 from akstwin.scenarios.wording import (
     MEANINGS,
     NOTHING,
@@ -86,6 +86,43 @@ def objectives_table(result: Result) -> Table | None:
         [(each.name, each.verdict.value, each.value, each.target, each.interval) for each in found],
         " ".join(remarks),
     )
+
+
+def services_table(result: Result) -> Table | None:
+    """Several services side by side, and the total; None of one."""
+    services = services_of(result)
+    if not services:
+        return None
+    titles = ("requests", "200", "503", "p50, ms", "p99, ms", "queue p99", "replicas", "cost")
+    return _table(
+        "Services",
+        [Column("service", number=False), *map(Column, titles)],
+        [*(_service_row(one_line(name), each) for name, each in services.items()), _service_row("total", result)],
+        "Cost: the cluster's, shared out by the cores that each service's pods have reserved.",
+    )
+
+
+def _service_row(name: str, result: Result) -> Cells:
+    latency, status, requests = result["latency_ms"], result["status"], result["requests"]
+    return (
+        name,
+        count(requests),
+        _part(status.get("200", 0), requests),
+        _part(status.get("503", 0), requests),
+        milliseconds(latency.get("p50")),
+        milliseconds(latency.get("p99")),
+        milliseconds(result["queue_wait_ms"].get("p99")),
+        f"{result['replicas']['mean']:,.1f}",
+        money(result["cost"]["total"]),
+    )
+
+
+def of_each_service(result: Result) -> Iterator[Table]:
+    """The tables of one service for each of several, named by it."""
+    for name, each in services_of(result).items():
+        for table in (latency_table(each), status_table(each), *version_tables(each), operations_table(each)):
+            if table is not None:
+                yield replace(table, title=f"{one_line(name)}: {table.title}")
 
 
 def latency_table(result: Result) -> Table:
@@ -230,7 +267,7 @@ def cost_table(result: Result) -> Table:
 def version_tables(result: Result) -> Iterator[Table]:
     """Versions side by side, then why each refused; nothing of a single version."""
     versions = result["versions"]
-    if len(versions) < 2:
+    if len(versions) < 2 or services_of(result):  # each of several services has its own
         return
     titles = ("traffic", "requests", "200", "p99, ms", "queue p99", "replicas", "busy")
     yield _table(
@@ -272,7 +309,7 @@ def _version_row(result: Result, name: str, version: dict[str, Any]) -> Cells:
 
 def operations_table(result: Result) -> Table | None:
     """What the management plane did; None if it did nothing."""
-    if not result["operations"]:
+    if not result["operations"] or services_of(result):  # each of several services has its own
         return None
     rows = [
         (

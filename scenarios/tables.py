@@ -50,6 +50,7 @@ def _opening(result: dict[str, Any], console: Console) -> None:
 def _tables(result: dict[str, Any]) -> list[Table]:
     found = [
         summary.objectives_table(result),
+        summary.services_table(result),
         summary.latency_table(result),
         summary.status_table(result),
         summary.users_table(result),
@@ -57,6 +58,7 @@ def _tables(result: dict[str, Any]) -> list[Table]:
         summary.cost_table(result),
         *summary.version_tables(result),
         summary.operations_table(result),
+        *summary.of_each_service(result),
     ]
     return [table for table in found if table is not None]
 

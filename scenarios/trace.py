@@ -17,6 +17,7 @@ SCHEMA = pa.schema(
         pa.field(
             "kind", pa.string(), nullable=False, metadata={"is": "request, replica (its new state), or what happened"}
         ),
+        pa.field("service", pa.string(), metadata={"is": "whose it is; nothing: the cluster's"}),
         pa.field("subject", pa.string(), metadata={"is": "version of a request, or what an event happened to"}),
         pa.field("detail", pa.string()),
         pa.field("entry", pa.int32(), metadata={"is": "traffic entry, from 0"}),
@@ -46,10 +47,10 @@ class TraceWriter:
 
     Args:
         path: the file.
-        waiting: traffic entries whose users wait for their answers.
+        waiting: traffic entries whose users wait for their answers, by service and number.
     """
 
-    def __init__(self, path: Path, waiting: Collection[int] = ()) -> None:
+    def __init__(self, path: Path, waiting: Collection[tuple[str, int]] = ()) -> None:
         self.waiting = frozenset(waiting)
         self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
         self._rows: list[tuple[Any, ...]] = []
@@ -78,28 +79,51 @@ class TraceWriter:
 
 
 class ReplicationTrace:
-    """Hears one replication."""
+    """Hears one replication: of the cluster, or of one service.
 
-    def __init__(self, writer: TraceWriter, replication: int) -> None:
+    Args:
+        writer: writes the rows.
+        replication: 1, 2, …
+        service: the name; None: what hears of the cluster.
+    """
+
+    def __init__(self, writer: TraceWriter, replication: int, service: str | None = None) -> None:
         self._writer = writer
         self._replication = replication
+        self._service = service
+
+    def of(self, service: str) -> "ReplicationTrace":
+        """What hears of one service of this replication."""
+        return ReplicationTrace(self._writer, self._replication, service)
 
     def answered(self, outcomes: Outcomes) -> None:
         """A row for each attempt."""
         for each in outcomes.rows():
-            waits = each.entry in self._writer.waiting
+            waits = (self._service, each.entry) in self._writer.waiting
             self._writer.add(
-                (self._replication, each.answered, REQUEST, each.version, None, each.entry, each.number, each.attempt,
-                 each.counted, each.replica, each.arrived, each.dispatched, each.started, each.settled,
+                (self._replication, each.answered, REQUEST, self._service, each.version, None, each.entry, each.number,
+                 each.attempt, each.counted, each.replica, each.arrived, each.dispatched, each.started, each.settled,
                  each.status, each.reason, user_of(each.number) if waits else None, turn_of(each.number) if waits else None)
             )  # fmt: skip
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """A row for an event."""
-        self._writer.add((self._replication, at, kind, subject, detail or None, *(None,) * 13))
+        self._writer.add((self._replication, at, kind, self._service, subject, detail or None, *(None,) * 13))
 
     def replica_changed(self, at: int, replica: int, version: str, state: str, node: int | None, *, seen: bool) -> None:
         """A row for a replica's new state, or for the router's new view of it."""
         words = [state, *([] if node is None else [f"node {node}"]), *(["seen ready"] if seen else [])]
-        row = (self._replication, at, REPLICA, version, ", ".join(words), None, None, None, None, replica)
+        row = (
+            self._replication,
+            at,
+            REPLICA,
+            self._service,
+            version,
+            ", ".join(words),
+            None,
+            None,
+            None,
+            None,
+            replica,
+        )
         self._writer.add((*row, *(None,) * 8))

@@ -8,8 +8,10 @@ import numpy.typing as npt
 
 from akstwin.clock import SECOND
 from akstwin.domain.workload import ClosedLoopUsers, mean_of
+from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement, UserFigures
 from akstwin.scenarios.model import Scenario
+from akstwin.scenarios.services import placed
 from akstwin.scenarios.wording import count, one_line
 from akstwin.sim.engine.outcomes import Outcomes
 from akstwin.sim.load.request_index import RequestIdentity
@@ -19,15 +21,16 @@ _Instants = npt.NDArray[np.int64]
 
 
 class UserWatch:
-    """Hears the answers of a scenario's users in one replication.
+    """Hears the answers of the users of a scenario's service in one replication.
 
     Args:
-        scenario: the scenario.
+        prepared: the scenario of one service.
         replication: 1, 2, …
         measurement: what its figures are kept in.
     """
 
-    def __init__(self, scenario: Scenario, replication: int, measurement: Measurement) -> None:
+    def __init__(self, prepared: Prepared, replication: int, measurement: Measurement) -> None:
+        scenario, service = prepared.scenario, f"{prepared.service.name}/"
         warm_up, duration = measurement.window
         edges = sorted({*range(0, duration, measurement.step), warm_up, duration})
         self._edges = np.array(edges, np.int64)
@@ -35,7 +38,7 @@ class UserWatch:
         self._figures = measurement.users
         for entry, each in enumerate(scenario.traffic):
             if isinstance(each, ClosedLoopUsers):
-                self._users[entry] = WaitingUsers(each, scenario.clients, scenario.seed, replication, entry)
+                self._users[entry] = WaitingUsers(each, scenario.clients, scenario.seed, replication, entry, service)
                 self._figures[entry] = UserFigures(edges, [0] * (len(edges) - 1))
 
     def answered(self, outcomes: Outcomes) -> None:
@@ -72,6 +75,11 @@ class UserWatch:
 def users_of(scenario: Scenario) -> dict[int, ClosedLoopUsers]:
     """The traffic entries whose users wait, by their number."""
     return {entry: each for entry, each in enumerate(scenario.traffic) if isinstance(each, ClosedLoopUsers)}
+
+
+def waiting_entries(prepared: Prepared) -> list[tuple[str, int]]:
+    """The traffic entries whose users wait, by service and number."""
+    return [(part.service.name, entry) for part in prepared.parts for entry in users_of(part.scenario)]
 
 
 def _active_area(users: ClosedLoopUsers, start: int, end: int) -> int:
@@ -127,19 +135,18 @@ def users_of_point(scenario: Scenario, measurements: Sequence[Measurement], star
     }
 
 
-def users_notes(scenario: Scenario, found: Sequence[dict[str, Any]]) -> list[str]:
-    """What a reader must know of figures that users make who wait."""
-    notes = []
-    for each in found:
+def users_notes(prepared: Prepared, measurements: Sequence[Measurement]) -> list[str]:
+    """What a reader must know of figures that users make who wait; of the scenario of one service."""
+    scenario, notes = prepared.scenario, []
+    for each in users_result(scenario, measurements):
+        place = placed(prepared.where, f"traffic[{each['entry']}]")
         users = users_of(scenario)[each["entry"]]
         if users.begins(users.users - 1) >= scenario.duration:
             late = sum(users.begins(user) >= scenario.duration for user in range(users.users))
-            notes.append(
-                f"traffic[{each['entry']}]: {count(late)} of {count(users.users)} users begin after the end of the duration."
-            )
+            notes.append(f"{place}: {count(late)} of {count(users.users)} users begin after the end of the duration.")
         if each["active"]:
             notes.append(
-                f"traffic[{each['entry']}]: {count(each['active'])} users who wait for their answers sent "
+                f"{place}: {count(each['active'])} users who wait for their answers sent "
                 f"{_rate(each['rate'])} requests a second; answered at once, they would send "
                 f"{_rate(each['rate_without_waiting'])}. Callers who do not wait (shape: poisson) find longer queues."
             )

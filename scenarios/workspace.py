@@ -28,9 +28,9 @@ def open_scenario(
 ) -> SimulatedBackend:
     """The workspace of a scenario, at t = 0.
 
-    Its world is the one that `akstwin run` simulates: with `start: healthy` the service is Healthy and no time has passed; with
-    `cold` its creation has begun. Traffic, faults, operations and policies count from now. Objectives, duration and
-    replications belong to `akstwin run` and play no part.
+    Its world is the one that `akstwin run` simulates, with every service of the scenario: with `start: healthy` they are Healthy
+    and no time has passed; with `cold` their creation has begun. Traffic, faults, operations and policies count from now.
+    Objectives, duration and replications belong to `akstwin run` and play no part.
 
     Args:
         scenario: a file, or its content.
@@ -44,13 +44,16 @@ def open_scenario(
         AksError: it cannot begin so.
     """
     prepared = _prepared(scenario, seed, assumptions)
-    told = prepared.scenario
     opened = open_world(prepared, **given)
     backend = opened.backend
     plan(opened, prepared)
-    if traffic and told.traffic:
-        first = backend.simulation.new_entries(len(told.traffic))
-        opened.service.send(told.traffic, told.clients, (0, NEVER), first)
+    if traffic:
+        # Each service's entries are numbered from 0, as in a run, whose chance goes by these numbers; later ones have others.
+        first = backend.simulation.new_entries(max(len(part.scenario.traffic) for part in prepared.parts))
+        for part in prepared.parts:
+            told = part.scenario
+            if told.traffic:
+                opened.services[part.service.name].send(told.traffic, told.clients, (0, NEVER), first)
     return backend
 
 
@@ -89,14 +92,17 @@ def deploy(backend: Backend, prepared: Prepared, cluster: str) -> None:
     arguments = arguments_of(first)
     if prepared.scenario.endpoint is None:
         payload = wire.service_payload(
-            arguments, name=service.name, compute_name=cluster, environment_image_request=image_request(first.name)
+            arguments,
+            name=service.name,
+            compute_name=cluster,
+            environment_image_request=image_request(service.name, first.name),
         )
     else:
         payload = wire.endpoint_payload(
             {**arguments, "version_name": first.name},
             name=service.name,
             compute_name=cluster,
-            environment_image_request=image_request(first.name),
+            environment_image_request=image_request(service.name, first.name),
         )
     operation: str | None = backend.create_service(payload)
     if prepared.scenario.start == "cold" and not more:
@@ -109,7 +115,7 @@ def deploy(backend: Backend, prepared: Prepared, cluster: str) -> None:
             names,
             arguments_of(version),
             compute_name=cluster,
-            environment_image_request=image_request(version.name),
+            environment_image_request=image_request(service.name, version.name),
         )
         names.append(version.name)
         wait_for(backend, backend.patch_service(service.name, patch))

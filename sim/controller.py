@@ -29,7 +29,7 @@ from akstwin.sim.deployments import Deployments
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pod, Pods, stretch
-from akstwin.sim.recording import Recorders
+from akstwin.sim.recording import ServiceRecorders
 from akstwin.sim.workqueue import WorkQueue
 
 _POD_LOG: Final = 10_000
@@ -71,7 +71,7 @@ class ServiceController:
         queue: calls `reconcile`.
         assumptions: what is assumed.
         calendar: tells the time.
-        recorders: hear what happens.
+        recorders: hear what happens to it.
         model: what the containers of a version cost.
         draws: gives run times to a version under a model.
         observers: hear how many replicas there are.
@@ -89,7 +89,7 @@ class ServiceController:
         queue: WorkQueue,
         assumptions: Assumptions,
         calendar: Calendar,
-        recorders: Recorders,
+        recorders: ServiceRecorders,
         model: Callable[[VersionSpec], ModelProfile],
         draws: Callable[[str, ModelProfile], ModelDraws],
         observers: Sequence[CapacityObserver],
@@ -105,7 +105,7 @@ class ServiceController:
         self._queue = queue
         self._assumptions = assumptions
         self._calendar = calendar
-        self._recorders = recorders
+        self.recorders = recorders
         self._model = model
         self._draws = draws
         self._observers = observers
@@ -315,7 +315,7 @@ class ServiceController:
             case serving.UseImage():
                 self.lifecycle.deploying(now)
             case serving.Scaled(version, before, after):
-                self._recorders.happened(now, "scaled", version, f"{before} to {after}")
+                self.recorders.happened(now, "scaled", version, f"{before} to {after}")
             case serving.Relieve():
                 pass
 
@@ -362,9 +362,9 @@ class ServiceController:
         wake = self.lifecycle.observe(facts, now)
         after = self.life
         if after.state is not before.state:
-            self._recorders.happened(now, "service_state", self.name, after.state.value)
+            self.recorders.happened(now, "service_state", self.name, after.state.value)
         if before.running is not None and after.running is None:
-            self._recorders.happened(now, "operation_ended", self.name, after.operations[-1].state.value)
+            self.recorders.happened(now, "operation_ended", self.name, after.operations[-1].state.value)
         if after != before:
             self._queue.add(self)
         self._wake_at(min((each for each in (wake, image_at) if each is not None), default=None))
@@ -437,19 +437,19 @@ class ServiceController:
 
     def _note_begun(self) -> None:
         operation = self.life.operations[-1]
-        self._recorders.happened(self._calendar.now, "operation_started", self.name, operation.kind)
-        self._recorders.happened(self._calendar.now, "service_state", self.name, self.life.state.value)
+        self.recorders.happened(self._calendar.now, "operation_started", self.name, operation.kind)
+        self.recorders.happened(self._calendar.now, "service_state", self.name, self.life.state.value)
 
     def _note_changes(self, after: ServiceSpec, effects: tuple[Effect, ...]) -> None:
         for effect in effects:
             match effect:
                 case PodsReplaced(version):
-                    self._recorders.happened(self._calendar.now, "version_updated", version.name, "rolls")
+                    self.recorders.happened(self._calendar.now, "version_updated", version.name, "rolls")
                 case SettingsChanged(version):
-                    self._recorders.happened(self._calendar.now, "version_updated", version.name, "at once")
+                    self.recorders.happened(self._calendar.now, "version_updated", version.name, "at once")
                 case SplitChanged():
                     shares = ", ".join(f"{name} {share:g}" for name, share in after.split.shares().items())
-                    self._recorders.happened(self._calendar.now, "traffic_changed", self.name, shares)
+                    self.recorders.happened(self._calendar.now, "traffic_changed", self.name, shares)
                 case _:
                     pass
 
@@ -506,7 +506,7 @@ class ServiceController:
             now = self._calendar.now
             wanted = scaler.core.look(version.replicas, self._demand(name), now)
             if wanted != version.replicas:
-                self._recorders.happened(now, "scaled", name, f"{version.replicas} to {wanted}")
+                self.recorders.happened(now, "scaled", name, f"{version.replicas} to {wanted}")
                 self._state = serving.scaled(self._state, name, wanted)
                 self._queue.add(self)
         self._plan_look(version, scaler)

@@ -151,6 +151,10 @@ class Driver:
         """Hear what happens in worlds that come."""
         self.observers: list[CapacityObserver] = []
         """Hear how many replicas services that come have."""
+        self.service_recorders: dict[str, list[Recorder]] = {}
+        """Hear what happens to services that come, by name."""
+        self.service_observers: dict[str, list[CapacityObserver]] = {}
+        """Hear how many replicas services that come have, by name."""
         self._images: dict[tuple[str, str, str], ModelProfile] = {}
         self._began = datetime.fromtimestamp(epoch, UTC)
         self._files = files
@@ -231,10 +235,11 @@ class Driver:
         service = self.worlds[cluster].add(
             spec,
             lifecycle,
-            [watch, *self.observers],
+            [watch, *self.observers, *self.service_observers.get(spec.name, ())],
             partial(self._model_of_version, spec.name),
             _Contents(self, spec.name),
             f"{spec.name}/",
+            self.service_recorders.get(spec.name, ()),
         )
         self.services[spec.name] = service
         if self._watched:
@@ -293,11 +298,9 @@ class Driver:
             self._retire(self._replies.pop(subject, {}).values())
             self._forget_later(subject, self.services[subject])
 
-    def note(self, at: int, kind: str, subject: str, detail: str = "") -> None:
-        """Something happened that no world tells: keep it, and tell the recorders."""
-        self.happened(at, kind, subject, detail)
-        for recorder in self.recorders:
-            recorder.happened(at, kind, subject, detail)
+    def note(self, service: str, kind: str, subject: str, detail: str = "") -> None:
+        """Something happened to a service now that no world tells: tell those who hear of it."""
+        self.services[service].recorders.happened(self.calendar.now, kind, subject, detail)
 
     # -- profiles
 

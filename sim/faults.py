@@ -18,17 +18,7 @@ from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.controller import ServiceController
 from akstwin.sim.pods import Pod, Pods
-from akstwin.sim.recording import Recorders
-
-
-def check_faults(faults: Sequence[Fault], versions: Sequence[str], nodes: int) -> None:
-    """Refuse faults on what is not there.
-
-    Raises:
-        InvalidSetting: a node or a version that does not exist.
-    """
-    for at, fault in enumerate(faults):
-        check_fault(f"faults[{at}]", fault, versions, nodes)
+from akstwin.sim.recording import Recorders, ServiceRecorders
 
 
 def check_fault(where: str, fault: Fault, versions: Sequence[str], nodes: int) -> None:
@@ -103,7 +93,7 @@ class Faults:
     Args:
         calendar: tells the time.
         pods: what breaks.
-        recorders: hear of it.
+        recorders: hear of what hits the cluster.
     """
 
     def __init__(self, calendar: Calendar, pods: Pods, recorders: Recorders) -> None:
@@ -137,7 +127,7 @@ class Faults:
         plane, pods = service.plane, self._pods
         match fault:
             case NodeLoss(node=node):
-                self._note(fault.kind, f"node {node}")
+                self._note(self._recorders, fault.kind, f"node {node}")
                 pods.lose_node(node)
                 return [partial(pods.restore_node, node)]
             case ReplicaKill():
@@ -155,15 +145,15 @@ class Faults:
                     plane.slow_down(pod.number, number, factor)
                 return [partial(plane.speed_up, pod.number, number) for pod in slowed]
             case InitFailure():
-                self._note(fault.kind, version)
+                self._note(service.recorders, fault.kind, version)
                 pods.fail_init(service, version, failing=True)
                 return [partial(pods.fail_init, service, version, failing=False)]
             case ImagePullSlow(factor=factor):
-                self._note(fault.kind, f"times {factor:g}")
+                self._note(self._recorders, fault.kind, f"times {factor:g}")
                 pods.slow_pulls(factor)
                 return [partial(pods.normal_pulls, factor)]
             case CrashOnRequest():
-                self._note(fault.kind, version)
+                self._note(service.recorders, fault.kind, version)
                 plane.crash_on_request(version, fault.request, every=fault.every, times=fault.times)
                 return []
 
@@ -173,8 +163,8 @@ class Faults:
         """The oldest ready replicas."""
         victims = [pod for pod in service.pods_of(version) if pod.ready][: fault.count]
         names = ", ".join(pod.name for pod in victims)
-        self._note(fault.kind, version, names or "no ready replica: nothing to break")
+        self._note(service.recorders, fault.kind, version, names or "no ready replica: nothing to break")
         return victims
 
-    def _note(self, kind: str, subject: str, detail: str = "") -> None:
-        self._recorders.happened(self._calendar.now, f"fault_{kind}", subject, detail)
+    def _note(self, recorders: Recorders | ServiceRecorders, kind: str, subject: str, detail: str = "") -> None:
+        recorders.happened(self._calendar.now, f"fault_{kind}", subject, detail)

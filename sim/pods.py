@@ -23,7 +23,7 @@ from akstwin.kubernetes_model import kubelet, memory
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Node, Nodes
-from akstwin.sim.recording import Recorders
+from akstwin.sim.recording import Recorders, ServiceRecorders
 
 
 class PodOwner(Protocol):
@@ -31,6 +31,7 @@ class PodOwner(Protocol):
 
     name: str
     plane: DataPlane
+    recorders: ServiceRecorders
 
     def pods_changed(self, version: str) -> None:
         """A pod of the version is in another state; nothing may be done to pods before this call has returned."""
@@ -241,6 +242,9 @@ class Pods:
         self._ordinals: dict[tuple[PodOwner, str], int] = {}
         self._pull_factors: list[float] = []
         self._failing_init: dict[tuple[PodOwner, str], int] = {}
+        self._reserved: dict[PodOwner, int] = {}
+        self.on_reserved: Callable[[str, int], None] = lambda _service, _cpu: None
+        """Called with a service and the CPU that its pods have reserved on nodes, thousandths of a core, when that changes."""
         self.extra = Resources(millicores(assumptions.sidecar_cpu), megabytes(assumptions.sidecar_memory_gb))
         """What the side-car adds to every pod's request."""
         self.watchers: list[Callable[[Pod], None]] = []
@@ -266,6 +270,7 @@ class Pods:
         for numbers in (self._ordinals, self._failing_init):
             for known in [known for known in numbers if known[0] is owner]:
                 del numbers[known]
+        self._reserved.pop(owner, None)
 
     def unschedulable(self, owner: PodOwner) -> list[Pod]:
         """The owner's pods that fit nowhere, the longest waiting first."""
@@ -441,7 +446,7 @@ class Pods:
 
     def _note(self, pod: Pod, kind: str, detail: str = "") -> None:
         now = self._calendar.now
-        self._recorders.happened(now, kind, pod.name, detail)
+        pod.owner.recorders.happened(now, kind, pod.name, detail)
         pod.owner.pod_noted(now, kind, pod, detail)
 
     def _step(self, pod: Pod, event: PodEvent) -> None:
@@ -476,8 +481,15 @@ class Pods:
         pod.timer = self._calendar.after(span, Order.POD, action, key(pod.number))
 
     def _find_node(self, pod: Pod) -> Node | None:
-        template = pod.template
-        return self._nodes.place(pod.number, self.request_of(template.version), self._full_load(template))
+        template, request = pod.template, self.request_of(pod.template.version)
+        node = self._nodes.place(pod.number, request, self._full_load(template))
+        if node is not None:
+            self._reserve(pod.owner, request.cpu)
+        return node
+
+    def _reserve(self, owner: PodOwner, change: int) -> None:
+        reserved = self._reserved[owner] = self._reserved.get(owner, 0) + change
+        self.on_reserved(owner.name, reserved)
 
     def _full_load(self, template: PodTemplate) -> int | None:
         """CPU that such a pod wants with all workers busy: never more than its limit, and the side-car."""
@@ -584,6 +596,7 @@ class Pods:
         del self._pods[pod.number], pod.group.pods[pod.number]
         self._pending.pop(pod.number, None)
         if pod.node is not None:
+            self._reserve(pod.owner, -pod.node.pods[pod.number].cpu)
             self._nodes.leave(pod.number, pod.node)
         self._note(pod, "pod_gone")
         self._place_pending()  # those that have waited go before a replacement

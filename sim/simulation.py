@@ -341,13 +341,16 @@ class Simulation:
         self._driver.service(endpoint.name)
         calendar = self._driver.calendar
         runner = PolicyRunner(
-            policy, endpoint, self._driver.watches[endpoint.name].observe, self.policy_note(type(policy).__name__)
+            policy,
+            endpoint,
+            self._driver.watches[endpoint.name].observe,
+            self.policy_note(endpoint.name, type(policy).__name__),
         )
         drive(runner, CalendarClock(calendar), calendar.now + read_duration("until", until))
 
-    def policy_note(self, name: str) -> Callable[[str], None]:
-        """Keeps what a policy did among the events."""
-        return lambda done: self._driver.note(self._driver.calendar.now, "policy", name, done)
+    def policy_note(self, service: str, name: str) -> Callable[[str], None]:
+        """Keeps what a policy did to a service among the events."""
+        return lambda done: self._driver.note(service, "policy", name, done)
 
     def target(self, service: str | None, cluster: str | None, kind: str) -> SimulatedService:
         """Whose replicas or nodes a fault of that kind means.

@@ -24,7 +24,7 @@ from akstwin.sim.load.request_index import RequestIdentity, split_draws
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pods
-from akstwin.sim.recording import Recorder, Recorders
+from akstwin.sim.recording import Recorder, Recorders, ServiceRecorders
 from akstwin.sim.streams import Draws
 from akstwin.sim.workqueue import WorkQueue
 
@@ -74,6 +74,7 @@ class World:
         model: Callable[[VersionSpec], ModelProfile],
         contents: Contents,
         entity: str,
+        recorders: Sequence[Recorder] = (),
     ) -> "SimulatedService":
         """A service that is not started yet.
 
@@ -84,10 +85,11 @@ class World:
             model: what the containers of a version cost.
             contents: what its containers answer with.
             entity: goes before its versions' names in the names of its streams of chance.
+            recorders: hear what happens to it, and to no other.
         """
         self._added += 1
         service = self.services[spec.name] = SimulatedService(
-            self, spec, lifecycle, observers, model, contents, self._of, entity, self._added
+            self, spec, lifecycle, observers, model, contents, self._of, entity, self._added, recorders
         )
         return service
 
@@ -128,8 +130,10 @@ class SimulatedService:
         of: tuple[int, int],
         entity: str,
         ordinal: int,
+        recorders: Sequence[Recorder],
     ) -> None:
         self.world = world
+        self.recorders = ServiceRecorders(world.recorders, recorders)
         self._of = of
         self._entity = entity
         self._load_entity = ""
@@ -152,7 +156,7 @@ class SimulatedService:
             self._draws_of_container, self._deliver, world.pods, contents,
         )  # fmt: skip
         self.controller = ServiceController(
-            spec, lifecycle, self.plane, world.pods, world.nodes, world.queue, assumed, world.calendar, world.recorders,
+            spec, lifecycle, self.plane, world.pods, world.nodes, world.queue, assumed, world.calendar, self.recorders,
             model, self._draws, observers, ordinal, contents.problem,
         )  # fmt: skip
 
@@ -201,7 +205,7 @@ class SimulatedService:
         return draws.at(number)
 
     def _deliver(self, outcomes: Outcomes) -> None:
-        self.world.recorders.answered(outcomes)
+        self.recorders.answered(outcomes)
         for take in self.on_outcomes:
             take(outcomes)
 

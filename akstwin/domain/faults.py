@@ -10,6 +10,9 @@ from akstwin.domain.units import Duration
 
 _At = Annotated[Duration, Field(description="when it begins, from t = 0")]
 _Lasts = Annotated[Duration | None, Field(description="for how long; absent: to the end")]
+_Service = Annotated[
+    str | None, Field(description="whose replicas; under `services:` it must be given, elsewhere there is one service")
+]
 _Factor = Annotated[float, Field(gt=0, le=1e6, description="times as long")]
 
 
@@ -24,6 +27,7 @@ class NodeLoss(Spec):
 
 class _OnReplicas(Spec):
     at: _At
+    service: _Service = None
     version: str | None = Field(default=None, description="which version; absent: the default version")
     count: PositiveInt = Field(default=1, description="how many ready replicas, the oldest first")
 
@@ -54,6 +58,7 @@ class InitFailure(Spec):
 
     kind: Literal["init_failure"]
     at: _At = Micros(0)
+    service: _Service = None
     version: str | None = None
     lasts: _Lasts = None
 
@@ -78,6 +83,7 @@ class CrashOnRequest(Spec):
 
     kind: Literal["crash_on_request"]
     at: _At = Micros(0)
+    service: _Service = None
     version: str | None = None
     request: PositiveInt
     every: bool = False

@@ -164,7 +164,7 @@ def test_far_from_any_name_all_are_listed(refusal: Run) -> None:
     """Where nothing is near, everything that could stand there is named, but for what only the program fills in."""
     assert refusal(WEBSERVICE + "xyzzy: 1") == (
         "s.yaml: xyzzy: no such setting; expected one of question, seed, replications, duration, warm_up, start, cluster, "
-        "endpoint, webservice, traffic, clients, faults, operations, policies, objectives, assumptions"
+        "endpoint, webservice, services, traffic, clients, faults, operations, policies, objectives, assumptions"
     )
     text = changed(WEBSERVICE, "{shape: poisson, rate: 5}", "{shape: trace, file: a.csv, instants: [1]}")
     assert (
@@ -480,9 +480,9 @@ def test_versions_that_cannot_be(refusal: Run, old: str, new: str, said: str) ->
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("duration: 10s\n", "expected a scenario with either `endpoint:` or `webservice:`"),
+        ("duration: 10s\n", "expected a scenario with either `endpoint:` or `webservice:`, or several of them under `services:`"),
         (WEBSERVICE + "endpoint: {name: abc, versions: [{name: blue}]}",
-         "expected a scenario with either `endpoint:` or `webservice:`"),
+         "expected a scenario with either `endpoint:` or `webservice:`, or several of them under `services:`"),
         ("webservice: {name: abc}\n",
          'duration: is missing; expected a duration such as "250ms", "10s", "5m", "24h", or a number of seconds'),
         ("duration: 1s\nendpoint: {name: abc}\n", "endpoint.versions: is missing"),

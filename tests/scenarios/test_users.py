@@ -17,7 +17,7 @@ from akstwin.scenarios.report import html_report as report_of
 from akstwin.scenarios.run import run
 from akstwin.scenarios.summary import users_table
 from akstwin.scenarios.trace import TraceWriter
-from akstwin.scenarios.users import users_of
+from akstwin.scenarios.users import waiting_entries
 
 
 def _document(**changes: Any) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def test_a_trace_names_user_and_turn(tmp_path: Path) -> None:
         ),
         Path("load_test.yaml"),
     )
-    writer = TraceWriter(tmp_path / "t.parquet", users_of(prepared.scenario))
+    writer = TraceWriter(tmp_path / "t.parquet", waiting_entries(prepared))
     run(prepared, recorder=writer.recorder)
     writer.close()
     rows = [row for row in pq.read_table(tmp_path / "t.parquet").to_pylist() if row["kind"] == "request"]
