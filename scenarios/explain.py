@@ -13,9 +13,8 @@ from akstwin.clock import SECOND, Micros
 from akstwin.domain.workload import AZUREML_CORE_503_BASES, Clients
 from akstwin.errors import InvalidSetting, UnreadableFile
 from akstwin.scenarios.load import Prepared, load
-from akstwin.scenarios.measure import Measurement
-from akstwin.scenarios.simulate import build
-from akstwin.scenarios.story import Asked, tell
+from akstwin.scenarios.simulate import build, measurement_of
+from akstwin.scenarios.story import Asked, check_service, tell
 from akstwin.scenarios.trace import ReplicationTrace, TraceWriter
 from akstwin.sim.engine.outcomes import Outcomes
 
@@ -46,6 +45,7 @@ def explain(path: Path, asked: Asked, scenario: Path | None = None) -> list[str]
             raise InvalidSetting("--scenario", str(scenario), "needed: a trace holds all that is asked")
         return tell(path, asked)
     made = _made_again(path, asked, scenario)
+    check_service(asked, [part.service.name for part in made.parts])
     with TemporaryDirectory() as folder:
         trace = Path(folder) / "trace.parquet"
         _run(made, asked, trace)
@@ -117,20 +117,44 @@ def _replay(path: Path, result: dict[str, Any]) -> _Replay:
 
 
 class _Finder(ReplicationTrace):
-    """Writes a trace, and looks for one attempt in it."""
+    """Writes a trace, and looks for one attempt in it.
 
-    def __init__(self, writer: TraceWriter, asked: Asked) -> None:
-        super().__init__(writer, asked.replication)
+    Args:
+        writer: of the trace.
+        asked: the attempt.
+        service: whose answers it hears; None: it hears of the cluster.
+    """
+
+    def __init__(self, writer: TraceWriter, asked: Asked, service: str | None = None) -> None:
+        super().__init__(writer, asked.replication, service)
         self._asked = asked
-        self.found = False
+        self._found = False
+        self._apart: list[_Finder] = []
+
+    def of(self, service: str) -> "_Finder":
+        """What hears of one service."""
+        apart = _Finder(self._writer, self._asked, service)
+        self._apart.append(apart)
+        return apart
+
+    @property
+    def found(self) -> bool:
+        """Whether the attempt has its answer."""
+        return self._found or any(each.found for each in self._apart)
 
     def answered(self, outcomes: Outcomes) -> None:
         """A row for each attempt."""
         super().answered(outcomes)
-        if not self.found:
-            self.found = any(
+        if not self._found:
+            self._found = any(
                 self._asked.is_it(
-                    {"status": each.status, "number": each.number, "entry": each.entry, "attempt": each.attempt}
+                    {
+                        "status": each.status,
+                        "number": each.number,
+                        "entry": each.entry,
+                        "attempt": each.attempt,
+                        "service": self._service,
+                    }
                 )
                 for each in outcomes.rows()
             )
@@ -141,10 +165,7 @@ def _run(prepared: Prepared, asked: Asked, trace: Path) -> None:
     writer = TraceWriter(trace)
     finder = _Finder(writer, asked)
     scenario = prepared.scenario
-    measurement = Measurement(
-        scenario.warm_up, scenario.duration, [version.name for version in prepared.service.versions]
-    )
-    opened = build(prepared, asked.replication, measurement, finder)
+    opened = build(prepared, asked.replication, measurement_of(prepared), finder)
     try:
         now = 0
         while now < scenario.duration and not finder.found:
@@ -162,10 +183,13 @@ def _run(prepared: Prepared, asked: Asked, trace: Path) -> None:
 
 def _longest(prepared: Prepared) -> int:
     """The longest that a request can take with all its repeats, µs."""
-    routes = [version.settings.route for version in prepared.service.versions]
+    return max(_longest_of(part) for part in prepared.parts)
+
+
+def _longest_of(part: Prepared) -> int:
+    routes = [version.settings.route for version in part.service.versions]
     once = int(max(route.scoring_timeout + route.max_wait for route in routes)) + _STEP
-    clients = prepared.scenario.clients
-    return max(_with_repeats(clients, status, once) for status in _STATUSES)
+    return max(_with_repeats(part.scenario.clients, status, once) for status in _STATUSES)
 
 
 def _with_repeats(clients: Clients, status: int, once: int) -> int:

@@ -23,9 +23,16 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--replication", type=click.IntRange(min=1), default=1, show_default=True, metavar="N", help="Where to look."
 )
+@click.option("--service", metavar="NAME", help="Of several services, the one that the request came to.")
 @click.option("--scenario", type=_FILE, metavar="F.yaml", help="Of a result, where it is not beside it.")
 def explain(
-    file: Path, request: str | None, status: int | None, attempt: int | None, replication: int, scenario: Path | None
+    file: Path,
+    request: str | None,
+    status: int | None,
+    attempt: int | None,
+    replication: int,
+    service: str | None,
+    scenario: Path | None,
 ) -> None:
     """Tell the story of one request: when it came, where it waited, why it was answered so."""
     from akstwin.scenarios.explain import explain as run  # noqa: PLC0415
@@ -36,10 +43,10 @@ def explain(
     if request is None:
         if attempt is not None:
             raise click.UsageError("--attempt goes with --request")
-        asked = Asked(replication, status=status)
+        asked = Asked(replication, status=status, service=service)
     else:
         entry, number = _place(request)
-        asked = Asked(replication, number, entry, attempt or 1)
+        asked = Asked(replication, number, entry, attempt or 1, service=service)
     for line in run(file, asked, scenario):
         click.echo(line)
 

@@ -32,6 +32,7 @@ class Asked:
         entry: of the traffic.
         attempt: which of its attempts, from 1.
         status: see above.
+        service: of several, the one that it came to; None: there is one.
     """
 
     replication: int = 1
@@ -39,9 +40,12 @@ class Asked:
     entry: int = 0
     attempt: int = 1
     status: int | None = None
+    service: str | None = None
 
     def is_it(self, row: Mapping[str, Any]) -> bool:
         """Whether a row of a trace is the attempt that is asked for."""
+        if self.service is not None and row["service"] != self.service:
+            return False
         if self.number is None:
             return bool(row["status"] == self.status)
         return bool((row["number"], row["entry"], row["attempt"]) == (self.number, self.entry, self.attempt - 1))
@@ -106,14 +110,22 @@ def _rows(path: Path, replication: int) -> Iterator[list[Row]]:
 
 def _find(path: Path, asked: Asked) -> Row:
     largest = -1
+    found: Row | None = None
+    services: dict[str, None] = {}  # in the order of their first requests
     for rows in _rows(path, asked.replication):
         for row in rows:
             if row["kind"] != REQUEST:
                 continue
-            if asked.is_it(row):
-                return row
-            if row["entry"] == asked.entry:
+            services.setdefault(row["service"])
+            if found is None and asked.is_it(row):
+                found = row
+            if row["entry"] == asked.entry and asked.service in (None, row["service"]):
                 largest = max(largest, row["number"])
+        if found is not None and asked.service is not None:
+            return found
+    check_service(asked, list(services))
+    if found is not None:
+        return found
     if asked.number is None:
         raise InvalidSetting("--first", asked.status, f"the status of any answer in replication {asked.replication}")
     if largest >= asked.number and asked.attempt > 1:
@@ -123,11 +135,26 @@ def _find(path: Path, asked: Asked) -> Row:
     raise InvalidSetting("--request", asked.number, f"a request of {where}: {there}")
 
 
+def check_service(asked: Asked, services: Sequence[str]) -> None:
+    """Refuse a request of several services that does not say which, or one that is not there.
+
+    Raises:
+        InvalidSetting: naming `--service`.
+    """
+    if asked.service is None and len(services) > 1:
+        raise InvalidSetting("--service", None, f"one of {', '.join(services)}: each has requests of its own")
+    if asked.service is not None and asked.service not in services:
+        there = ", ".join(services) or "there is none"
+        raise InvalidSetting("--service", asked.service, f"a service with requests: {there}")
+
+
 def _scene(path: Path, replication: int, attempt: Row) -> _Scene:
     found = _Scene(attempt)
     came, decided, settled = attempt["arrived_us"], _decided(attempt), attempt["settled_us"]
     for rows in _rows(path, replication):
         for row in rows:
+            if row["service"] not in (None, attempt["service"]):
+                continue
             if row["kind"] == REQUEST:
                 _add_request(found, row, came, decided)
             elif row["kind"] == REPLICA:

@@ -13,11 +13,13 @@ from akstwin import Workspace
 from akstwin.cli import main
 from akstwin.errors import InvalidSetting
 from akstwin.scenarios.compare import check
+from akstwin.scenarios.explain import explain
 from akstwin.scenarios.load import BadScenario, load, prepare
 from akstwin.scenarios.outputs import as_json
 from akstwin.scenarios.plan import Stopping, parse_over, plan
 from akstwin.scenarios.plan_table import render_plan
 from akstwin.scenarios.run import run
+from akstwin.scenarios.story import Asked
 from akstwin.scenarios.tables import render
 from akstwin.scenarios.trace import TraceWriter
 
@@ -83,7 +85,7 @@ def figures(result: dict[str, Any], *without: str) -> str:
     left = {
         key: each
         for key, each in result.items()
-        if key not in ("notes", "wall_seconds", "replay", "services", *without)
+        if key not in ("notes", "wall_seconds", "replay", "fingerprint", "services", *without)
     }
     return as_json(left)
 
@@ -483,3 +485,28 @@ def test_a_fault_of_one_service_may_name_it() -> None:
     prepare(alone(FRAUD, faults=[fault]), FILE)
     with pytest.raises(BadScenario, match=r"faults\[0\]\.service: 'rates' is not a service: there is fraud"):
         prepare(alone(FRAUD, faults=[{**fault, "service": "rates"}]), FILE)
+
+
+# -- the story of a request
+
+
+@pytest.mark.parametrize("of_result", [False, True])
+def test_a_story_is_of_one_service(tmp_path: Path, *, of_result: bool) -> None:
+    """Requests are numbered by service: which one is asked for must be said; others' events are left out."""
+    path, trace = tmp_path / "several.yaml", tmp_path / "t.parquet"
+    document = several(FRAUD, {**FRAUD, "name": "other", "operations": []}, replications=1, duration="30s")
+    path.write_text(as_json(document), encoding="utf-8")
+    prepared = load(path)
+    writer = TraceWriter(trace)
+    result = run(prepared, recorder=writer.recorder)
+    writer.close()
+    (tmp_path / "r.json").write_text(as_json(result), encoding="utf-8")
+    source = tmp_path / "r.json" if of_result else trace
+    stories = [explain(source, Asked(number=20, service=name)) for name in ("fraud", "other")]
+    assert stories[0] != stories[1]
+    assert "fraud" in stories[0][0]
+    assert not any("other" in line for line in stories[0])
+    with pytest.raises(InvalidSetting, match="--service: is missing; expected one of fraud, other"):
+        explain(source, Asked(number=20))
+    with pytest.raises(InvalidSetting, match="--service: 'nobody' is not a service"):
+        explain(source, Asked(number=20, service="nobody"))
