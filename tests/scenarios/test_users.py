@@ -135,8 +135,10 @@ def test_a_trace_names_user_and_turn(tmp_path: Path) -> None:
 
 
 def test_plan_finds_how_many_users_are_served() -> None:
-    """With `--prefer high` the largest number of users whose answers come: four replicas answer 40 a second, and nobody's turn
-    takes longer than 1.5 s of thinking, 0.5 s of waiting and 0.1 s of service, so no more than 84.
+    """With `--prefer high` the largest number of users whose answers come.
+
+    Four replicas answer 40 a second, and nobody's turn takes longer than 1.5 s of thinking, 0.5 s of waiting and 0.1 s of
+    service, so no more than 84 are served.
     """
     found = plan(
         _document(duration="1m", warm_up="10s"), Path("load_test.yaml"), parse_over("traffic.0.users=40..100"),
