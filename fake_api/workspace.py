@@ -29,6 +29,9 @@ _LONGEST_OPERATION: Final = 10**13
 MOST_AT_ONCE: Final = 32
 """Scripts that a workspace waits for at once; further ones wait for a thread."""
 
+KEPT_HAPPENINGS: Final = 10_000
+"""So many of the latest happenings does a server keep, as many as its journal keeps requests: it may run for ever."""
+
 MOST_LAID_OUT: Final = 2
 """Deployments whose files are laid out at once: each takes a processor from the requests that are answered meanwhile."""
 
@@ -94,6 +97,7 @@ class ServedWorkspace:
             "scripts": self._scripts,
             "script_seconds": script_seconds,
             "uploads": uploads,
+            "kept_happenings": KEPT_HAPPENINGS,
             "kept": None if kept is None else kept.begin(clock),
         }
         self.backend = (

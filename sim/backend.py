@@ -32,6 +32,7 @@ from akstwin.clock import Clock, Micros
 from akstwin.control_plane import Dependencies, ManagementService
 from akstwin.control_plane.repositories import Repository
 from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.history import KEPT_HAPPENINGS
 from akstwin.domain.mistakes import read
 from akstwin.domain.observation import Observation
 from akstwin.errors import InvalidSetting
@@ -105,6 +106,7 @@ class SimulatedBackend:
             becomes the world by `restore`.
         watched: whether answers and usage are kept, so that `observe` can be asked; it costs time and memory.
         uploads: how many files and bytes one upload, and one container, may hold; None: the defaults.
+        kept_happenings: so many of the latest happenings are kept.
 
     Attributes:
         management: what keeps and decides all but requests, logs and observation.
@@ -128,6 +130,7 @@ class SimulatedBackend:
         kept: Kept | None = None,
         watched: bool = True,
         uploads: UploadLimits | None = None,
+        kept_happenings: int = KEPT_HAPPENINGS,
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InvalidSetting("seed", seed, "a whole number from 0 on")
@@ -153,6 +156,7 @@ class SimulatedBackend:
             script_seconds,
             scripts or _in_virtual_time,
             watched=watched,
+            kept_happenings=kept_happenings,
         )
         self.driver.collected = kept.folder / "data"
         secrets = SecretStream(seed, "" if named == WorkspaceIdentity() else named.resource_id.lower())

@@ -17,7 +17,7 @@ from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.changes import Effect
 from akstwin.domain.cluster import ClusterSpec
 from akstwin.domain.deployment import VersionSettings
-from akstwin.domain.history import History
+from akstwin.domain.history import KEPT_HAPPENINGS, History
 from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.replying import Rules, Simple, Value
@@ -117,6 +117,7 @@ class Driver:
         script_seconds: real seconds after which a script counts as hung.
         scripts: makes containers of what runs a script; told whether nobody has told the version's times.
         watched: whether answers and usage are kept, so that services can be observed.
+        kept_happenings: so many of the latest happenings are kept.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class Driver:
         scripts: ScriptsOf,
         *,
         watched: bool = True,
+        kept_happenings: int = KEPT_HAPPENINGS,
     ) -> None:
         self._scripts = scripts
         self._watched = watched
@@ -141,7 +143,7 @@ class Driver:
         self.worlds: dict[str, World] = {}
         self.services: dict[str, SimulatedService] = {}
         self.watches: dict[str, Watch] = {}
-        self.events = History()
+        self.events = History(kept_happenings)
         self.described: dict[str, ClusterSpec] = {}
         self.collected = folder / "data"
         self._identity = identity

@@ -17,7 +17,7 @@ from akstwin.sim.controller import ServiceController
 from akstwin.sim.engine.outcomes import REASONS, Outcomes
 
 KEPT_ANSWERS: Final = 2_000_000
-"""So many of the latest answers are kept, some 60 MB; a window that reaches further back is refused."""
+"""So many of the latest answers are kept, some 45 MB; a window that reaches further back is refused."""
 _SPARE: Final = 1.25
 KEPT_SAMPLES: Final = 100_000
 """Instants at which a version's demand is known exactly, some 1.6 MB. When there are more, every other one of the older half
@@ -111,8 +111,8 @@ class Watch:
         self._latency = array("q")
         self._status = array("h")
         self._version = array("h")
-        self._reason = array("h")
-        self._attempt = array("h")
+        self._reason = array("b")
+        self._attempt = array("b")
         self._totals: dict[int, _Counts] = {}
         self._totalled = 0  # rows that are in the totals
         self._versions: list[str | None] = [None]

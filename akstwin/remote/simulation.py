@@ -112,7 +112,7 @@ class RemoteSimulation:
     def events(self) -> list[tuple[float, str, str, str]]:
         """What has happened to clusters and services: seconds, kind, subject, detail.
 
-        The latest 50,000 are kept; `events_dropped` says how many had to go for them.
+        The latest 50,000 are kept, 10,000 on a server; `events_dropped` says how many had to go for them.
         """
         return self.history()
 
