@@ -165,10 +165,13 @@ class Computes:
         outer = payload.get("properties") if isinstance(payload, dict) else None
         if not isinstance(name, str) or not isinstance(outer, dict):
             return payload
-        nodes = self._needs.runtime.known_nodes(name, (outer.get("properties") or {}).get("agentVmSize"))
+        settings = outer.get("properties") or {}
+        if not isinstance(settings, dict):
+            return payload  # whose reader refuses it
+        nodes = self._needs.runtime.known_nodes(name, settings.get("agentVmSize"))
         if not nodes:
             return payload
-        return {**payload, "properties": {**outer, "properties": {**(outer.get("properties") or {}), **nodes}}}
+        return {**payload, "properties": {**outer, "properties": {**settings, **nodes}}}
 
     def _update(self, known: ComputeRecord, payload: Json) -> str:
         self._check_provisioned(known)

@@ -7,6 +7,7 @@ from akstwin.cores.registry import (
     CURATED_ENVIRONMENTS,
     EnvironmentRecord,
     curated_environment,
+    environment_document,
     register_environment,
 )
 from akstwin.domain.words import nearest
@@ -29,7 +30,7 @@ class Environments:
         """Register an environment; without a version the next one is made, or the newest returned if it is equal."""
         record = register_environment(name, version, document, self._versions(name), self._needs.clock.now())
         self._records.environments.put(f"{name}:{record.version}", record)
-        return record.document
+        return environment_document(record)
 
     def get(self, name: str, version: str | None = None) -> Json:
         """An environment, the newest version without one (NotFound). Curated ones are in every workspace."""
@@ -41,13 +42,13 @@ class Environments:
             asked = name if version is None else f"{name}:{version}"
             hint = "" if name in known else nearest(name, known)
             raise NotFound(f"environment {asked} is not registered{hint}")
-        return found[-1].document
+        return environment_document(found[-1])
 
     def newest(self) -> list[Json]:
         """The newest version of each environment, by name, curated ones among them."""
         newest = {name: curated_environment(name) or {} for name in CURATED_ENVIRONMENTS}
         for record in sorted(self._records.environments.all(), key=lambda record: record.number):
-            newest[record.name] = record.document
+            newest[record.name] = environment_document(record)
         return [newest[name] for name in sorted(newest)]
 
     def _versions(self, name: str) -> list[EnvironmentRecord]:

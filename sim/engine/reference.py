@@ -281,11 +281,9 @@ class ReferenceEngine:
         """It is dead at once."""
         self._containers.kill_container(replica)
 
-    def set_model(
-        self, version: str, model: ModelProfile, stretch: tuple[int, int], memory_limit: int | None = None
-    ) -> None:
+    def set_model(self, version: str, model: ModelProfile, stretch: tuple[int, int]) -> None:
         """The version's containers have another model from now on."""
-        self._containers.set_model(version, model, stretch, memory_limit)
+        self._containers.set_model(version, model, stretch)
 
     def silence(self, replica: int) -> None:
         """Its node is lost."""

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from akstwin.clock import SECOND, Micros
@@ -319,6 +319,7 @@ def test_every_record_survives_json(pairs: dict[str, Any], value: dict[str, Any]
             assert repr(again) == repr(record)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from([*PAYLOAD, "kvTags", "properties", "bogus"]), JSON))
 def test_any_model_payload_is_taken_or_refused_by_name(changed: dict[str, Any]) -> None:
     """Nothing else happens."""

@@ -11,6 +11,7 @@ from akstwin.cores.management.records import ServiceRecord, VersionRecord
 from akstwin.cores.management.settings import spec_of
 from akstwin.domain.deployment import Autoscaled, VersionSettings
 from akstwin.domain.documents import Json, has, iso_time
+from akstwin.domain.forms import ENVIRONMENT, fitted
 from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.service_urls import service_path
 
@@ -198,9 +199,20 @@ def _runs(version: VersionRecord, around: Surroundings) -> Json:
     """The SDK reads the tags of embedded models from `tags`."""
     models = [around.models[model] for model in version.model_ids]
     return {
-        "environmentImageRequest": version.request,
+        "environmentImageRequest": _request(version),
         "models": [{**model, "tags": dict(model["kvTags"])} for model in models],
     }
+
+
+def _request(version: VersionRecord) -> Json | None:
+    """What was asked for, its environment in the form that clients read: one that says something has a name."""
+    request = version.request
+    if not request or not isinstance(request.get("environment"), Mapping):
+        return request
+    environment = fitted(ENVIRONMENT, request["environment"], "", None)
+    if environment.keys() - {"name", "version"} and not isinstance(environment.get("name"), str):
+        environment["name"] = version.name
+    return {**request, "environment": environment}
 
 
 def _settings(version: VersionRecord, settings: VersionSettings) -> Json:

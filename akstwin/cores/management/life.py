@@ -17,7 +17,6 @@ from akstwin.cores.management.facts import (
     ManagementRules,
     OperationError,
     crashed,
-    last_state,
     over,
     timed_out,
     within,
@@ -318,11 +317,10 @@ def _operation(life: ServiceLife, running: Operation, facts: Facts, rules: Manag
         if facts.restarts >= rules.crash_restarts_failed or over(
             within(facts.crashing_since, running.limited_from), rules.crash_time_failed, now
         ):
-            error = crashed(facts.content_message, facts.killed_for)
+            error = crashed(facts.content_message)
             return _ended(life, OperationEvent.FAILED, ServiceEvent.CRASHED, error, now)
     if now - running.limited_from >= rules.deployment_timeout:
-        error = timed_out(life.name, last_state(facts.killed_for) if facts.killed_for else "")
-        return _ended(life, OperationEvent.TIMED_OUT, ServiceEvent.TIMED_OUT, error, now)
+        return _ended(life, OperationEvent.TIMED_OUT, ServiceEvent.TIMED_OUT, timed_out(life.name), now)
     return life
 
 

@@ -21,6 +21,7 @@ from akstwin.cores.management.settings import (
 )
 from akstwin.domain.deployment import MOST_MODELS, check_name
 from akstwin.domain.documents import Json, as_json, check_keys, text_pairs
+from akstwin.domain.forms import ENVIRONMENT, fitted, refuse
 from akstwin.errors import Conflict, InvalidSetting
 
 Role = Literal["Control", "Treatment"]
@@ -123,7 +124,7 @@ def read_request(value: Any, where: str = "") -> Json | None:
         raise InvalidSetting(f"{path}.assets", assets, "a list of objects with the url of an uploaded file each")
     if environment is not None and not isinstance(environment, Mapping):
         raise InvalidSetting(f"{path}.environment", environment, "an object")
-    _check_environment(f"{path}.environment", environment or {})
+    fitted(ENVIRONMENT, environment or {}, f"{path}.environment", refuse)
     request: Json = as_json(path, dict(value))
     return request
 
@@ -281,16 +282,3 @@ def _overwriting(record: ServiceRecord, before: ServiceRecord, now: Micros) -> S
 
 def _is_asset(value: object) -> bool:
     return isinstance(value, Mapping) and isinstance(value.get("url"), str)
-
-
-def _check_environment(path: str, environment: Mapping[str, Any]) -> None:
-    """What clients read back of an environment must have the form that they read."""
-    for key in ("python", "docker"):
-        value = environment.get(key)
-        if value is not None and not isinstance(value, Mapping):
-            raise InvalidSetting(f"{path}.{key}", value, "an object")
-    variables = environment.get("environmentVariables")
-    if variables is None:
-        return
-    if not isinstance(variables, Mapping) or not all(isinstance(value, str) for value in variables.values()):
-        raise InvalidSetting(f"{path}.environmentVariables", variables, "an object of texts")

@@ -15,7 +15,12 @@ from akstwin.cores.registry.computes import (
 )
 from akstwin.cores.registry.curated import NAMES as CURATED_ENVIRONMENTS
 from akstwin.cores.registry.curated import curated_environment
-from akstwin.cores.registry.environments import EnvironmentRecord, read_environment, register_environment
+from akstwin.cores.registry.environments import (
+    EnvironmentRecord,
+    environment_document,
+    read_environment,
+    register_environment,
+)
 from akstwin.cores.registry.models import (
     ModelRecord,
     change_model,
@@ -39,6 +44,7 @@ __all__ = [
     "create_asset",
     "create_compute",
     "curated_environment",
+    "environment_document",
     "has_tls",
     "model_document",
     "model_matches",

@@ -6,6 +6,7 @@ from typing import Any, Final
 from akstwin.clock import Micros
 from akstwin.cores.registry.reading import Kept, read_list, read_name, read_object, read_text
 from akstwin.domain.documents import Json, check_kept, check_keys, has, iso_time, text_pairs
+from akstwin.domain.forms import DATASET, RESOURCES, Refuse, fitted, refuse
 from akstwin.domain.patches import Tokens, patched
 from akstwin.domain.words import nearest
 from akstwin.errors import InvalidSetting
@@ -155,10 +156,12 @@ def model_document(record: ModelRecord, epoch: float) -> Json:
         "kvTags": dict(record.tags),
         "properties": dict(record.properties),
         "derivedModelIds": [],
-        "datasets": [dict(dataset) for dataset in record.datasets],
+        "datasets": [{**dict.fromkeys(DATASET.fields), **dataset} for dataset in _datasets(record.datasets, None)],
         "sampleInputData": record.sample_input,
         "sampleOutputData": record.sample_output,
-        "resourceRequirements": record.resources,
+        "resourceRequirements": None
+        if record.resources is None
+        else {**dict.fromkeys(RESOURCES.fields), **fitted(RESOURCES, record.resources, "", None)},
         "createdBy": None,
     }
 
@@ -202,9 +205,23 @@ def _changeable(given: Json) -> dict[str, Any]:
         "description": read_text("description", given.get("description")),
         "sample_input": read_text("sampleInputData", given.get("sampleInputData")),
         "sample_output": read_text("sampleOutputData", given.get("sampleOutputData")),
-        "resources": None if resources is None else read_object("resourceRequirements", resources),
-        "datasets": tuple(read_list("datasets", given.get("datasets"))),
+        "resources": None
+        if resources is None
+        else fitted(RESOURCES, read_object("resourceRequirements", resources), "resourceRequirements", refuse),
+        "datasets": tuple(_datasets(read_list("datasets", given.get("datasets")), refuse)),
     }
+
+
+def _datasets(given: Sequence[Json], wrong: Refuse | None) -> list[Json]:
+    """References to data sets: clients fail on one without an id."""
+    found = []
+    for number, dataset in enumerate(given):
+        path = f"datasets[{number}]"
+        if isinstance(dataset.get("id"), str):
+            found.append(fitted(DATASET, dataset, path, wrong))
+        elif wrong is not None:
+            wrong(f"{path}.id", dataset.get("id"), "the id of a data set")
+    return found
 
 
 def _place(operation: str, tokens: Tokens) -> Tokens:
