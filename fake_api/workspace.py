@@ -207,7 +207,7 @@ class ServedWorkspace:
         self.backend.stop()
         ending = Thread(target=_end, args=(self.backend, self._threads, self._file_threads), name="akstwin-end")
         ending.start()
-        self._endings.append(ending)
+        self._endings = [*(each for each in self._endings if each.is_alive()), ending]
 
     def wait_ended(self) -> None:
         """Wait until nothing is left of the worlds that were closed: not on the event loop."""

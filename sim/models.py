@@ -3,7 +3,7 @@
 from akstwin.domain.profile import Distribution, ModelProfile
 from akstwin.sim.distributions import sampler_of
 from akstwin.sim.requests import Request
-from akstwin.sim.streams import Draws, whole_below
+from akstwin.sim.streams import Draws, make_room, whole_below
 
 _SHARES = 1 << 53
 
@@ -26,6 +26,7 @@ class ModelDraws:
         """How long a worker that has its CPU is busy with the request, µs."""
         draws = self._service.get((request.entry, request.attempt))
         if draws is None:
+            make_room(self._service)
             draws = self._service[request.entry, request.attempt] = self._draws(
                 "service", request, self._profile.service_time
             )
@@ -37,6 +38,7 @@ class ModelDraws:
             return False
         draws = self._failures.get((request.entry, request.attempt))
         if draws is None:
+            make_room(self._failures)
             draws = self._failures[request.entry, request.attempt] = Draws(
                 *self._of, "failure", self._entity(request), whole_below(_SHARES)
             )

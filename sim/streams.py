@@ -15,6 +15,10 @@ BLOCK: Final = 1024
 _KEPT: Final = 8
 _MOST_KEPT: Final = 1 << 14
 
+KEPT_STREAMS: Final = 512
+"""So many streams of one kind are kept ready, the latest to be made: a client names entry and attempt of its requests as it
+likes. One that is asked for again is made again, and gives the same numbers."""
+
 Generator = np.random.Generator
 Sampler = Callable[[Generator, int], npt.NDArray[np.int64]]
 
@@ -68,6 +72,12 @@ class Draws:
                 self._dropped[oldest] = None
             block = self._blocks[number] = self._sampler(generator(*self._name, block=number), BLOCK).tolist()
         return block
+
+
+def make_room(streams: "dict[tuple[int, int], Draws]") -> None:
+    """Let the stream go that was made first, if there are as many as are kept."""
+    if len(streams) >= KEPT_STREAMS:
+        del streams[next(iter(streams))]
 
 
 def whole_below(bound: int) -> Sampler:

@@ -25,7 +25,7 @@ from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
 from akstwin.sim.pods import Pods
 from akstwin.sim.recording import Recorder, Recorders, ServiceRecorders
-from akstwin.sim.streams import Draws
+from akstwin.sim.streams import Draws, make_room
 from akstwin.sim.workqueue import WorkQueue
 
 
@@ -201,6 +201,7 @@ class SimulatedService:
         entry, number, attempt = identity
         draws = self._split.get((entry, attempt))
         if draws is None:
+            make_room(self._split)
             draws = self._split[entry, attempt] = split_draws(*self._of, entry, attempt, self._load_entity)
         return draws.at(number)
 

@@ -12,9 +12,14 @@ from akstwin.clock import HOUR, SECOND, Micros
 from akstwin.control_plane.operations import KEPT_OPERATIONS
 from akstwin.cores.management import life as lives
 from akstwin.domain.lifecycles import OperationState
+from akstwin.domain.profile import ModelProfile
 from akstwin.errors import NotFound
 from akstwin.fake_api.control.counting import KEPT_ROWS, Metrics
 from akstwin.sim import watch
+from akstwin.sim.load.request_index import RequestIdentity
+from akstwin.sim.models import ModelDraws
+from akstwin.sim.requests import Request
+from akstwin.sim.streams import KEPT_STREAMS
 
 
 @pytest.fixture
@@ -131,3 +136,16 @@ def test_the_log_of_pods_says_that_it_is_cut(world: Any) -> None:
     log = world.backend.get_logs("svc", 20_000, init=True)
     assert log.startswith("[... only the latest 10000 lines are kept ...]\n")
     assert len(log.splitlines()) == 10_001
+
+
+def test_requests_that_name_ever_new_entries_keep_no_memory(world: Any) -> None:
+    """Each has its own numbers, the same whenever it comes again."""
+    service = world.backend.driver.services["svc"]
+    first = [service.split_draw(RequestIdentity(entry, 3, 0)) for entry in range(2 * KEPT_STREAMS)]
+    assert len(service._split) == KEPT_STREAMS
+    assert [service.split_draw(RequestIdentity(entry, 3, 0)) for entry in range(2 * KEPT_STREAMS)] == first
+    model = ModelDraws(7, 1, "svc", ModelProfile(failure_rate=0.5))
+    asked = [Request(3, entry, 0, Micros(0), 0, counted=False) for entry in range(KEPT_STREAMS + 5)]
+    drawn = [(model.service_time(each), model.fails(each)) for each in asked]
+    assert len(model._service) == len(model._failures) == KEPT_STREAMS
+    assert [(model.service_time(each), model.fails(each)) for each in asked] == drawn
