@@ -57,7 +57,6 @@ class Setting:
         create: when it stands in a service's, and a version's, create payload.
         endpoint: when it stands in an endpoint's own create payload.
         patch: what it can change.
-        zero: whether 0, or empty text, is a value of its own in a patch, and not "not given".
     """
 
     name: str
@@ -66,13 +65,6 @@ class Setting:
     create: Sent = Sent.ALWAYS
     endpoint: Sent = Sent.NEVER
     patch: tuple[Patch, ...] = (Patch.SERVICE, Patch.VERSION)
-    zero: bool = False
-
-    def given(self, value: Any) -> bool:
-        """Whether a patch says something about this with that value."""
-        if self.zero or self.kind in (Kind.FLAG, Kind.PAIRS, Kind.OBJECT):
-            return value is not None
-        return bool(value)
 
 
 _EVERYWHERE: Final = (Patch.SERVICE, Patch.ENDPOINT, Patch.VERSION)
@@ -92,7 +84,7 @@ SETTINGS: Final = (
     Setting("cpu_cores_limit", "containerResourceRequirements/cpuLimit", Kind.AMOUNT),
     Setting("memory_gb", "containerResourceRequirements/memoryInGB", Kind.AMOUNT),
     Setting("memory_gb_limit", "containerResourceRequirements/memoryInGBLimit", Kind.AMOUNT),
-    Setting("gpu_cores", "containerResourceRequirements/gpu", Kind.COUNT, zero=True),
+    Setting("gpu_cores", "containerResourceRequirements/gpu", Kind.COUNT),
     Setting("enable_app_insights", "appInsightsEnabled", Kind.FLAG, Sent.GIVEN, Sent.GIVEN, _NOT_IN_A_VERSION),
     Setting("scoring_timeout_ms", "scoringTimeoutMs", Kind.COUNT),
     Setting("replica_max_concurrent_requests", "maxConcurrentRequestsPerContainer", Kind.COUNT),
@@ -104,10 +96,10 @@ SETTINGS: Final = (
     Setting("success_threshold", "livenessProbeRequirements/successThreshold", Kind.COUNT),
     Setting("failure_threshold", "livenessProbeRequirements/failureThreshold", Kind.COUNT),
     Setting("namespace", "namespace", Kind.TEXT, endpoint=Sent.GIVEN, patch=(Patch.SERVICE,)),
-    Setting("traffic_percentile", "trafficPercentile", Kind.AMOUNT, Sent.NEVER, patch=(Patch.VERSION,), zero=True),
+    Setting("traffic_percentile", "trafficPercentile", Kind.AMOUNT, Sent.NEVER, patch=(Patch.VERSION,)),
     Setting("tags", "kvTags", Kind.PAIRS, endpoint=Sent.ALWAYS, patch=_EVERYWHERE),
     Setting("properties", "properties", Kind.PAIRS, endpoint=Sent.ALWAYS, patch=_EVERYWHERE),
-    Setting("description", "description", Kind.TEXT, endpoint=Sent.ALWAYS, patch=_EVERYWHERE, zero=True),
+    Setting("description", "description", Kind.TEXT, endpoint=Sent.ALWAYS, patch=_EVERYWHERE),
     Setting("primary_key", "keys/primaryKey", Kind.SECRET, endpoint=Sent.ALWAYS, patch=()),
     Setting("secondary_key", "keys/secondaryKey", Kind.SECRET, endpoint=Sent.ALWAYS, patch=()),
     Setting("blobfuse_enabled", "storageInitEnabled", Kind.FLAG, Sent.GIVEN, patch=()),

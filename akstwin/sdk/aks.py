@@ -190,7 +190,7 @@ class AksWebservice(Webservice):
         given = validate_service_update(self, locals())
         self._no_version("update")
         if inference_config is not None or models is not None:
-            deployed = self.models if inference_config is not None and not models else models or ()
+            deployed = self.models if models is None else models
             given = self._with_image(given, self.name, list(deployed))
         self._patched(wire.update_patch(given))
 

@@ -94,6 +94,11 @@ def zero_or_more(name: str) -> Rule:
     return Rule((name,), lambda value: _unless(value is None or value >= 0, name, value, "0 or greater"))
 
 
+def not_empty(name: str) -> Rule:
+    """If given: not empty."""
+    return Rule((name,), lambda value: _unless(value is None or value != "", name, value, "at least one character"))
+
+
 def percentage(name: str) -> Rule:
     """If given: from 0 to 100, both included."""
     return Rule((name,), lambda value: _unless(value is None or 0 <= value <= 100, name, value, "from 0 to 100"))

@@ -1,11 +1,12 @@
 """What a cluster is made, attached or changed with, and what of it comes back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
 from akstwin.sdk.exceptions import ComputeTargetException
+from akstwin.sdk.given import check_text
 from akstwin.sdk.wire import Json
 
 PUBLIC: Final = "PublicIp"
@@ -56,6 +57,13 @@ class _WithSsl:
         Raises:
             ComputeTargetException: naming what is missing, or does not go together.
         """
+        check_text(
+            ComputeTargetException,
+            ssl_cname=ssl_cname,
+            ssl_cert_pem_file=ssl_cert_pem_file,
+            ssl_key_pem_file=ssl_key_pem_file,
+            leaf_domain_label=leaf_domain_label,
+        )
         self.ssl_cname = ssl_cname or self.ssl_cname
         self.ssl_cert_pem_file = ssl_cert_pem_file or self.ssl_cert_pem_file
         self.ssl_key_pem_file = ssl_key_pem_file or self.ssl_key_pem_file
@@ -70,6 +78,7 @@ class _WithSsl:
         Raises:
             ComputeTargetException: naming what is missing, or does not go together.
         """
+        check_text(ComputeTargetException, **_texts(self))
         _together(self, _SSL)
         if self.ssl_cname and (self.leaf_domain_label or self.overwrite_existing_domain):
             raise ComputeTargetException(
@@ -145,6 +154,8 @@ class AksProvisioningConfiguration(_WithSsl):
             not isinstance(self.agent_count, int) or isinstance(self.agent_count, bool) or self.agent_count <= 0
         ):
             raise ComputeTargetException(f"agent_count: {self.agent_count!r} is not a whole number greater than 0")
+        if self.vm_size is not None and not (isinstance(self.vm_size, str | Mapping) and self.vm_size):
+            raise ComputeTargetException(f"vm_size: {self.vm_size!r} is not the name of a VM size, or a mapping")
         super().validate_configuration()
         _together(self, _NETWORK)
         _check_purpose(self.cluster_purpose)
@@ -214,7 +225,8 @@ class AksAttachConfiguration(_WithSsl):
         Raises:
             ComputeTargetException: naming the parameter that is refused, its value and what was expected.
         """
-        if self.resource_id:
+        check_text(ComputeTargetException, **_texts(self))
+        if self.resource_id is not None:
             parts = self.resource_id.split("/")
             if len(parts) != 9 or parts[6] != "Microsoft.ContainerService":
                 raise ComputeTargetException(f"resource_id: {self.resource_id!r} is not {_RESOURCE_ID}")
@@ -330,8 +342,12 @@ class AksUpdateConfiguration:
         Raises:
             ComputeTargetException: naming what is missing, or does not go together.
         """
-        if self.ssl_configuration:
+        check_text(ComputeTargetException, **_texts(self))
+        if self.ssl_configuration is not None:
             ssl = self.ssl_configuration
+            if not isinstance(ssl, SslConfiguration):
+                raise ComputeTargetException(f"ssl_configuration: {ssl!r} is not an SslConfiguration")
+            check_text(ComputeTargetException, **_texts(ssl))
             _together(ssl, ("cname", "cert", "key"))
             if ssl.cname and (ssl.leaf_domain_label or ssl.overwrite_existing_domain):
                 raise ComputeTargetException(
@@ -417,6 +433,11 @@ class SystemService:
 _RESOURCE_ID: Final = (
     "/subscriptions/…/resourcegroups/…/providers/Microsoft.ContainerService/managedClusters/… (9 parts between slashes)"
 )
+
+
+def _texts(owner: Any) -> dict[str, Any]:
+    """The fields of a configuration that are text."""
+    return {each.name: getattr(owner, each.name) for each in fields(owner) if each.type == str | None}
 
 
 def _together(owner: object, names: tuple[str, ...]) -> None:

@@ -144,7 +144,7 @@ class AksServiceDeploymentConfiguration:
         return wire.service_payload(
             vars(self),
             name=name,
-            compute_name=self.compute_target_name or compute_name,
+            compute_name=compute_name if self.compute_target_name is None else self.compute_target_name,
             environment_image_request=environment_image_request,
             overwrite=overwrite,
         )
@@ -249,7 +249,7 @@ class AksEndpointDeploymentConfiguration(AksServiceDeploymentConfiguration):
         return wire.endpoint_payload(
             vars(self),
             name=name,
-            compute_name=self.compute_target_name or compute_name,
+            compute_name=compute_name if self.compute_target_name is None else self.compute_target_name,
             environment_image_request=environment_image_request,
             overwrite=overwrite,
         )

@@ -62,6 +62,30 @@ REPAIRED: Final = (
         "Empties it.",
     ),
     Difference(
+        "stepping_back",
+        "AksEndpoint.create_version, AksEndpoint.update_version(is_default=False, is_control_version_type=False)",
+        "Taken, and not sent.",
+        "Sent: the service refuses what leaves a role to nobody.",
+    ),
+    Difference(
+        "model_update_empties",
+        "Model.update(tags={}, description='')",
+        "Count as not given: neither can be emptied.",
+        "Empties them.",
+    ),
+    Difference(
+        "no_models_left",
+        "AksWebservice.update(models=[], inference_config=...)",
+        "Counts as not given: the script keeps the service's models.",
+        "The script has no models.",
+    ),
+    Difference(
+        "no_time_to_wait",
+        "wait_for_deployment(timeout_sec=0)",
+        "Counts as not given: waits without end.",
+        "Looks once.",
+    ),
+    Difference(
         "secondary_key_alone",
         "deploy_configuration(secondary_key=...) without primary_key",
         "Taken, and not sent.",
@@ -199,9 +223,16 @@ STRICTER: Final = (
     ),
     Difference(
         "update_zero",
-        "AksWebservice.update(autoscale_max_replicas=0), and the autoscaler's other numbers",
+        "deploy_configuration, create_version, AksWebservice.update: autoscale_max_replicas=0, and the autoscaler's others",
         "Counts as not given: alone it is nothing to update, beside others it is lost.",
         "Refused: an argument is given unless it is None.",
+    ),
+    Difference(
+        "empty_values",
+        "namespace='', primary_key='', compute_target_name='', child_paths=[], run_id='', set_key='', compute_type='', "
+        "ssl_cname='', load_balancer_type='' and whatever else would mean nothing",
+        "Count as not given.",
+        "Refused by the argument's name: an argument is given unless it is None.",
     ),
     Difference(
         "all_at_once",

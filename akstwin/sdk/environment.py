@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 from akstwin.sdk.answers import from_the_service, not_offered, require
 from akstwin.sdk.conda_dependencies import DEFAULT_PYTHON, CondaDependencies, Folder
 from akstwin.sdk.exceptions import WebserviceException
+from akstwin.sdk.given import check_kind, check_path, check_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -198,9 +199,12 @@ class Environment:
         Raises:
             WebserviceException: there is none; or both version and label are given.
         """
-        if label and version:
+        check_text(label=label)
+        if version is not None and (isinstance(version, bool) or not isinstance(version, int | str) or version == ""):
+            raise WebserviceException(f"version: {version!r} is not the version of an environment")
+        if label is not None and version is not None:
             raise WebserviceException(f"label: {label!r} is not allowed together with version, which is {version!r}")
-        if label and label.lower() != "latest":
+        if label is not None and label.lower() != "latest":
             not_offered(f"label={label!r}", "only latest is known; use version")
         with from_the_service():
             document = workspace.backend.get_environment(name, None if version is None else str(version))
@@ -238,9 +242,10 @@ class Environment:
         Raises:
             WebserviceException: the file cannot be read.
         """
+        check_text(pip_version=pip_version)
         dependencies = CondaDependencies()
         dependencies.set_pip_requirements(_text("file_path", file_path).splitlines())
-        dependencies.add_conda_package(f"pip={pip_version}" if pip_version else "pip")
+        dependencies.add_conda_package("pip" if pip_version is None else f"pip={pip_version}")
         made = Environment(name)
         made.python.conda_dependencies = dependencies
         return made
@@ -258,6 +263,8 @@ class Environment:
         Raises:
             WebserviceException: both kinds of packages are given, or their file cannot be read.
         """
+        check_text(image=image)
+        check_kind(ContainerRegistry, container_registry=container_registry)
         made = _with_packages(name, conda_specification, pip_requirements)
         made.docker.base_image = image
         if container_registry is not None:
@@ -503,13 +510,14 @@ def environment_of(document: dict[str, Any] | None) -> Environment | Environment
 
 
 def _with_packages(name: str, conda_specification: Folder | None, pip_requirements: Folder | None) -> Environment:
-    if conda_specification and pip_requirements:
+    check_path(conda_specification=conda_specification, pip_requirements=pip_requirements)
+    if conda_specification is not None and pip_requirements is not None:
         raise WebserviceException(
             f"pip_requirements: {pip_requirements!r} is not allowed together with conda_specification"
         )
-    if conda_specification:
+    if conda_specification is not None:
         return Environment.from_conda_specification(name, conda_specification)
-    if pip_requirements:
+    if pip_requirements is not None:
         return Environment.from_pip_requirements(name, pip_requirements)
     made = Environment(name)
     made.python.user_managed_dependencies = True

@@ -15,6 +15,7 @@ from akstwin.sdk.answers import from_the_service, not_offered
 from akstwin.sdk.conda_dependencies import Folder
 from akstwin.sdk.environment import ContainerRegistry, Environment
 from akstwin.sdk.exceptions import WebserviceException
+from akstwin.sdk.given import check_kind, check_path, check_text
 from akstwin.sdk.upload import hash_of_files, packed
 from akstwin.sdk.wire import Json
 
@@ -69,11 +70,12 @@ class InferenceConfig:
         self.runtime = runtime
         self.conda_file = conda_file
         self.extra_docker_file_steps = extra_docker_file_steps
+        check_path(source_directory=source_directory)
         self.source_directory = None if source_directory is None else fspath(source_directory)
         self.enable_gpu = enable_gpu
         self.description = description
         self.base_image = base_image
-        self.base_image_registry = base_image_registry or ContainerRegistry()
+        self.base_image_registry = ContainerRegistry() if base_image_registry is None else base_image_registry
         self.cuda_version = cuda_version
         self.environment = environment
         self.validate_configuration()
@@ -86,9 +88,14 @@ class InferenceConfig:
         Raises:
             WebserviceException: naming the parameter that is refused, its value and what was expected.
         """
+        check_path(source_directory=self.source_directory, conda_file=self.conda_file)
+        check_text(runtime=self.runtime, base_image=self.base_image)
+        check_kind(ContainerRegistry, base_image_registry=self.base_image_registry)
+        if self.description is not None and not isinstance(self.description, str):
+            raise WebserviceException(f"description: {self.description!r} is not text")
         self._check_old_parameters()
         self._check_environment()
-        if self.source_directory:
+        if self.source_directory is not None:
             self.source_directory = realpath(self.source_directory)
             if not Path(self.source_directory).is_dir():
                 raise WebserviceException(f"source_directory: {self.source_directory!r} is not a folder")
@@ -159,8 +166,9 @@ class InferenceConfig:
 
     def _check_old_parameters(self) -> None:
         for name, instead in _NO_IMAGES.items():
-            if getattr(self, name):
-                not_offered(f"{name}={getattr(self, name)!r}", instead)
+            value = getattr(self, name)
+            if value is not None and not (name == "enable_gpu" and value is False):
+                not_offered(f"{name}={value!r}", instead)
         if self.runtime and str(self.runtime).lower() != "python":
             not_offered(f"runtime={self.runtime!r}", "python is")
         for name in self._old_parameters():

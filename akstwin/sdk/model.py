@@ -14,6 +14,7 @@ from akstwin.sdk.answers import Filters, filters, from_the_service, instant, iso
 from akstwin.sdk.conda_dependencies import Folder
 from akstwin.sdk.configuration import AksServiceDeploymentConfiguration, Pairs
 from akstwin.sdk.exceptions import WebserviceException
+from akstwin.sdk.given import check_kind, check_text
 from akstwin.sdk.inference import InferenceConfig
 from akstwin.sdk.model_files import ASSET, MODELS, fetched, local, uploaded
 from akstwin.sdk.resource_configuration import ResourceConfiguration
@@ -142,6 +143,9 @@ class Model:
         """
         if not isinstance(model_name, str) or not _NAME.fullmatch(model_name):
             raise WebserviceException(f"model_name: {model_name!r} is not {_NAME_FORM}")
+        check_text(model_framework=model_framework, model_framework_version=model_framework_version)
+        if description is not None and not isinstance(description, str):
+            raise WebserviceException(f"description: {description!r} is not text")
         if model_framework_version is not None and model_framework is None:
             raise WebserviceException(
                 f"model_framework_version: {model_framework_version!r} is not allowed without model_framework"
@@ -149,6 +153,7 @@ class Model:
         _no_datasets(
             datasets=datasets, sample_input_dataset=sample_input_dataset, sample_output_dataset=sample_output_dataset
         )
+        check_kind(ResourceConfiguration, resource_configuration=resource_configuration)
         if resource_configuration is not None:
             resource_configuration.validate()
         payload = {
@@ -201,9 +206,10 @@ class Model:
         Raises:
             WebserviceException: naming the parameter that is refused, its value and what was expected.
         """
-        if page_count and not 20 <= page_count <= 255:
+        if page_count is not None and (isinstance(page_count, bool) or not 20 <= page_count <= 255):
             raise WebserviceException(f"page_count: {page_count!r} is not from 20 to 255")
         _no_datasets(dataset_id=dataset_id)
+        check_text(name=name, run_id=run_id, model_framework=model_framework)
         query = ModelQuery(
             name=name,
             framework=model_framework,
@@ -410,11 +416,14 @@ class Model:
         """
         _no_datasets(sample_input_dataset=sample_input_dataset, sample_output_dataset=sample_output_dataset)
         patch: JsonPatch = []
-        if tags:
+        check_kind(ResourceConfiguration, resource_configuration=resource_configuration)
+        if tags is not None:
             patch.append({"op": "replace", "path": "/kvTags", "value": _pairs("tags", tags)})
-        if description:
+        if description is not None:
+            if not isinstance(description, str):
+                raise WebserviceException(f"description: {description!r} is not text")
             patch.append({"op": "replace", "path": "/description", "value": description})
-        if resource_configuration:
+        if resource_configuration is not None:
             resource_configuration.validate()
             patch.append(
                 {"op": "replace", "path": "/resourceRequirements", "value": resource_configuration.serialize()}
@@ -434,7 +443,10 @@ class Model:
         """
         patch: JsonPatch = []
         if add_tags is not None or remove_tags is not None:
-            tags = with_tags(self.tags, _pairs("add_tags", add_tags) or {}, remove_tags or ())
+            if not isinstance(remove_tags, str | list | tuple | set | frozenset | None):
+                raise WebserviceException(f"remove_tags: {remove_tags!r} is not a key, or a list of keys")
+            removed = () if remove_tags is None else remove_tags
+            tags = with_tags(self.tags, _pairs("add_tags", add_tags) or {}, removed)
             patch.append({"op": "replace", "path": "/kvTags", "value": tags})
         if add_properties is not None:
             added = _pairs("add_properties", add_properties) or {}
@@ -563,13 +575,16 @@ def with_tags(present: Mapping[str, str] | None, added: Mapping[str, Any], remov
 
 def _found(workspace: "Workspace", asked: Mapping[str, Any]) -> Json:
     name, model_id, version = asked["name"], asked["id"], asked["version"]
-    if not name and not model_id:
+    check_text(name=name, id=model_id, run_id=asked["run_id"], model_framework=asked["model_framework"])
+    if version is not None and (isinstance(version, bool) or not isinstance(version, int | str) or version == ""):
+        raise WebserviceException(f"version: {version!r} is not a whole number")
+    if name is None and model_id is None:
         raise WebserviceException("name: None is not enough: the name or the id of a model is needed")
-    described = ", ".join(f"{key} {value}" for key, value in asked.items() if value)
+    described = ", ".join(f"{key} {value}" for key, value in asked.items() if value is not None)
     with from_the_service():
         try:
-            if model_id or version:
-                return workspace.backend.get_model(model_id or f"{name}:{version}")
+            if model_id is not None or version is not None:
+                return workspace.backend.get_model(f"{name}:{version}" if model_id is None else model_id)
         except NotFound as error:
             raise _no_model(described) from error
         query = ModelQuery(
@@ -601,5 +616,5 @@ def _pairs(name: str, given: Any) -> dict[str, Any] | None:
 
 def _no_datasets(**given: object) -> None:
     for name, value in given.items():
-        if value is not None and value != []:
+        if value is not None and (name != "datasets" or value != []):
             not_offered(name, "there are no datasets")

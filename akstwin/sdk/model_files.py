@@ -101,7 +101,9 @@ def local(model_name: str, version: int | None) -> Path | None:
 
 def _chosen(path: Path, child_paths: Sequence[str] | None) -> Iterable[Path]:
     """The files of a model."""
-    if not child_paths:
+    if child_paths is not None and not (isinstance(child_paths, list | tuple) and child_paths):
+        raise WebserviceException(f"child_paths: {child_paths!r} is not a list of at least one file or folder")
+    if child_paths is None:
         return files_below("model_path", path) if path.is_dir() else [path]
     chosen: dict[Path, None] = {}
     for child in child_paths:

@@ -15,6 +15,7 @@ from akstwin.sdk.checks import (
     at_most,
     not_above,
     not_below,
+    not_empty,
     percentage,
     zero_or_more,
 )
@@ -92,16 +93,11 @@ def autoscaled(enabled: bool | None, replicas: int | None) -> Problem | None:
     return None
 
 
-def for_the_autoscaler(name: str, *, zero_is_given: bool = False) -> Rule:
-    """Its settings need it.
-
-    Args:
-        name: of the setting.
-        zero_is_given: whether a 0 without the autoscaler is refused; else it counts as not given, as in azureml-core.
-    """
+def for_the_autoscaler(name: str) -> Rule:
+    """Its settings need it, and are greater than 0."""
 
     def check(enabled: bool | None, value: float | None) -> Problem | None:
-        if value is not None and (value <= 0 if enabled else zero_is_given and value == 0):
+        if value is not None and (value <= 0 if enabled else value == 0):
             return Problem((name,), value, "greater than 0")
         if not enabled and value:
             return Problem((name, "autoscale_enabled"), value, "allowed without autoscale_enabled=True")
@@ -137,8 +133,8 @@ def switches_auth(current: CurrentEndpoint) -> Rule:
 
 
 def is_namespace(namespace: str | None) -> Problem | None:
-    """A Kubernetes name; empty text counts as not given, as in azureml-core."""
-    if not namespace or _NAMESPACE.fullmatch(namespace):
+    """A Kubernetes name."""
+    if namespace is None or _NAMESPACE.fullmatch(namespace):
         return None
     return Problem(("namespace",), namespace, _NAMESPACE_FORM)
 
@@ -218,6 +214,7 @@ EACH: Final = (
     *map(above_zero, GREATER_THAN_ZERO),
     zero_or_more("gpu_cores"),
     Rule(("namespace",), is_namespace),
+    *map(not_empty, ("primary_key", "secondary_key", "compute_target_name")),
 )
 _TOGETHER: Final = (
     not_below("cpu_cores_limit", "cpu_cores"),
@@ -227,10 +224,6 @@ _TOGETHER: Final = (
     ONE_AUTH,
 )
 DEPLOYMENT: Final = (*EACH, *_TOGETHER, *map(for_the_autoscaler, AUTOSCALER_SETTINGS))
-UPDATE: Final = (
-    *EACH,
-    *_TOGETHER,
-    *(for_the_autoscaler(name, zero_is_given=True) for name in AUTOSCALER_SETTINGS),
-)
+UPDATE: Final = DEPLOYMENT
 ENDPOINT_PARAMETERS: Final = ("version_name", "traffic_percentile")
 ENDPOINT_RULES: Final = (Rule(("version_name",), is_name), percentage("traffic_percentile"))

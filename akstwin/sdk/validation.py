@@ -93,7 +93,7 @@ def validate_version_create(arguments: Arguments) -> Arguments:
         *_LIMITS,
         names_a_version(),
         *ENDPOINT_RULES,
-        Rule(("models", "inference_config"), lambda models, script: no_code(models or [], script)),
+        Rule(("models", "inference_config"), lambda models, script: no_code([] if models is None else models, script)),
     )
     return _checked(arguments, rules)
 
@@ -133,7 +133,7 @@ def _checked(arguments: Arguments, rules: Iterable[Rule]) -> dict[str, Any]:
 
 def _something(given: dict[str, Any], patch: Patch) -> dict[str, Any]:
     """An update without anything to do is a mistake."""
-    said = any(setting.name in given and setting.given(given[setting.name]) for setting in SETTINGS)
+    said = any(setting.name in given for setting in SETTINGS)
     if said or not given.keys().isdisjoint(_DO_SOMETHING):
         return given
     names = ", ".join(

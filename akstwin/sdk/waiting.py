@@ -22,7 +22,7 @@ def wait(
         backend: the world.
         operation_id: of the operation.
         show: whether to print states, new entries of the log, and a dot for a poll that brought none.
-        timeout_seconds: how long to wait, s; None or 0 is without end.
+        timeout_seconds: how long to wait, s; 0 looks once; None is without end.
         log: whether entries of the log are shown.
 
     Raises:
@@ -32,7 +32,7 @@ def wait(
     operation = backend.get_operation(operation_id)
     shown = _Shown(operation, log=log) if show else None
     while operation.state == OperationState.RUNNING:
-        if timeout_seconds and backend.clock.now() - started >= timeout_seconds * SECOND:
+        if timeout_seconds is not None and backend.clock.now() - started >= timeout_seconds * SECOND:
             raise WebserviceException(
                 f"Deployment polling exceeded timeout override of {timeout_seconds}s. Current status: {operation.state}"
             )

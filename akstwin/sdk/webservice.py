@@ -12,6 +12,7 @@ from akstwin.domain.lifecycles import OperationState
 from akstwin.errors import NotFound
 from akstwin.sdk.answers import Filters, filters, from_the_service, instant, iso, not_offered, require
 from akstwin.sdk.exceptions import WebserviceException
+from akstwin.sdk.given import check_text
 from akstwin.sdk.waiting import POLL_EVERY, wait
 
 if TYPE_CHECKING:
@@ -126,10 +127,11 @@ class Webservice:
         for name, value in (("image_name", image_name), ("image_id", image_id), ("image_digest", image_digest)):
             if value is not None:
                 not_offered(f"{name}={value!r}", "services are not found by image")
-        if compute_type and str(compute_type).upper() not in _TYPES:
+        check_text(compute_type=compute_type, model_name=model_name, model_id=model_id)
+        if compute_type is not None and compute_type.upper() not in _TYPES:
             raise WebserviceException(f"compute_type: {compute_type!r} is not one of {', '.join(_TYPES)}")
         query = ServiceQuery(
-            compute_type=compute_type or None,
+            compute_type=compute_type,
             tags=filters("tags", tags),
             properties=filters("properties", properties),
             model_name=model_name,
@@ -303,7 +305,7 @@ class Webservice:
 
         Args:
             show_output: whether to print its progress.
-            timeout_sec: how long to wait, s, looked at every 5 s; without end.
+            timeout_sec: how long to wait, s, looked at every 5 s; 0 looks once; None: without end.
 
         Raises:
             WebserviceException: it did not succeed, the time is up, or no operation is known.
@@ -374,6 +376,7 @@ class Webservice:
         key_type = key.capitalize() if isinstance(key, str) else key
         if key_type not in ("Primary", "Secondary"):
             raise WebserviceException(f"key: {key!r} is not Primary or Secondary")
+        check_text(set_key=set_key)
         with from_the_service():
             backend = self.workspace.backend
             begun = backend.regenerate_key(self.name, key_type, set_key)

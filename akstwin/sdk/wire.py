@@ -73,7 +73,7 @@ def endpoint_payload(
         environment_image_request: models, script and environment of the version.
         overwrite: whether a service of that name is replaced.
     """
-    version_name = arguments.get("version_name") or name
+    version_name = name if arguments.get("version_name") is None else arguments["version_name"]
     version = service_payload(
         arguments,
         name=version_name,
@@ -144,10 +144,10 @@ def version_added_patch(
     )
     if arguments.get("traffic_percentile") is not None:
         value["trafficPercentile"] = arguments["traffic_percentile"]
-    if arguments.get("is_default"):
-        value["isDefault"] = True
-    if arguments.get("is_control_version_type"):
-        value["type"] = CONTROL
+    if arguments.get("is_default") is not None:
+        value["isDefault"] = arguments["is_default"]
+    if arguments.get("is_control_version_type") is not None:
+        value["type"] = CONTROL if arguments["is_control_version_type"] else TREATMENT
     roles = _roles(version_name, versions, arguments, itself=False)
     return [*roles, {"op": "add", "path": f"/versions/{version_name}", "value": value}]
 
@@ -180,8 +180,6 @@ def _encoded(setting: Setting, value: Any) -> Any:
         return dict(value or {})
     if setting.name == "blobfuse_enabled":
         return not value
-    if setting.kind is Kind.SECRET:
-        return value or None
     if setting.kind is Kind.PAIRS and value is not None:
         return dict(value)
     return value
@@ -193,7 +191,7 @@ def _operations(arguments: Arguments, patch: Patch, below: str) -> Iterable[Json
         raise KeyError(*sorted(unknown))
     for setting in SETTINGS:
         value: Any = arguments.get(setting.name)
-        if patch not in setting.patch or not setting.given(value):
+        if patch not in setting.patch or value is None:
             continue
         if setting.name == "properties":
             for key in value:
@@ -205,12 +203,14 @@ def _operations(arguments: Arguments, patch: Patch, below: str) -> Iterable[Json
 
 
 def _roles(version_name: str, versions: Iterable[str], arguments: Arguments, *, itself: bool) -> Iterable[Json]:
-    """Default and control are one version each: the others step back."""
+    """Default and control are one version each: the others step back. One that is told to step back does so alone."""
     for name in versions:
         own = name == version_name
         if own and not itself:
             continue
-        if arguments.get("is_default"):
-            yield {"op": "replace", "path": f"/versions/{name}/isDefault", "value": own}
-        if arguments.get("is_control_version_type"):
-            yield {"op": "replace", "path": f"/versions/{name}/type", "value": CONTROL if own else TREATMENT}
+        default, control = arguments.get("is_default"), arguments.get("is_control_version_type")
+        if default or (own and default is False):
+            yield {"op": "replace", "path": f"/versions/{name}/isDefault", "value": own and default}
+        if control or (own and control is False):
+            role = CONTROL if own and control else TREATMENT
+            yield {"op": "replace", "path": f"/versions/{name}/type", "value": role}

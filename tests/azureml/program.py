@@ -186,7 +186,7 @@ def call(of: str, method: str, current: dict[str, Any], arguments: dict[str, Any
         workspace=None,
         image=None,
         environment=object() if current.get("environment", True) else None,
-        models=[],
+        models=[SimpleNamespace(id=model, model_framework=None) for model in current.get("models", ())],
         compute_name=current.get("compute_name"),
         auth_enabled=current.get("auth_enabled"),
         token_auth_enabled=current.get("token_auth_enabled"),
@@ -198,14 +198,18 @@ def call(of: str, method: str, current: dict[str, Any], arguments: dict[str, Any
         service.container_resource_requirements = resources and aks.ContainerResourceRequirements(**resources)
     if given.get("models") is not None:
         given["models"] = [SimpleNamespace(id="fraud:1", model_framework=framework) for framework in given["models"]]
+    asked: list[str] = []
+
+    def request(_workspace: object, models: list[str]) -> Any:
+        asked.extend(models)
+        return REQUEST
+
     if given.pop("inference_config", False):
-        given["inference_config"] = SimpleNamespace(
-            environment=object(), _build_environment_image_request=lambda _workspace, _models: REQUEST
-        )
+        given["inference_config"] = SimpleNamespace(environment=object(), _build_environment_image_request=request)
     try:
         getattr(service, method)(**given)
     except Sent as sent:
-        return {"patch": sent.args[0]}
+        return {"patch": sent.args[0], "models": asked}
     return {"patch": None}
 
 
@@ -302,8 +306,12 @@ def model(call: str, arguments: dict[str, Any]) -> dict[str, Any]:
         os.chdir(arguments.pop("folder"))
     made._get_asset = lambda: None
     made._get_sas_to_relative_download_path_map = lambda _asset: {}
-    result = getattr(made, call)(**arguments)
-    return {"result": result}
+    if call == "update":
+        made.workspace = SimpleNamespace(service_context=None)
+    with mock.patch.object(model_module, "ModelsClient") as client:
+        result = getattr(made, call)(**arguments)
+    patched = client.return_value.patch.call_args
+    return {"result": result, "patch": None if patched is None else patched.kwargs["body"]}
 
 
 def listed(tags: list[Any]) -> dict[str, Any]:

@@ -254,9 +254,9 @@ def test_waiting_is_shown_alike(both: Both, polls: list[Any], show: bool) -> Non
     assert here.message.splitlines()[:2] == there["message"].splitlines()[:2]
 
 
-@pytest.mark.parametrize("timeout", [1, 12, "12", 0])
+@pytest.mark.parametrize("timeout", [1, 12, "12"])
 def test_waiting_ends_alike(both: Both, timeout: Any) -> None:
-    """Looked at before each pause; 0 is without end."""
+    """Looked at before each pause."""
     polls = [*[poll("Running")] * 6, poll("Succeeded")]
     there, here = both(
         "wait_for_deployment", operation="op", arguments={"timeout_sec": timeout},
@@ -265,6 +265,17 @@ def test_waiting_ends_alike(both: Both, timeout: Any) -> None:
 
     assert (here.slept, here.raised) == (there["slept"], there["raised"])
     assert here.message == there["message"].partition("\n")[0]
+
+
+def test_no_time_to_wait(both: Both) -> None:
+    """Of 0 seconds the real one takes no note; ours looks once."""
+    polls = [poll("Running"), poll("Running"), poll("Succeeded")]
+    there, here = both(
+        "wait_for_deployment", operation="op", arguments={"timeout_sec": 0},
+        answers={"GET op": polls, "GET fraud": [[200, SERVICE]]},
+    )  # fmt: skip
+    assert (there["raised"], len(there["slept"])) == (None, 2)
+    assert (here.raised, here.slept) == ("WebserviceException", [])
 
 
 def test_without_an_operation(both: Both) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from akstwin import AksWebservice, Model
 from akstwin.domain.settings import KINDS, Kind, Patch
 from akstwin.sdk import wire
 from akstwin.sdk.configuration import deploy_endpoint_configuration, deploy_service_configuration
@@ -311,6 +312,75 @@ def test_update_zero(real: Any, name: str, beside: dict[str, Any]) -> None:
         assert answer["error"] is not None
 
     assert refused(validate_service_update, current=SERVICE, arguments=arguments) == f"{name}: 0 is not greater than 0"
+
+
+@pytest.mark.parametrize("name", ["namespace", "primary_key", "compute_target_name"])
+def test_empty_values(real: Any, name: str) -> None:
+    """The real one takes empty text, and deploys as without it."""
+    assert there(real, **{name: ""}) is None
+    assert here(**{name: ""}).startswith(f"{name}: ")
+
+
+@pytest.mark.parametrize("name", AUTOSCALER_SETTINGS)
+def test_zero_of_a_deployment(real: Any, name: str) -> None:
+    """`update_zero`: the real one takes it, where the autoscaler is not asked for."""
+    assert there(real, **{name: 0}) is None
+    assert here(**{name: 0}) == f"{name}: 0 is not greater than 0"
+
+
+@pytest.mark.parametrize(
+    ("role", "key", "value"), [("is_default", "isDefault", False), ("is_control_version_type", "type", "Treatment")]
+)
+def test_stepping_back(real: Any, role: str, key: str, value: Any) -> None:
+    """The real one sends what stands beside it."""
+    given = {"version_name": "blue", role: False, "num_replicas": 2}
+    current = {"versions": ["blue"]}
+    answer = real.ask("call", of="AksEndpoint", method="update_version", current=current, arguments=given)
+    assert [operation["path"] for operation in sent(answer)] == ["/versions/blue/numReplicas"]
+
+    patch = wire.version_patch("blue", ["blue"], validate_version_update({"blue": VERSION}, given))
+    assert {"op": "replace", "path": f"/versions/blue/{key}", "value": value} in patch
+    (added,) = wire.version_added_patch(
+        "red", ["blue"], {role: False}, compute_name="aks", environment_image_request=None
+    )
+    assert added["value"][key] == value
+
+
+def test_model_update_empties(real: Any) -> None:
+    """The real one sends what stands beside them."""
+    there = real.ask("model", call="update", arguments={"tags": {}, "description": ""})
+    assert (there["error"], there["patch"]) == (None, [])
+
+    patched: list[Any] = []
+    document = {
+        "id": "m:1",
+        "name": "m",
+        "version": 1,
+        "kvTags": {},
+        "properties": {},
+        "createdTime": "2026-01-01T00:00:00Z",
+    }
+    backend = SimpleNamespace(patch_model=lambda _id, patch: patched.extend(patch) or document)
+    Model._of(SimpleNamespace(backend=backend), document).update(tags={}, description="")  # type: ignore[arg-type]
+    assert [(each["path"], each["value"]) for each in patched] == [("/kvTags", {}), ("/description", "")]
+
+
+def test_no_models_left(real: Any) -> None:
+    """The real one takes the service's for it."""
+    current = {"models": ["fraud:7"]}
+    answer = real.ask(
+        "call", of="AksWebservice", method="update", current=current, arguments={"models": [], "inference_config": True}
+    )
+    assert (answer["error"], answer["models"]) == (None, ["fraud:7"])
+
+    service = object.__new__(AksWebservice)
+    asked: list[Any] = []
+    vars(service).update(
+        vars(SERVICE), name="fraud", models=["fraud:7"], _endpoint=None, _patched=lambda _: None,
+        _with_image=lambda given, _name, models: asked.append(models) or {},
+    )  # fmt: skip
+    service.update(models=[], inference_config=object())  # type: ignore[arg-type]
+    assert asked == [[]]
 
 
 def test_all_at_once(real: Any) -> None:

@@ -163,7 +163,7 @@ def test_deploy_configuration(real: Any, of: str, seed: int) -> None:
 
     def draw(chance: Chance) -> dict[str, Any]:
         return {
-            "arguments": chance.arguments(names),
+            "arguments": without(chance.arguments(names), *EMPTY_IS_NONE),
             "target": chance.one([None, "aks"]),
             "overwrite": chance.one([True, False]),
         }
@@ -218,6 +218,13 @@ def without(arguments: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in names or value or value is None}
 
 
+EMPTY_IS_NONE = (
+    "gpu_cores", "description", "namespace", "primary_key", "secondary_key", "compute_target_name", "is_default",
+    "is_control_version_type", *AUTOSCALER_SETTINGS,
+)  # fmt: skip
+"""What azureml-core takes an empty value of for not given."""
+
+
 def at_most_zero(value: float | None) -> bool:
     """Whether a number is given and not greater than 0."""
     return value is not None and value <= 0
@@ -245,7 +252,7 @@ def test_update(real: Any) -> None:
             "container_resource_requirements": chance.one([None, resources]),
         }
         return {
-            "arguments": without(chance.arguments(names), "gpu_cores", "description", *AUTOSCALER_SETTINGS),
+            "arguments": without(chance.arguments(names), *EMPTY_IS_NONE),
             "current": current,
         }
 
@@ -278,7 +285,7 @@ def test_create_version(real: Any) -> None:
     names = [name for name in [*VERSION, *SCRIPT, *ROLES] if name not in RESOURCES]
 
     def draw(chance: Chance) -> dict[str, Any]:
-        arguments = chance.arguments(names)
+        arguments = without(chance.arguments(names), *EMPTY_IS_NONE)
         if chance.one([True, False]):
             arguments["inference_config"] = True
         arguments["version_name"] = chance.value("version_name", sound=chance.one([True, True, True, False]))
@@ -312,7 +319,7 @@ def test_update_version(real: Any) -> None:
     version = SimpleNamespace(autoscaler=None, num_replicas=2, container_resource_requirements=None)
 
     def draw(chance: Chance) -> dict[str, Any]:
-        arguments = {**without(chance.arguments(names), "gpu_cores", "description", "tags"), "version_name": "blue"}
+        arguments = {**without(chance.arguments(names), "tags", *EMPTY_IS_NONE), "version_name": "blue"}
         return {"arguments": arguments, "versions": chance.one([["blue"], ["red", "blue"]])}
 
     def compare(arguments: dict[str, Any], versions: list[str]) -> str:

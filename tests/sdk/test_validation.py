@@ -79,6 +79,11 @@ def create_version(**arguments: Any) -> list[str]:
          "autoscale_min_replicas: 3 is not at most autoscale_max_replicas, which is 2"),
         ({"autoscale_enabled": True, "num_replicas": 2},
          "num_replicas: 2 is not allowed with autoscale_enabled=True: the autoscaler chooses the number"),
+        ({"autoscale_max_replicas": 0}, "autoscale_max_replicas: 0 is not greater than 0"),
+        ({"namespace": ""},
+         "namespace: '' is not 1 to 63 lower-case letters, digits and dashes, first and last no dash"),
+        ({"primary_key": ""}, "primary_key: a str is not at least one character"),
+        ({"compute_target_name": ""}, "compute_target_name: '' is not at least one character"),
         ({"autoscale_enabled": False},
          "num_replicas: None is not enough with autoscale_enabled=False: a number is needed"),
         ({"auth_enabled": True, "token_auth_enabled": True},
@@ -99,10 +104,8 @@ def test_deploy_configuration_refuses(arguments: dict[str, Any], expected: str) 
         {"cpu_cores_limit": -1},
         {"gpu_cores": 0},
         {"namespace": "a" * 63},
-        {"namespace": ""},
         {"autoscale_enabled": True, "autoscale_min_replicas": 2, "autoscale_max_replicas": 2},
         {"autoscale_enabled": False, "num_replicas": 1},
-        {"autoscale_max_replicas": 0},
         {"num_replicas": 1},
         {"auth_enabled": False, "token_auth_enabled": True},
         {"primary_key": "only"},
@@ -186,10 +189,10 @@ def test_a_zero_is_a_value_of_an_update(name: str, beside: dict[str, Any]) -> No
 
 @pytest.mark.parametrize(
     "nothing",
-    [{}, {"num_replicas": None}, {"autoscale_min_replicas": None}, {"namespace": ""}],
+    [{}, {"num_replicas": None}, {"autoscale_min_replicas": None}],
 )
 def test_an_update_needs_something_to_do(nothing: dict[str, Any]) -> None:
-    """None and what counts as not given are nothing; the message lists what can be given."""
+    """None is nothing; the message lists what can be given."""
     for line in (
         *update(**nothing),
         *update_version(**{key: nothing[key] for key in nothing if key == "num_replicas"}),

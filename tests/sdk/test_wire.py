@@ -85,7 +85,7 @@ def test_a_payload_is_checked_again() -> None:
 
 
 def test_an_update_sends_what_is_given() -> None:
-    """Flags and tags as they are, False and empty ones too; numbers if they are not 0; a property each."""
+    """All that is not None as it is, False, 0 and empty ones too; a property each."""
     patch = wire.update_patch({
         "auth_enabled": False, "tags": {}, "num_replicas": 0, "cpu_cores": 0.5, "namespace": "", "gpu_cores": 0,
         "properties": {"a.b": "c", "d/e": "f"}, "description": "", "models": [object()], "scoring_timeout_ms": None,
@@ -97,6 +97,8 @@ def test_an_update_sends_what_is_given() -> None:
         {"op": "replace", "path": "/authEnabled", "value": False},
         {"op": "replace", "path": "/containerResourceRequirements/cpu", "value": 0.5},
         {"op": "replace", "path": "/containerResourceRequirements/gpu", "value": 0},
+        {"op": "replace", "path": "/numReplicas", "value": 0},
+        {"op": "replace", "path": "/namespace", "value": ""},
         {"op": "replace", "path": "/kvTags", "value": {}},
         {"op": "add", "path": "/properties/a.b", "value": "c"},
         {"op": "add", "path": "/properties/d~1e", "value": "f"},
@@ -119,6 +121,7 @@ def test_a_version_is_changed_below_its_path() -> None:
     patch = wire.version_patch("blue", ["blue"], {"traffic_percentile": 0, "tags": {"a": "b"}, "is_default": False})
 
     assert patch == [
+        {"op": "replace", "path": "/versions/blue/isDefault", "value": False},
         {"op": "replace", "path": "/versions/blue/trafficPercentile", "value": 0},
         {"op": "replace", "path": "/versions/blue/tags", "value": {"a": "b"}},
     ]
