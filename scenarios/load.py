@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
@@ -16,6 +16,7 @@ from akstwin.domain.cluster import check_cluster, most_pods
 from akstwin.domain.deployment import DeployArguments, check_name, check_replicas
 from akstwin.domain.mistakes import first_mistake
 from akstwin.domain.profile import Distribution, Empirical, ModelProfile
+from akstwin.domain.replying import Rules, Script, Simple, Value, read_reply
 from akstwin.domain.service import ServiceSpec, VersionSpec, split_of
 from akstwin.domain.units import format_duration
 from akstwin.domain.words import nearest
@@ -50,6 +51,9 @@ class BadScenario(AksError):
         return one_line(f"{self.args[0]}: {self.args[1]}")
 
 
+Model = TypeVar("Model", bound=ModelProfile)
+
+
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A scenario that can be run: of one service, or of several on one cluster.
@@ -59,6 +63,7 @@ class Prepared:
         scenario: what was written, with all files read.
         service: the service it is about; of several, one without a name and versions: `parts` has each.
         models: what its versions cost.
+        replies: what its versions answer on a server and in a workspace.
         source: the file.
         changes: made to it by `--set`.
         notes: how numbers and files were read.
@@ -70,6 +75,7 @@ class Prepared:
     scenario: Scenario
     service: ServiceSpec
     models: Mapping[str, ModelProfile]
+    replies: Mapping[str, Simple | Rules]
     source: str
     changes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -206,7 +212,7 @@ def _prepared(scenario: Scenario, path: Path, notes: list[str]) -> Prepared:
             _part(alone(scenario, section), path, f"services[{at}]", notes)
             for at, section in enumerate(scenario.services)
         )
-        whole = Prepared(path.stem, scenario, ServiceSpec("", ()), {}, str(path), services=services)
+        whole = Prepared(path.stem, scenario, ServiceSpec("", ()), {}, {}, str(path), services=services)
     _check_cluster(whole.scenario)
     for part in whole.parts:
         try:
@@ -221,10 +227,10 @@ def _part(scenario: Scenario, path: Path, where: str, notes: list[str]) -> Prepa
     """One service, its files read; what was read is added to the notes."""
     scenario = _with_files(scenario, path.parent, where, notes)
     try:
-        service = _service(scenario)
+        service, replies = _service(scenario), _replies(scenario)
     except InvalidSetting as error:
         raise _in_the_file(where, error) from None
-    return Prepared(path.stem, scenario, service, _models(scenario), str(path), where=where)
+    return Prepared(path.stem, scenario, service, _models(scenario), replies, str(path), where=where)
 
 
 def _in_the_file(where: str, error: InvalidSetting) -> InvalidSetting:
@@ -339,7 +345,7 @@ def _users_with_files(users: ClosedLoopUsers, folder: Path, where: str, notes: l
     return users.model_copy(update={"think_time": think_time})
 
 
-def _model_with_files(model: ModelProfile, folder: Path, where: str, notes: list[str]) -> ModelProfile:
+def _model_with_files(model: Model, folder: Path, where: str, notes: list[str]) -> Model:
     return model.model_copy(
         update={
             name: _durations_with_file(getattr(model, name), folder, f"{where}.{name}", notes)
@@ -380,7 +386,25 @@ def _service(scenario: Scenario) -> ServiceSpec:
 
 def _models(scenario: Scenario) -> dict[str, ModelProfile]:
     """What each version costs."""
-    return {version.name: version.model for _, version in scenario.versions()}
+    return {version.name: version.model.profile for _, version in scenario.versions()}
+
+
+def _replies(scenario: Scenario) -> dict[str, Simple | Rules]:
+    """What each version answers."""
+    replies: dict[str, Simple | Rules] = {}
+    for where, version in scenario.versions():
+        if "reply" in version.model.model_fields_set:
+            replies[version.name] = _reply(version.model.reply, f"{where}.model.reply")
+        else:
+            replies[version.name] = Value({"version": version.name}, "reply")
+    return replies
+
+
+def _reply(given: Any, where: str) -> Simple | Rules:
+    reply = read_reply(given, where)
+    if isinstance(reply, Script):
+        raise InvalidSetting(where, "$script", "a value, $echo, $fixed or $match: a scenario brings no entry script")
+    return reply
 
 
 def _version(where: str, version: VersionSection, most_replicas: int) -> VersionSpec:

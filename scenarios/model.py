@@ -1,7 +1,7 @@
 """The scenario file (design §7.3), typed: what the schema is generated from and every error refers to."""
 
 from collections.abc import Iterator
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PositiveInt, ValidationInfo, field_validator, model_validator
 
@@ -21,12 +21,30 @@ _PositiveDuration = Annotated[Duration, Field(gt=0)]
 _PositiveLatency = Annotated[Latency, Field(gt=0)]
 
 
+class ModelSection(ModelProfile):
+    """A version's model in a scenario.
+
+    Attributes:
+        reply: what it answers on a server and in a workspace, as `ws.simulation.profile(reply=…)` takes it: a value, or `$echo`,
+            `$fixed`, `$match`; absent: its version's name. `akstwin run` counts requests and makes no answers: which share of
+            runs fails is `failure_rate`.
+    """
+
+    reply: Any = None
+
+    @property
+    def profile(self) -> ModelProfile:
+        """What it costs, without what it answers."""
+        given = self.model_fields_set - {"reply"}
+        return ModelProfile(**{name: getattr(self, name) for name in given})
+
+
 class VersionSection(Spec):
-    """One version of an endpoint: its name, the SDK's arguments, what its model costs."""
+    """One version of an endpoint: its name, the SDK's arguments, what its model costs and answers."""
 
     name: str
     deploy: DeployArguments = DeployArguments()
-    model: ModelProfile = ModelProfile()
+    model: ModelSection = ModelSection()
 
 
 class EndpointSection(Spec):
@@ -41,7 +59,7 @@ class WebserviceSection(Spec):
 
     name: str
     deploy: DeployArguments = DeployArguments()
-    model: ModelProfile = ModelProfile()
+    model: ModelSection = ModelSection()
 
 
 class Survival(Spec):

@@ -14,7 +14,6 @@ from akstwin.cores import management
 from akstwin.domain.deployment import DeployArguments
 from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
-from akstwin.domain.replying import Value
 from akstwin.domain.vm_sizes import VmSize, name_of
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.policies import policy_of
@@ -124,7 +123,7 @@ def _open_service(backend: SimulatedBackend, part: Prepared, replication: int) -
     scenario, name = part.scenario, part.service.name
     for version in part.service.versions:
         backend.driver.set_profile(name, version.name, profile_of(part.models[version.name]))
-        backend.driver.stand_ins[name, version.name] = Value({"version": version.name}, "reply")
+        backend.driver.stand_ins[name, version.name] = part.replies[version.name]
     backend.driver.set_chance(name, scenario.seed, replication)
     payload = payload_of(part.service, CLUSTER, endpoint=scenario.endpoint is not None)
     if scenario.start == "cold":

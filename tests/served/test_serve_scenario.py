@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from akstwin import Webservice, Workspace
 from akstwin.backend import WorkspaceIdentity
 from akstwin.errors import AksError
 from akstwin.fake_api.first_call import first_calls
@@ -229,3 +230,57 @@ def test_a_service_that_is_not_up_says_so(tmp_path: Path) -> None:
     lines = on_server(tmp_path, talk, scenario=scenario(start="cold", faults=[], operations=[]))
     assert lines[0].startswith(f"{NAME}: http://127.0.0.1:")
     assert lines[-1] == f"  {NAME} is Transitioning: it answers 503 until its replicas are ready"
+
+
+REPLIES: dict[str, tuple[Any, dict[str, Any], tuple[int, Any]]] = {
+    "value": ({"fraud": False}, {"data": [1]}, (200, {"fraud": False})),
+    "null": (None, {"data": [1]}, (200, {})),  # as the inference server answers a run() that returns None
+    "echo": ({"$echo": True}, {"data": [1]}, (200, {"data": [1]})),
+    "fixed": ({"$fixed": {"status": 202, "body": [1, 2]}}, {}, (202, [1, 2])),
+    "rule": (
+        {"$match": [{"match": {"pointer": {"/data/0": 1}}, "reply": "one"}], "$otherwise": "other"},
+        {"data": [1]},
+        (200, "one"),
+    ),
+    "otherwise": (
+        {"$match": [{"match": {"pointer": {"/data/0": 1}}, "reply": "one"}], "$otherwise": "other"},
+        {"data": [2]},
+        (200, "other"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("reply", "sent", "expected"), REPLIES.values(), ids=REPLIES)
+def test_a_scenario_says_what_its_model_answers(
+    reply: Any, sent: dict[str, Any], expected: tuple[int, Any], tmp_path: Path
+) -> None:
+    """On a server and in a workspace alike; the figures of a run are the same with it."""
+    given = scenario(
+        webservice={"name": NAME, "deploy": {"num_replicas": 2}, "model": {"reply": reply}}, faults=[], operations=[]
+    )
+
+    async def talk(server: FakeServer, client: httpx.AsyncClient) -> tuple[int, Any]:
+        key = server.first.workspace.backend.get_keys(NAME).primary
+        asked = client.post(f"/api/v1/service/{NAME}/score", json=sent, headers={"Authorization": f"Bearer {key}"})
+        answer, _ = await asyncio.gather(asked, client.post("/_akstwin/clock", json={"advance": "5s"}))
+        return answer.status_code, answer.json()
+
+    assert on_server(tmp_path, talk, scenario=given, traffic=False) == expected
+    workspace = Workspace.simulated(scenario=given)
+    if expected[0] == 200:  # for any other status run() raises
+        assert Webservice(workspace, NAME).run(json.dumps(sent)) == expected[1]
+
+
+@pytest.mark.parametrize(
+    ("reply", "path", "expected"),
+    [
+        ({"$script": True}, "webservice.model.reply", "a scenario brings no entry script"),
+        ({"$ecco": True}, "webservice.model.reply", "echo"),
+        ({"$fixed": {"status": 99}}, r"webservice\.model\.reply\.\$fixed\.status", "200"),
+    ],
+)
+def test_a_reply_that_means_nothing_is_refused_by_its_path(reply: Any, path: str, expected: str) -> None:
+    """Before anything begins."""
+    given = scenario(webservice={"name": NAME, "model": {"reply": reply}})
+    with pytest.raises(AksError, match=rf"{path}.*{expected}"):
+        Workspace.simulated(scenario=given)
