@@ -6,12 +6,13 @@ BIN := $(VENV)/bin
 AZUREML := .venv-azureml
 PEERS := .venv-peers
 INFERENCE := .venv-inference-server
+SDK_V2 := .venv-azure-ai-ml
 
 # What is run once more on the compiled modules.
 COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/speedups tests/served/control tests/served/hostile/test_fast_path.py \
 	--ignore tests/served/control/test_journal.py
 
-.PHONY: setup compile setup-azureml setup-inference-server setup-peers demo check test test-azureml test-compare docs bench clean
+.PHONY: setup compile setup-azureml setup-inference-server setup-azure-ai-ml setup-peers demo check test test-azureml test-compare docs bench clean
 
 setup: $(VENV)/.ready compile
 
@@ -38,6 +39,14 @@ $(AZUREML)/.ready: constraints-azureml.txt
 $(AZUREML)-1.42/.ready: constraints-azureml-1.42.txt
 	$(PYTHON) -m venv --clear $(AZUREML)-1.42
 	$(AZUREML)-1.42/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --constraint $< azureml-core setuptools
+	touch $@
+
+# SDK v2, whose clients must not reach the cloud by a wrong turn.
+setup-azure-ai-ml: $(SDK_V2)/.ready
+
+$(SDK_V2)/.ready: constraints-azure-ai-ml.txt
+	$(PYTHON) -m venv --clear $(SDK_V2)
+	$(SDK_V2)/bin/python -m pip install --quiet --disable-pip-version-check --constraint $< azure-ai-ml
 	touch $@
 
 # The real server of the containers, which the answers of entry scripts are compared with.
@@ -68,7 +77,7 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto -m 'not slow'
 
-test: setup setup-azureml setup-inference-server
+test: setup setup-azureml setup-inference-server setup-azure-ai-ml
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -94,4 +103,4 @@ bench: setup setup-peers
 	$(BIN)/python benchmarks/served.py
 
 clean:
-	rm -rf build dist $(VENV) $(AZUREML) $(AZUREML)-1.42 $(INFERENCE) $(PEERS)
+	rm -rf build dist $(VENV) $(AZUREML) $(AZUREML)-1.42 $(INFERENCE) $(SDK_V2) $(PEERS)

@@ -4,6 +4,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
+CLOUD: Final = "AkstwinCloud"
+"""The cloud that a server is. Its table has `AzureCloud` beside it, for programs that name that one outright; clients with built-in
+addresses for `AzureCloud`, such as azure-ai-ml, reach the server by this name only."""
 LOCAL: Final = "127.0.0.1,localhost,::1"
 MISLEADING: Final = ("AZUREML_SERVICE_ENDPOINT", "AZUREML_MMS_TEST_ENDPOINT", "AZUREML_EXPERIMENTATION_HOST")
 """Variables that point the SDK elsewhere, and so must not be set."""
@@ -29,7 +32,8 @@ def variables(http: str, https: str, folder: Path, authority: Path) -> dict[str,
     return {
         "ARM_CLOUD_METADATA_URL": f"{https}/metadata/endpoints?api-version=2022-09-01",
         "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{http}/discovery",
-        "AZUREML_CURRENT_CLOUD": "AzureCloud",
+        "AZUREML_CURRENT_CLOUD": CLOUD,
+        "REGISTRY_DISCOVERY_ENDPOINT_URL": https,
         "AZURE_CONFIG_DIR": str(home / ".azure"),
         "HOME": str(home),
         "REQUESTS_CA_BUNDLE": str(authority),
@@ -37,4 +41,5 @@ def variables(http: str, https: str, folder: Path, authority: Path) -> dict[str,
         "NO_PROXY": LOCAL,
         "no_proxy": LOCAL,
         "AZUREML_LOG_DEPRECATION_WARNING_ENABLED": "False",
+        "OTEL_SDK_DISABLED": "true",
     }

@@ -26,6 +26,8 @@ router: Final = APIRouter(
 open_router: Final = APIRouter(responses=ERRORS, tags=["resource manager"])
 """What clients ask before they have a token."""
 
+_CLOUDS: Final = ("AzureCloud", "AkstwinCloud")
+"""Programs for azureml-core name the first outright; a client with addresses of its own for it needs the second."""
 _SERVICES: Final = ("api", "experimentation", "history", "hyperdrive", "modelmanagement", "studio")
 _GRANTS: Final = ("client_credentials", "password", "refresh_token")
 _LIFETIME: Final = 3599
@@ -39,12 +41,12 @@ _AND: Final = re.compile(r"\sand\s(?=\s*\w+\s+eq\s+')", re.IGNORECASE)
 
 @open_router.get(METADATA)
 async def list_clouds(desk: AtPort) -> Response:
-    """The clouds there are: one, and all its hosts are this server."""
+    """The clouds there are: ours, and Azure's by its name. All hosts of both are this server."""
     host = urlsplit(desk.place.https).netloc
     return answer(
         [
             {
-                "name": "AzureCloud",
+                "name": name,
                 "portal": "https://portal.azure.com",
                 "resourceManager": desk.place.https,
                 "authentication": {
@@ -57,6 +59,7 @@ async def list_clouds(desk: AtPort) -> Response:
                 "graph": desk.place.https,
                 "suffixes": {"storage": host, "keyVaultDns": host, "acrLoginServer": host},
             }
+            for name in _CLOUDS
         ]
     )
 

@@ -82,7 +82,8 @@ _IMAGES: Final = (
 def not_served(method: str, path: str) -> Refused:
     """The refusal of a route that is not there."""
     instead = _IMAGES if method == "POST" and path.rstrip("/").endswith("/images") else ""
-    return Refused(400, "NotServed", f"{instead}{method} {path} is not served by akstwin")
+    spoken = ", which speaks the management HTTP of SDK v1 (azureml-core)" if path.startswith("/subscriptions/") else ""
+    return Refused(400, "NotServed", f"{instead}{method} {path} is not served by akstwin{spoken}")
 
 
 def _method_not_served(request: Request) -> Refused:

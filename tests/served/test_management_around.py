@@ -18,8 +18,9 @@ VERSION = {"api-version": "2022-05-01"}
 
 def test_the_cloud_is_this_server(management: Any) -> None:
     """Asked for without a token, at the import of the SDK."""
-    (cloud,) = httpx.get(f"{management.http}/metadata/endpoints?api-version=2022-09-01").json()
-    assert cloud["name"] == "AzureCloud"
+    azures, cloud = httpx.get(f"{management.http}/metadata/endpoints?api-version=2022-09-01").json()
+    assert (azures["name"], cloud["name"]) == ("AzureCloud", "AkstwinCloud")
+    assert azures == {**cloud, "name": "AzureCloud"}
     assert cloud["resourceManager"] == management.https
     assert cloud["authentication"]["loginEndpoint"] == management.https
     assert cloud["authentication"]["audiences"]
@@ -199,7 +200,7 @@ def test_variables_point_at_a_server_and_at_nothing_that_was_kept_before(tmp_pat
     one, two = (variables("http://h:1", "https://h:2", tmp_path, tmp_path / "ca.pem") for _ in range(2))
     assert one["ARM_CLOUD_METADATA_URL"].startswith("https://h:2/")
     assert one["REQUESTS_CA_BUNDLE"] == one["SSL_CERT_FILE"] == str(tmp_path / "ca.pem")
-    assert one["AZUREML_CURRENT_CLOUD"] == "AzureCloud"
+    assert one["AZUREML_CURRENT_CLOUD"] == "AkstwinCloud"
     for name in ("HOME", "AZURE_CONFIG_DIR"):
         assert one[name] != two[name]
         assert Path(one[name]).is_dir()
