@@ -77,6 +77,9 @@ class WorkspaceRecord(BaseModel):
     Attributes:
         number: 0, 1, … in the order in which the file's workspaces were made.
         identity: who it is.
+        renamed: the name that it was first asked for by, and has since; None: none was asked for yet.
+        place: where it lies in the file; empty: below its first name. Another one has taken that name's place, and has gone by
+            another name since.
         seed: of its chance.
         assumptions: keys that differ, as they were given.
         epoch: the Unix time at which its time began, s.
@@ -93,6 +96,13 @@ class WorkspaceRecord(BaseModel):
     epoch: float
     generation: int = 1
     runs: int = 0
+    renamed: dict[str, str] | None = None
+    place: str = ""
+
+    @property
+    def shown(self) -> WorkspaceIdentity:
+        """Who it is for its callers."""
+        return WorkspaceIdentity(**(self.renamed or self.identity))
 
 
 @dataclass(frozen=True)
@@ -139,10 +149,22 @@ class PersistedWorkspace:
         self._persistence = persistence
         self._record = record
         self.identity = WorkspaceIdentity(**record.identity)
-        self._store = persistence.file.store(_key(self.identity))
+        self._key = record.place or _key(self.identity)
+        self._store = persistence.file.store(self._key)
         self._remove_but(record.generation)
         persistence.adopt(self._folder / str(record.generation))
         self._put()
+
+    @property
+    def shown(self) -> WorkspaceIdentity:
+        """Who it is for its callers."""
+        return self._record.shown
+
+    def rename(self, identity: WorkspaceIdentity) -> None:
+        """Keep the name that it was first asked for by (Unwritable: the file cannot be written)."""
+        self._record = self._record.model_copy(update={"renamed": asdict(identity)})
+        with self._persistence.file.commanding():
+            self._put()
 
     def acting(self) -> AbstractContextManager[None]:
         """Inside, a command is in the file before it is performed (Unwritable: it cannot be, and nothing has changed)."""
@@ -186,7 +208,7 @@ class PersistedWorkspace:
 
     def note(self, now: Micros) -> None:
         """Keep the time, beside all transactions."""
-        self._persistence.file.put((_key(self.identity), "clock", _ONLY), json.dumps(now))
+        self._persistence.file.put((self._key, "clock", _ONLY), json.dumps(now))
 
     def renew(self) -> None:
         """Forget all that is kept of it, in the file first. Its files go with the next transaction.
@@ -196,7 +218,7 @@ class PersistedWorkspace:
         """
         file, folder = self._persistence.file, self._folder / str(self._record.generation)
         record = self._record.model_copy(update={"generation": self._record.generation + 1, "runs": 0})
-        key, texts = _key(self.identity), json.dumps(record.model_dump(mode="json"))
+        key, texts = self._key, json.dumps(record.model_dump(mode="json"))
         gone = dict.fromkeys(file.names(key))
         with file.commanding():
             file.decided({**gone, **self._persistence.forgotten(folder), (key, "workspace", _ONLY): texts})
@@ -210,7 +232,7 @@ class PersistedWorkspace:
 
     @property
     def _folder(self) -> Path:
-        key = _key(self.identity)
+        key = self._key
         return self._persistence.file.folder / f"{self.identity.name}-{sha256(key.encode()).hexdigest()[:12]}"
 
     def _remove_but(self, generation: int) -> None:
@@ -272,7 +294,7 @@ class StatePersistence:
     def identities(self) -> list[WorkspaceIdentity]:
         """All workspaces that are in the file, the oldest first."""
         records = sorted(self._records().values(), key=lambda each: each.number)
-        return [WorkspaceIdentity(**each.identity) for each in records]
+        return [each.shown for each in records]
 
     def workspace(
         self, identity: WorkspaceIdentity, seed: int | None, assumptions: Mapping[str, Any] | None, epoch: float
@@ -289,7 +311,7 @@ class StatePersistence:
             InvalidSetting: it was made with something else than is asked for.
         """
         records = self._records()
-        known = records.get(_key(identity))
+        known = next((each for each in records.values() if _key(each.shown) == _key(identity)), None)
         if known is None:
             known = WorkspaceRecord(
                 number=len(records),
@@ -297,6 +319,7 @@ class StatePersistence:
                 seed=self.record.seed if seed is None else seed,
                 assumptions={**self.record.assumptions, **(assumptions or {})},
                 epoch=epoch,
+                place=f"{_key(identity)}#{len(records)}" if _key(identity) in records else "",
             )
         else:
             _check(self.file.path, known.seed, known.assumptions, seed, assumptions or {})
@@ -320,7 +343,7 @@ class StatePersistence:
 
     def forget(self, identity: WorkspaceIdentity) -> None:
         """A workspace's world has ended: there is nothing to write of it any more."""
-        self._sources = [each for each in self._sources if _key(each.kept.identity) != _key(identity)]
+        self._sources = [each for each in self._sources if _key(each.kept.shown) != _key(identity)]
 
     def retire(self, folder: Path) -> None:
         """Remove a folder when what is known now has been written."""
@@ -465,7 +488,7 @@ class StatePersistence:
         if identity is not None:
             return identity
         known = self._records().get(self.record.first)
-        return WorkspaceIdentity() if known is None else WorkspaceIdentity(**known.identity)
+        return WorkspaceIdentity() if known is None else known.shown
 
 
 class DurableResponses:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -115,6 +115,8 @@ class FakeServer:
         self._logs = RedactingFilter(
             lambda: [place.workspace.backend.management.redaction for place in self.places.values()]
         )
+        self._unnamed = False
+        """Whether the first workspace takes the name that it is first asked for by."""
         self.secret = token_bytes(32)
         """Signs URLs."""
         self._persistence: StatePersistence | None = None
@@ -134,10 +136,13 @@ class FakeServer:
         settings = self.settings
         try:
             first = settings.identity or WorkspaceIdentity() if settings.state is None else self._keep(settings.state)
-            self.open(first, settings.port, settings.tls_port, scenario=settings.scenario)
+            place = self.open(first, settings.port, settings.tls_port, scenario=settings.scenario)
+            self._unnamed = settings.identity is None
             if self._persistence is not None:
+                self._unnamed &= place.workspace.named is None
                 for identity in self._persistence.identities():
-                    self.open(identity)
+                    if identity != first:
+                        self.open(identity)
                 await self._persistence.settle(noted=True)
         except (AksError, ValueError) as error:
             if self._persistence is not None:
@@ -201,6 +206,7 @@ class FakeServer:
         if persistence is not None:
             kept = persistence.workspace(identity, seed, assumptions, EPOCH if epoch is None else epoch)
             identity, seed, epoch = kept.identity, kept.record.seed, kept.record.epoch
+            key = kept.shown.resource_id.lower()
             assumptions = kept.record.assumptions
         context = self._context()
         with contextlib.ExitStack() as unused:
@@ -223,6 +229,19 @@ class FakeServer:
         place.listeners = [self._serve(served, app, plain, None), self._serve(served, app, secure, context)]
         workspace.clock.arm()  # what a scenario has planned comes at its time, though nobody calls
         return place
+
+    def first_asked(self, identity: WorkspaceIdentity) -> None:
+        """A request names a workspace: if nobody has named one before, the server's first takes the name.
+
+        Its id stays; a name that was given with `--workspace` stays, too.
+        """
+        if self._unnamed:
+            self._unnamed = False
+            first = self.first
+            own = replace(identity, workspace_id=first.workspace.backend.identity.workspace_id)
+            first.workspace.rename(own)
+            others = [(key, place) for key, place in self.places.items() if place is not first]
+            self.places = {own.resource_id.lower(): first, **dict(others)}
 
     def open_beside(self, asked: WorkspaceIdentity, identity: WorkspaceIdentity) -> Place:
         """A further workspace that a request has named, on ports of its own.

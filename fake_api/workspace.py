@@ -105,6 +105,10 @@ class ServedWorkspace:
             if scenario is None
             else _open_scenario(scenario=scenario, seed=seed, traffic=traffic, **given)
         )
+        self._renamed: WorkspaceIdentity | None = None
+        if kept is not None and kept.shown != identity:
+            self._renamed = kept.shown
+            self.backend.rename(kept.shown)
         self.clock = ServerClock(self.backend.calendar, clock, rate)
         self.listeners: list[Listener] = []
         if kept is not None:
@@ -190,12 +194,27 @@ class ServedWorkspace:
         if self._kept is not None:
             self._kept.renew()
 
+    @property
+    def named(self) -> WorkspaceIdentity | None:
+        """The name that it was first asked for by, and has since; None: its own."""
+        return self._renamed
+
+    def rename(self, identity: WorkspaceIdentity) -> None:
+        """Take the name by which it is asked for, on disk too, also after a reset and a restart."""
+        self._renamed = identity
+        if self._kept is not None:
+            self._kept.rename(identity)
+        self.backend.rename(identity)
+
     def renew(self) -> None:
         """Begin anew, as it was made, at the rate that time passes now; who listens goes on listening."""
         made = ServedWorkspace(*self._settings)
         if self.clock.rate != made.clock.rate:
             made.clock.set_rate(self.clock.rate)
         made.clock.holders = self.clock.holders
+        if self._renamed is not None:
+            made.backend.rename(self._renamed)
+            made._renamed = self._renamed
         self.close()
         vars(self).update(
             vars(made), listeners=self.listeners, _endings=self._endings

@@ -233,6 +233,10 @@ class SimulatedBackend:
         """The workspace."""
         return self.management.dependencies.identity
 
+    def rename(self, identity: WorkspaceIdentity) -> None:
+        """Take another name; secrets and numbers go on as they were."""
+        self.management.dependencies.identity = identity
+
     @property
     def clock(self) -> Clock:
         """The world's time."""

@@ -11,12 +11,12 @@ from akstwin.files import FileStore
 from akstwin.store import Store
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Dependencies:
     """What the management service is given by its world.
 
     Attributes:
-        identity: the workspace.
+        identity: the workspace; its name may change, as what it is first asked for by.
         clock: tells the time; the management service never waits.
         epoch: Unix time of the clock's instant 0, s.
         assumptions: limits and times.

@@ -5,8 +5,11 @@ from tempfile import mkdtemp
 from typing import Final
 
 CLOUD: Final = "AkstwinCloud"
-"""The cloud that a server is. Its table has `AzureCloud` beside it, for programs that name that one outright; clients with built-in
-addresses for `AzureCloud`, such as azure-ai-ml, reach the server by this name only."""
+"""The cloud that a server is.
+
+Its table has `AzureCloud` beside it, for programs that name that one outright; clients with addresses of their own for
+`AzureCloud`, such as azure-ai-ml, reach the server by this name only.
+"""
 LOCAL: Final = "127.0.0.1,localhost,::1"
 MISLEADING: Final = ("AZUREML_SERVICE_ENDPOINT", "AZUREML_MMS_TEST_ENDPOINT", "AZUREML_EXPERIMENTATION_HOST")
 """Variables that point the SDK elsewhere, and so must not be set."""

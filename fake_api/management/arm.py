@@ -127,7 +127,7 @@ async def list_resources(
 @router.get(f"/subscriptions/{{subscription_id}}/providers/{_TYPE}")
 async def list_workspaces(request: Request, subscription_id: str) -> Response:
     """The workspaces of a subscription that are open, on one page."""
-    return answer({"value": [_workspace(desk) for desk in await _desks(request, subscription_id)]})
+    return answer({"value": [_workspace(desk, _first(request)) for desk in await _desks(request, subscription_id)]})
 
 
 @router.get(f"/subscriptions/{{subscription_id}}/resourceGroups/{{resource_group}}/providers/{_TYPE}")
@@ -135,13 +135,18 @@ async def list_workspaces_of_group(request: Request, subscription_id: str, resou
     """The workspaces of a resource group that are open, on one page."""
     desks = await _desks(request, subscription_id)
     wanted = [desk for desk in desks if desk.identity.resource_group.lower() == resource_group.lower()]
-    return answer({"value": [_workspace(desk) for desk in wanted]})
+    return answer({"value": [_workspace(desk, _first(request)) for desk in wanted]})
 
 
 @router.get(WS)
-async def get_workspace(desk: AtPath) -> Response:
-    """A workspace; one that nobody has asked for yet is opened."""
-    return answer(_workspace(desk))
+async def get_workspace(desk: AtPath, request: Request) -> Response:
+    """A workspace; the first that anybody asks for is the server's first, one that nobody has asked for yet is opened."""
+    return answer(_workspace(desk, _first(request)))
+
+
+def _first(request: Request) -> WorkspaceIdentity:
+    server: WorkspaceServer = request.app.state.server
+    return server.first.workspace.backend.identity
 
 
 def _identities(request: Request) -> list[WorkspaceIdentity]:
@@ -209,15 +214,17 @@ def _resource(identity: WorkspaceIdentity) -> Json:
     }
 
 
-def _workspace(desk: Desk) -> Json:
-    identity = desk.identity
+def _workspace(desk: Desk, first: WorkspaceIdentity) -> Json:
+    """A workspace. One that is not the server's first says where it answers: its ports are its own."""
+    identity, place = desk.identity, desk.place
+    beside = f"answers at {place.http} and {place.https}, beside the server's first workspace, {first.name}"
     return {
         **_resource(identity),
         "properties": {
             "workspaceId": identity.workspace_id,
             "discoveryUrl": f"{desk.base}{DISCOVERY}",
             "friendlyName": identity.name,
-            "description": "",
+            "description": "" if identity == first else beside,
             "provisioningState": "Succeeded",
         },
     }

@@ -135,6 +135,7 @@ async def desk_of_path(
     server: WorkspaceServer = request.app.state.server
     first = server.first.workspace.backend.identity
     named = WorkspaceIdentity(workspace, subscription_id, resource_group, first.location)
+    server.first_asked(named)
     known = server.places.get(named.resource_id.lower())
     if known is None:
         if len(server.places) >= MOST_WORKSPACES:

@@ -77,6 +77,10 @@ class WorkspaceServer(Protocol):
         """All workspaces that are open, by resource id in small letters."""
         ...
 
+    def first_asked(self, identity: WorkspaceIdentity) -> None:
+        """A request names a workspace; the first one that is named is the server's first."""
+        ...
+
     def open_beside(self, asked: WorkspaceIdentity, identity: WorkspaceIdentity) -> Binding:
         """Open a further workspace.
 

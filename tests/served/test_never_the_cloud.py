@@ -1,4 +1,4 @@
-"""Programs that `--print-env` has pointed at a server reach nothing else: azureml-core by either name of the cloud, and SDK v2."""
+"""Programs that `--print-env` has pointed at a server reach nothing else: azureml-core by both names of the cloud, SDK v2."""
 
 import json
 import os
@@ -67,5 +67,7 @@ def test_sdk_v2_would_reach_the_cloud_by_azures_name(environment: dict[str, str]
         "from azure.ai.ml._azure_environments import _get_base_url_from_metadata, AzureEnvironments\n"
         "print(_get_base_url_from_metadata(AzureEnvironments.ENV_DEFAULT))"
     )
-    done = subprocess.run([python, "-c", code], env=environment, capture_output=True, text=True, timeout=900, check=True)
+    done = subprocess.run(
+        [python, "-c", code], env=environment, capture_output=True, text=True, timeout=900, check=True
+    )
     assert done.stdout.strip() == "https://management.azure.com"

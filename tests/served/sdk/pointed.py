@@ -121,4 +121,4 @@ assert {**os.environ} == before, set(os.environ.items()) ^ set(before.items())
 if when == "before":
     assert cloud.KNOWN_CLOUDS is azureml_cloud.KNOWN_CLOUDS is table
     assert table[0].endpoints.resource_manager.startswith("https://management.azure.com")
-print("done")  # noqa: T201 - to whoever runs it
+print("done")

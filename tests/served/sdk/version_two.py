@@ -5,7 +5,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
-TOKEN = "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDAsInRpZCI6ImFkZnMifQ.eA"
+TOKEN = "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDAsInRpZCI6ImFkZnMifQ.eA"  # noqa: S105 - signed by nobody
 
 
 class Credential:
