@@ -150,7 +150,7 @@ class ServiceSection(Spec):
 
     name: str
     deploy: DeployArguments = DeployArguments()
-    model: ModelProfile = ModelProfile()
+    model: ModelSection = ModelSection()
     versions: Annotated[list[VersionSection], Field(min_length=1)] | None = None
     traffic: _Traffic = []
     clients: Clients = Clients()
