@@ -13,6 +13,7 @@ import akstwin
 from akstwin.cli import SUMMARIES, app
 from akstwin.domain.assumptions import assumption_rows
 from akstwin.domain.lifecycles import OPERATION, POD, REPLICA, SERVICE
+from akstwin.fake_api.management.conformance import ROUTES
 from akstwin.scenarios.schema import scenario_schema
 from akstwin.sdk import coverage as covered
 from akstwin.sdk.differences import REPAIRED, STRICTER, Difference
@@ -41,6 +42,12 @@ Every parameter, method and attribute of the nine classes of the class reference
 - **missing**: it is refused, or an attribute that is always None.
 
 A test fails when azureml-core has a name that stands in no row, and when a row says something else than what is seen.
+"""
+CONFORMANCE_INTRODUCTION = """\
+What `akstwin serve` answers on its management side. `{WS}` is the workspace's resource id, `{MM}` is `/modelmanagement/v1.0{WS}`.
+The published description is azure-rest-api-specs' `modelManagement.json` of 2019-09-30. What is refused is answered 400, or 404
+for a name that nothing can have, with the reason; so is a route that is not in these tables. `/openapi.json` on the server says
+what each route takes and answers; a test compares it with these tables.
 """
 SETTINGS_INTRODUCTION = """\
 *deploy* is `deploy_configuration`, and the class that it makes; *create* and *update* of a version are `create_version` and
@@ -134,6 +141,7 @@ def pages() -> dict[str, str]:
         "reference/life-cycles.md": life_cycles(),
         "reference/sdk.md": modules("The SDK", SDK_INTRODUCTION, SDK_MODULES),
         "reference/coverage.md": coverage(),
+        "reference/conformance.md": conformance(),
         "reference/differences.md": differences(),
         "reference/python.md": modules("Python reference", PYTHON_INTRODUCTION, PUBLIC_MODULES),
     }
@@ -300,6 +308,24 @@ def coverage() -> str:
     ]
     parts += ["\n## Attributes\n", ATTRIBUTES_INTRODUCTION, "| of | attribute | | what it shows |\n|---|---|---|---|"]
     parts += [f"| {_whose(row)} | `{row.name}` | {row.status} | {row.meaning} |" for row in covered.ATTRIBUTES]
+    return MADE + "\n".join(parts) + "\n"
+
+
+def conformance() -> str:
+    """Every route of the served world, by where it comes from."""
+    parts = ["# Routes of the served world\n", CONFORMANCE_INTRODUCTION]
+    for source, title in (
+        ("published", "In the published REST description"),
+        ("azureml-core", "Asked for by azureml-core"),
+        ("own", "Of our own"),
+    ):
+        parts.append(f"\n## {title}\n\n| method | route | | tested by |\n|---|---|---|---|")
+        parts += [
+            f"| {route.method} | `{route.path}` | {'served' if route.refused is None else f'refused: {route.refused}'} "
+            f"| `tests/{route.test}` |"
+            for route in ROUTES
+            if route.source == source
+        ]
     return MADE + "\n".join(parts) + "\n"
 
 
