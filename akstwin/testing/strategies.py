@@ -169,6 +169,30 @@ def instants(span: Micros = MINUTE, most: int = 20) -> st.SearchStrategy[list[Mi
     return st.lists(st.integers(0, span).map(Micros), min_size=1, max_size=most).map(sorted)
 
 
+def memory() -> st.SearchStrategy[Settings | str]:
+    """What a model may be told to take in memory: `ws.simulation.profile(..., memory=…)` and `model.memory` of a scenario."""
+    sizes = st.builds(
+        lambda amount, unit: f"{amount}{unit}", st.integers(0, 4000), st.sampled_from(["MB", "MiB", "Mi"])
+    )
+    return st.one_of(sizes, st.fixed_dictionaries({"base": sizes}, optional={"per_request": sizes}))
+
+
+def users(most: int = 20) -> st.SearchStrategy[Settings]:
+    """Users who wait for their answers: `ws.simulation.traffic(name, **users)`, or an entry of a scenario's `traffic:`.
+
+    Args:
+        most: how many there are at most.
+    """
+    milliseconds = st.integers(1, 10_000).map(lambda count: f"{count}ms")
+    think_times = st.one_of(
+        milliseconds, st.fixed_dictionaries({"distribution": st.just("exponential"), "mean": milliseconds})
+    )
+    return st.fixed_dictionaries(
+        {"shape": st.just("users"), "users": st.integers(1, most), "think_time": think_times},
+        optional={"spawn_rate": st.floats(0.1, 1000)},
+    )
+
+
 # -- parts
 
 

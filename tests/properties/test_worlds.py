@@ -7,6 +7,7 @@ an answer and every service has the replicas it wants, unless the cluster has no
 import functools
 import itertools
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from akstwin.domain.deployment import Autoscaled
 from akstwin.domain.lifecycles import PodState
 from akstwin.domain.reasons import Reason
 from akstwin.domain.resources import Resources
+from akstwin.kubernetes_model.memory import room
 from akstwin.scenarios.load import BadScenario, Prepared, prepare
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.simulate import build
-from akstwin.sim.calendar import Calendar
+from akstwin.scenarios.users import users_of
+from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.engine.outcomes import Outcome, Outcomes
+from akstwin.sim.load.users import turn_of, user_of
 
 TRAFFIC = 60
 """Seconds of traffic; whatever is broken is mended within as many again."""
@@ -71,7 +75,20 @@ MODELS = st.fixed_dictionaries(
         "init_time": st.sampled_from(["100ms", "4s"]),
         "workers": st.integers(1, 3),
         "failure_rate": st.sampled_from([0.0, 0.05]),
-    }
+    },
+    optional={
+        "memory": st.sampled_from(
+            ["300MB", {"base": "200MB", "per_request": "150MB"}, {"base": "0B", "per_request": "300MB"}]
+        )
+    },
+)
+USERS = st.fixed_dictionaries(
+    {
+        "shape": st.just("users"),
+        "users": st.integers(1, 12),
+        "think_time": st.sampled_from(["50ms", "1s", {"distribution": "exponential", "mean": "800ms"}]),
+    },
+    optional={"spawn_rate": st.sampled_from([0.5, 20])},
 )
 ASSUMPTIONS = st.fixed_dictionaries(
     {
@@ -165,7 +182,8 @@ def scenarios(draw: st.DrawFn) -> dict[str, Any]:
         "traffic": [
             {"shape": "steps", "rate": [draw(rates), draw(rates), 0], "at": ["0s", "20s", f"{TRAFFIC}s"]}
             for _ in range(draw(st.integers(1, 2)))
-        ],
+        ]
+        + draw(st.lists(USERS, max_size=1)),
         "clients": {
             "retry": draw(
                 st.sampled_from(["none", "azureml-core", {"statuses": [502, 503, 504], "attempts": 3, "backoff": "1s"}])
@@ -189,7 +207,15 @@ class Watch:
         self.limits = prepared.scenario.assumptions
         self.settings: dict[str, list[Any]] = {}
         self.world.record(self)
+        self.waiting = {entry: each.users for entry, each in users_of(prepared.scenario).items()}
+        if self.waiting:  # users would go on for ever
+            self.world.calendar.at(TRAFFIC * SECOND, Order.FAULT, self.stop)
         self.look()
+
+    def stop(self) -> None:
+        """Nobody calls any more."""
+        for source in self.service.sources:
+            source.stop()
 
     def answered(self, outcomes: Outcomes) -> None:
         """Keep them."""
@@ -215,6 +241,10 @@ class Watch:
                 for each in known
             ]
             assert min(low for low, _ in bounds) <= deployment.replicas <= max(high for _, high in bounds)
+        for hosted in self.service.plane._containers.hosted.values():
+            fit = room(hosted.spec.model.memory, hosted.spec.memory_limit)
+            if fit is not None and hosted.container.initialised:
+                assert len(hosted.container.holds) <= fit
         if self.limits.slot_released_on_timeout == "when_done":
             for hosted in self.service.plane._containers.hosted.values():
                 assert len(hosted.held) <= self.most(hosted.spec.version, "slots")
@@ -264,6 +294,24 @@ def watched(document: dict[str, Any]) -> Watch | None:
         raise
 
 
+def check_users(watch: Watch) -> None:
+    """A user who waits has one request at a time: its next turn, or attempt, follows the answer to the one before."""
+    for entry, count in watch.waiting.items():
+        of_users: dict[int, list[Outcome]] = {}
+        for each in watch.answers:
+            if each.entry == entry:
+                of_users.setdefault(user_of(each.number), []).append(each)
+        assert set(of_users) <= set(range(count))
+        for requests in of_users.values():
+            requests.sort(key=lambda each: each.arrived)
+            assert [turn_of(each.number) for each in requests if each.attempt == 0] == list(
+                range(sum(each.attempt == 0 for each in requests))
+            )
+            for before, after in pairwise(requests):
+                assert after.arrived >= before.answered
+                assert after.number != before.number or after.attempt == before.attempt + 1
+
+
 def check_answers(watch: Watch) -> None:
     """Every answer fits its history, and no replica was sent more than its slots."""
     flights: dict[tuple[str, int], list[tuple[int, int]]] = {}
@@ -283,6 +331,7 @@ def check_answers(watch: Watch) -> None:
         assert request.replica is not None
         flight = [(request.dispatched, 1), (request.answered, -1)]
         flights.setdefault((request.version, request.replica), []).extend(flight)
+    check_users(watch)
     for (version, _), changes in flights.items():
         held = 0
         for _, change in sorted(changes):  # at one instant slots are given back first

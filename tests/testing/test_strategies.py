@@ -13,7 +13,9 @@ from akstwin import AksEndpoint, AksWebservice, WebserviceException
 from akstwin.clock import SECOND
 from akstwin.domain.deployment import DeployArguments, check_name
 from akstwin.domain.service import split_of
+from akstwin.domain.workload import ClosedLoopUsers
 from akstwin.errors import InvalidSetting
+from akstwin.scenarios.load import prepare
 from akstwin.testing import strategies
 from akstwin.testing.trial import Trial
 
@@ -78,6 +80,37 @@ def test_instants_never_go_back(instants: list[int]) -> None:
     assert instants == sorted(instants)
     assert 1 <= len(instants) <= 5
     assert 0 <= instants[0] <= instants[-1] <= SECOND
+
+
+@given(strategies.memory(), strategies.users(most=7))
+def test_memory_and_users_are_taken_by_a_scenario(memory: Any, users: dict[str, Any]) -> None:
+    """As they stand."""
+    written = {
+        "duration": "1m",
+        "webservice": {"name": "fraud", "deploy": {"num_replicas": 1}, "model": {"memory": memory}},
+        "traffic": [users],
+    }
+    scenario = prepare(written, Path("drawn.yaml")).scenario
+    assert scenario.webservice is not None
+    assert scenario.webservice.model.memory is not None
+    (entry,) = scenario.traffic
+    assert isinstance(entry, ClosedLoopUsers)
+    assert 1 <= entry.users <= 7
+
+
+@LIVED
+@given(strategies.memory(), strategies.users())
+def test_a_simulated_workspace_takes_them(
+    make: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory, memory: Any, users: dict[str, Any]
+) -> None:
+    """What is told of a running service, and who calls it from then on."""
+    backend = make()
+    trial = Trial(backend, tmp_path_factory.mktemp("trial"))
+    service = trial.deploy()
+    backend.simulation.profile(service.name, memory=memory)
+    called = backend.simulation.traffic(service.name, **users)
+    backend.simulation.advance("2s")
+    assert (called.users, called.running) == (users["users"], True)
 
 
 @LIVED
