@@ -2,10 +2,18 @@
 
 from typing import Protocol
 
-from akstwin.ports.container_runtime import ContainerRuntime, ContainerSpec, InitOutcome, PlaneListener
+from akstwin.ports.container_runtime import ContainerRuntime, ContainerSpec, ExitCause, InitOutcome, PlaneListener
 from akstwin.ports.routing_plane import RoutingPlane
 
-__all__ = ["ContainerRuntime", "ContainerSpec", "DataPlane", "InitOutcome", "PlaneListener", "RoutingPlane"]
+__all__ = [
+    "ContainerRuntime",
+    "ContainerSpec",
+    "DataPlane",
+    "ExitCause",
+    "InitOutcome",
+    "PlaneListener",
+    "RoutingPlane",
+]
 
 
 class DataPlane(RoutingPlane, ContainerRuntime, Protocol):

@@ -40,6 +40,7 @@ def _causes(prepared: Prepared, measurements: Sequence[Measurement]) -> list[Cau
     return [
         *_no_room(prepared, measurements),
         *_probes(prepared, measurements),
+        *_memory(measurements),
         *_late(measurements),
         *_restarts(prepared, measurements),
         *_throttled(prepared),
@@ -123,6 +124,25 @@ def _probes(prepared: Prepared, measurements: Sequence[Measurement]) -> Iterator
     )
 
 
+def _memory(measurements: Sequence[Measurement]) -> Iterator[Cause]:
+    kills = _mean([each.counts["oom_killed"] for each in measurements])
+    if not kills:
+        return
+    runs = _on_average(measurements)
+    harm = _mean([each.troubles.harmed_by_memory for each in measurements])
+    why = {version: told for each in _troubles(measurements) for version, told in each.killed_for.items()}
+    each_why = " ".join(f"{one_line(version)}: {told}." for version, told in sorted(why.items()))
+    yield (
+        harm,
+        (
+            f"Containers were killed for their memory {count(kills)} times{runs}. {each_why} {count(harm)} "
+            f"requests{runs} were lost or refused meanwhile. Raise memory_gb_limit, or let fewer requests into a container at "
+            "once: a smaller replica_max_concurrent_requests, or a scoring_timeout_ms that the model keeps, as a request that "
+            "has timed out stays in its container."
+        ),
+    )
+
+
 def _late(measurements: Sequence[Measurement]) -> Iterator[Cause]:
     stretches = [[each for each in one.refusals() if _is_late(each, one.scale_ups)] for one in _troubles(measurements)]
     harm = _mean([sum(each.count for each in some) for some in stretches])
@@ -149,7 +169,12 @@ def _is_late(refusals: Refusals, scale_ups: Sequence[int]) -> bool:
 
 
 def _restarts(prepared: Prepared, measurements: Sequence[Measurement]) -> Iterator[Cause]:
-    exits = _mean([max(0, each.counts["container_exited"] - each.counts["liveness_failed"]) for each in measurements])
+    exits = _mean(
+        [
+            max(0, each.counts["container_exited"] - each.counts["liveness_failed"] - each.counts["oom_killed"])
+            for each in measurements
+        ]
+    )
     if not exits:
         return
     runs = _on_average(measurements)
@@ -158,10 +183,11 @@ def _restarts(prepared: Prepared, measurements: Sequence[Measurement]) -> Iterat
         {fault.kind for fault in prepared.scenario.faults if fault.kind in ("replica_kill", "crash_on_request")}
     )
     why = f" ({', '.join(faults)})" if faults else ""
+    or_memory = " or their memory" if any(each.counts["oom_killed"] for each in measurements) else ""
     yield (
         lost,
         (
-            f"Containers ended and were restarted {count(exits)} times{runs} for another reason than a probe{why}. "
+            f"Containers ended and were restarted {count(exits)} times{runs} for another reason than a probe{or_memory}{why}. "
             f"{count(lost)} requests lost their replica in all."
         ),
     )

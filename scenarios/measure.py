@@ -14,7 +14,7 @@ TIMELINE_POINTS = 120
 EVENTS_KEPT = 400
 _ROUTINE = frozenset(
     {"pod_created", "pod_scheduled", "pod_ready", "pod_gone", "container_started", "container_exited", "scaled",
-     "liveness_failed", "pod_not_ready", "init_failed", "pod_unschedulable", "pod_evicted"}
+     "liveness_failed", "oom_killed", "pod_not_ready", "init_failed", "pod_unschedulable", "pod_evicted"}
 )  # fmt: skip
 """Events that can be many: counted, not kept."""
 
@@ -141,6 +141,9 @@ class Troubles:
         refused_without_room: requests answered 503 while pods were waiting.
         recovering: pods whose container a probe has stopped and that are not back, now.
         harmed_by_probes: requests answered 502 or 503 while pods were recovering, and none was waiting.
+        short_of_memory: pods whose container was killed for its memory and that are not back, now.
+        harmed_by_memory: requests that such a kill lost, and those answered 502 or 503 while a pod was short of memory.
+        killed_for: why containers were killed for their memory, by version.
         lost: requests whose replica died.
         scale_ups: instants at which the autoscaler asked for more, s.
     """
@@ -151,6 +154,12 @@ class Troubles:
         self.refused_without_room = 0
         self.recovering: set[str] = set()
         self.harmed_by_probes = 0
+        self.short_of_memory: set[str] = set()
+        self.harmed_by_memory = 0
+        self.killed_for: dict[str, str] = {}
+        self._lost_with: Counter[int] = (
+            Counter()
+        )  # requests that died with a replica of which the event is still to come
         self.lost = 0
         self.scale_ups: list[int] = []
         self._refused: Counter[int] = Counter()
@@ -164,10 +173,19 @@ class Troubles:
             case "pod_scheduled" | "pod_gone":
                 self.waiting.discard(subject)
                 self.recovering.discard(subject)
+                self.short_of_memory.discard(subject)
             case "liveness_failed":
                 self.recovering.add(subject)
+            case "oom_killed":
+                version, _, replica = subject.rpartition("-")
+                self.short_of_memory.add(subject)
+                self.killed_for[version] = detail
+                self.harmed_by_memory += self._lost_with.pop(int(replica), 0)
+            case "container_exited":
+                self._lost_with.pop(int(subject.rpartition("-")[2]), None)
             case "pod_ready":
                 self.recovering.discard(subject)
+                self.short_of_memory.discard(subject)
             case "scaled":
                 before, _, after = detail.partition(" to ")
                 if int(after) > int(before):
@@ -175,11 +193,17 @@ class Troubles:
             case _:
                 pass
 
-    def answered(self, status: int, reason: Reason | None, answered: int) -> None:
+    def answered(self, status: int, reason: Reason | None, answered: int, replica: int) -> None:
         """Count an answer that is not 200; it came before the next event."""
-        self.lost += reason is Reason.REPLICA_LOST
+        if reason is Reason.REPLICA_LOST:
+            self.lost += 1
         if status == 503 and self.waiting:
             self.refused_without_room += 1
+        elif status in (502, 503) and self.short_of_memory:
+            self.harmed_by_memory += 1
+        elif reason is Reason.REPLICA_LOST:
+            self._lost_with[replica] += 1
+            self.harmed_by_probes += bool(self.recovering)
         elif status in (502, 503) and self.recovering:
             self.harmed_by_probes += 1
         elif status == 503:
@@ -315,15 +339,15 @@ class Measurement:
                 tallies[version].count(status, REASONS[reason], attempt, count)
         latencies: list[list[int]] = [[] for _ in tallies]
         waits: list[list[int]] = [[] for _ in tallies]
-        for version, status, reason, arrived, dispatched, answered, counted in zip(
+        for version, status, reason, arrived, dispatched, answered, replica, counted in zip(
             outcomes.version, outcomes.status, outcomes.reason, outcomes.arrived, outcomes.dispatched, outcomes.answered,
-            outcomes.counted, strict=True,
+            outcomes.replica, outcomes.counted, strict=True,
         ):  # fmt: skip
             if counted:
                 if status == 200:
                     latencies[version].append(answered - arrived)
                 else:
-                    self.troubles.answered(status, REASONS[reason], answered)
+                    self.troubles.answered(status, REASONS[reason], answered, replica)
                 if dispatched != ABSENT:
                     waits[version].append(dispatched - arrived)
         for tally, answered_in, waited in zip(tallies, latencies, waits, strict=True):

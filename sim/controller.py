@@ -23,7 +23,7 @@ from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, Split, VersionSpec
 from akstwin.domain.usage import Usage
-from akstwin.kubernetes_model import scheduling
+from akstwin.kubernetes_model import memory, scheduling
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.deployments import Deployments
 from akstwin.sim.models import ModelDraws
@@ -269,7 +269,7 @@ class ServiceController:
         state = self._state.version(version)
         if state is not None:
             model, template = self._model(state.template), state.template
-            self.plane.set_model(version, model, stretch(template, model))
+            self.plane.set_model(version, model, stretch(template, model), memory.limit(template.settings))
 
     def _reconcile_now(self) -> None:
         """A command has changed what is wanted: act on it before the command returns."""
@@ -386,7 +386,7 @@ class ServiceController:
     def _management_facts(self) -> Facts:
         facts = self._facts()
         progress = serving.progress(self._state, facts)
-        pods = self._pods.unschedulable(self)
+        pods, groups = self._pods.unschedulable(self), self._pods.groups(self)
         versions = {}
         for version in self._state.versions:
             versions[version.name] = VersionFacts(
@@ -394,6 +394,7 @@ class ServiceController:
                 facts.pods[version.name].serving if version.name in facts.pods else 0,
                 self._waiting([pod for pod in pods if pod.version == version.name]),
                 version.crashing_since,
+                groups[version.name].killed_for if version.name in groups else "",
             )
         return Facts(
             progress.wanted,

@@ -91,6 +91,9 @@ class BrokenContent:
     def stop(self, container: int) -> None:
         """Nothing to end."""
 
+    def note(self, container: int, what: str) -> None:
+        """It never runs: nothing becomes of it."""
+
     def logs(self, lines: int | None = None) -> str:
         """The reason."""
         return "" if lines == 0 else f"{self._error}\n"

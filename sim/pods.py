@@ -12,14 +12,14 @@ from typing import Final, Protocol
 
 from akstwin.clock import Micros
 from akstwin.cores.serving import PodFacts
-from akstwin.dataplane import ContainerSpec, DataPlane, InitOutcome
+from akstwin.dataplane import ContainerSpec, DataPlane, ExitCause, InitOutcome
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.lifecycles import POD, PodEvent, PodState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.resources import Resources
 from akstwin.domain.service import VersionSpec
 from akstwin.domain.units import megabytes, millicores
-from akstwin.kubernetes_model import kubelet
+from akstwin.kubernetes_model import kubelet, memory
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Node, Nodes
@@ -163,16 +163,18 @@ class PodGroup:
         ready: ready pods, those on their way out among them.
         staying: pods that are not on their way out.
         exits: how often a container has ended.
+        killed_for: why the container that ended last was killed; empty: it ended otherwise.
         revisions: pods that are not on their way out, by the revision of their template.
     """
 
-    __slots__ = ("exits", "pods", "ready", "revisions", "staying")
+    __slots__ = ("exits", "killed_for", "pods", "ready", "revisions", "staying")
 
     def __init__(self) -> None:
         self.pods: dict[int, Pod] = {}
         self.ready = 0
         self.staying = 0
         self.exits = 0
+        self.killed_for = ""
         self.revisions: dict[int, RevisionCounts] = {}
 
     def count(self, pod: Pod, change: int) -> None:
@@ -321,7 +323,7 @@ class Pods:
 
     # -- what the data plane reports
 
-    def container_exited(self, number: int) -> None:
+    def container_exited(self, number: int, cause: ExitCause = "other") -> None:
         """The pod's container has ended."""
         pod = self._pods.get(number)
         if pod is None:
@@ -330,6 +332,13 @@ class Pods:
             self._step(pod, PodEvent.STOPPED)
             self._gone(pod)
         else:
+            pod.group.killed_for = ""
+            if cause == "OOMKilled":
+                template = pod.template
+                pod.group.killed_for = memory.explanation(
+                    template.model.memory, memory.limit(template.version.settings)
+                )
+                self._note(pod, "oom_killed", pod.group.killed_for)
             self._exited(pod)
 
     def liveness_failed(self, number: int) -> None:
@@ -547,6 +556,8 @@ class Pods:
             self._note(pod, "init_failed")
             pod.owner.plane.kill_container(pod.number)
             return
+        if outcome == "killed":  # `container_exited` follows
+            return
         if outcome == "hung":  # until the liveness probe ends it
             self._note(pod, "init_hung")
             return
@@ -654,6 +665,7 @@ class Pods:
             version.settings.liveness,
             kubelet.readiness_probe(self._assumptions),
             version.code,
+            memory.limit(version.settings),
         )
 
 

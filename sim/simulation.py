@@ -93,6 +93,7 @@ class Simulation:
         cpu: float | None = None,
         failure_rate: float | None = None,
         reply: Any = UNSET,
+        memory: Any = None,
     ) -> None:
         """Tell what a model costs. What is left out stays as it was told before.
 
@@ -112,6 +113,9 @@ class Simulation:
                 document: `{"$echo": True}`, `{"$fixed": {...}}`, rules by what is asked `{"$match": [...], "$otherwise": ...}`
                 (`akstwin.domain.replying`), or `{"$script": True}`, the entry script again.
                 The script's own run time never moves virtual time, with or without this.
+            memory: that a container takes, with its unit: a mapping with `base` (once `init()` has returned) and `per_request`
+                (for each request in it, running or in its backlog), or a size, which is the base. A container that takes more
+                than `memory_gb_limit` is killed. On running replicas it holds from the next request on.
 
         Raises:
             AksError: a value that is refused, with its name.
@@ -125,6 +129,7 @@ class Simulation:
                 "workers": workers,
                 "cpu": cpu,
                 "failure_rate": failure_rate,
+                "memory": memory,
             }.items()
             if value is not None
         }

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from pydantic.fields import FieldInfo
 
 from akstwin.clock import Micros
-from akstwin.domain.units import DURATION_FORM
+from akstwin.domain.units import DURATION_FORM, MEMORY_FORM, Bytes
 from akstwin.domain.words import nearest
 from akstwin.errors import AksError, shown_value
 
@@ -112,7 +112,13 @@ def _hidden(field: FieldInfo) -> bool:
     return isinstance(extra, dict) and bool(extra.get("hidden"))
 
 
-_FORMS: Final[dict[Any, str]] = {int: "a whole number", float: "a number", str: "text", Micros: DURATION_FORM}
+_FORMS: Final[dict[Any, str]] = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Micros: DURATION_FORM,
+    Bytes: MEMORY_FORM,
+}
 
 
 def _hint(model: type[BaseModel] | None, name: str) -> str:

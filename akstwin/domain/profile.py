@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, PositiveInt
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.spec import Spec
-from akstwin.domain.units import DURATION_FORM, Duration, TimeUnit, parse_duration
+from akstwin.domain.units import DURATION_FORM, MEMORY_FORM, Bytes, Duration, Memory, TimeUnit, parse_duration
 
 
 class Constant(Spec):
@@ -94,6 +94,27 @@ Durations = Annotated[
 ]
 
 
+class MemoryUse(Spec):
+    """The memory that one container takes, with its unit: MB and GB count 1000, MiB and GiB 1024.
+
+    Attributes:
+        base: once `init()` has returned, all workers together, without any request.
+        per_request: for each request in the container, running or in its backlog.
+    """
+
+    base: Memory
+    per_request: Memory = Bytes(0)
+
+
+def _plain_is_base(value: Any) -> Any:
+    """A plain size is a base; a plain number is refused with what its unit could be."""
+    if isinstance(value, str):
+        return {"base": value}
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"{MEMORY_FORM}, or a mapping with base and per_request")  # noqa: TRY004 - see units
+    return value
+
+
 class ModelProfile(Spec):
     """One version's model.
 
@@ -103,6 +124,7 @@ class ModelProfile(Spec):
         workers: processes that score at once in one replica.
         cpu: cores that one busy worker wants; None: `service_time` was measured under the limits in force.
         failure_rate: share of requests whose `run()` raises.
+        memory: that a container takes; one that takes more than its limit is killed. None: not told, and never too much.
     """
 
     service_time: Durations = Constant.model_validate({"mean": "50ms"})
@@ -110,3 +132,6 @@ class ModelProfile(Spec):
     workers: PositiveInt = 1
     cpu: Annotated[float, Field(gt=0)] | None = None
     failure_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    memory: Annotated[
+        MemoryUse | None, BeforeValidator(_plain_is_base, json_schema_input_type=str | MemoryUse | None)
+    ] = None

@@ -2,7 +2,7 @@
 
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NewType
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
@@ -11,11 +11,15 @@ from akstwin.errors import InvalidSetting
 
 _DURATION_UNITS: Final = {"us": 1, "ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
 _SIZE_UNITS: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_MEMORY_UNITS: Final = {
+    **_SIZE_UNITS, **{f"{letter}i{byte}": 2 ** (10 * power) for power, letter in enumerate("KMG", 1) for byte in ("", "B")},
+}  # fmt: skip
 _QUANTITY: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)\s*\Z")
 _WIDEST: Final = 64
 """Bits: quantities have at most 62."""
 DURATION_FORM: Final = 'a duration such as "250ms", "10s", "5m", "24h", or a number of seconds'
 LATENCY_FORM: Final = 'a latency with its unit, such as "250ms" or "2s"'
+MEMORY_FORM: Final = 'a size with its unit, such as "300MB", "1.5GB" or "512MiB"'
 SIZE_FORM: Final = 'a size such as "100MB", or a number of bytes'
 
 
@@ -114,6 +118,18 @@ def read_size(setting: str, value: object) -> int:
         raise InvalidSetting(setting, value, str(error)) from None
 
 
+def parse_memory(value: object) -> "Bytes":
+    """Memory in bytes. A GB has 1000 MB, as in `memory_gb`; a GiB (or Gi) has 1024 MiB. It must say its unit.
+
+    Raises:
+        ValueError: anything else. The message says what is expected.
+    """
+    plain = str(value).strip()
+    if not isinstance(value, bool) and not has_unit(value) and _QUANTITY.match(plain):
+        raise ValueError(f"a size with its unit: {plain} MB or {plain} GB? Write {plain}MB or {plain}GB")
+    return Bytes(_quantity(value, _MEMORY_UNITS, 1, MEMORY_FORM))
+
+
 def format_duration(span: int) -> str:
     """The shortest way to write `span` (microseconds) that `parse_duration` reads back."""
     for unit in ("h", "m", "s", "ms"):
@@ -163,6 +179,24 @@ Size = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer", "minimum": 0}], "description": SIZE_FORM}),
 ]
 """A pydantic field that holds bytes and reads what people write."""
+
+
+Bytes = NewType("Bytes", int)
+"""An amount of memory."""
+
+Memory = Annotated[
+    Bytes,
+    BeforeValidator(parse_memory),
+    PlainSerializer(format_size),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*(B|kB|MB|GB|Ki|KiB|Mi|MiB|Gi|GiB)\s*$",
+            "description": MEMORY_FORM,
+        }
+    ),
+]
+"""A pydantic field that holds bytes and takes no number without a unit."""
 
 
 TimeUnit = Literal["ns", "us", "ms", "s"]

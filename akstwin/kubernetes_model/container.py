@@ -26,11 +26,15 @@ class Refused(NamedTuple):
     request: int
 
 
+class OutOfMemory(NamedTuple):
+    """The container takes more memory than its limit: it is to be killed at once, with all that it holds."""
+
+
 class Exited(NamedTuple):
     """A stopping container has finished what it held."""
 
 
-Effect = Start | Reached | Refused | Exited
+Effect = Start | Reached | Refused | OutOfMemory | Exited
 
 
 class Container:
@@ -40,14 +44,17 @@ class Container:
 
     Args:
         workers: processes that score at once.
+        room: how many requests it holds at once without taking more memory than its limit, from the end of `init()` on; None: any
+            number; -1: without any request it takes too much.
     """
 
-    __slots__ = ("_backlog", "_running", "_workers", "alive", "hung", "initialised", "stopping")
+    __slots__ = ("_backlog", "_running", "_workers", "alive", "hung", "initialised", "room", "stopping")
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, room: int | None = None) -> None:
         self._workers = workers  # free or busy, not counting those that run init() again
         self._running: set[int] = set()
         self._backlog: deque[tuple[bool, int]] = deque()  # (is a probe, number)
+        self.room = room
         self.alive = True
         self.initialised = False
         self.hung = False
@@ -70,6 +77,9 @@ class Container:
         """A request comes in."""
         if not self.alive or self.stopping:
             return [Refused(request)]
+        if self.room is not None and self._is_full(self.room):
+            self._backlog.append((False, request))
+            return [OutOfMemory()]
         if not self._backlog and self.initialised and not self.hung and len(self._running) < self._workers:
             self._running.add(request)
             return [Start(request)]
@@ -91,6 +101,8 @@ class Container:
     def initialise(self) -> list[Effect]:
         """`init()` has returned."""
         self.initialised = True
+        if self.room is not None and len(self.holds) > self.room:
+            return [OutOfMemory()]
         return self._advance()
 
     def finish(self, request: int) -> list[Effect]:
@@ -136,6 +148,10 @@ class Container:
         """Its node fell silent: everything in it is lost, and nothing is reported."""
         self._running.clear()
         self._backlog.clear()
+
+    def _is_full(self, room: int) -> bool:
+        """Whether one more request would take more memory than the limit."""
+        return self.initialised and len(self.holds) >= room
 
     def _advance(self) -> list[Effect]:
         effects: list[Effect] = []

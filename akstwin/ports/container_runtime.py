@@ -24,6 +24,7 @@ class ContainerSpec:
         liveness: the probe that can kill it.
         readiness: the probe that makes it ready; None: ready as soon as `init()` has returned.
         code: what it runs.
+        memory_limit: the memory it may take, bytes; None: any amount.
     """
 
     version: str
@@ -32,17 +33,22 @@ class ContainerSpec:
     liveness: ProbeSettings
     readiness: ProbeSettings | None
     code: Code = field(default_factory=Code)
+    memory_limit: int | None = None
 
 
-InitOutcome = Literal["ready", "failed", "hung", "pending"]
-"""How `init()` ended; pending: it takes real time, and `PlaneListener.init_ended` follows."""
+InitOutcome = Literal["ready", "failed", "hung", "pending", "killed"]
+"""How `init()` ended; pending: it takes real time, and `PlaneListener.init_ended` follows; killed: the container took more memory
+than its limit, and `PlaneListener.container_exited` follows."""
+
+ExitCause = Literal["OOMKilled", "other"]
+"""Why a container has ended, as far as the control plane wants to know; OOMKilled: it took more memory than its limit."""
 
 
 class PlaneListener(Protocol):
     """What the runtime reports to the control plane."""
 
-    def container_exited(self, replica: int) -> None:
-        """The container has ended: it finished what it held, ran out of grace, or crashed."""
+    def container_exited(self, replica: int, cause: ExitCause = "other") -> None:
+        """The container has ended: it finished what it held, ran out of grace, crashed, or took too much memory."""
         ...
 
     def init_ended(self, replica: int, outcome: InitOutcome) -> None:
@@ -84,13 +90,16 @@ class ContainerRuntime(Protocol):
         """It is dead at once; `container_exited` follows."""
         ...
 
-    def set_model(self, version: str, model: ModelProfile, stretch: tuple[int, int]) -> None:
+    def set_model(
+        self, version: str, model: ModelProfile, stretch: tuple[int, int], memory_limit: int | None = None
+    ) -> None:
         """The version's containers have another model from now on: what starts in them takes its times.
 
         Args:
             version: whose containers; those that start later bring theirs in their `ContainerSpec`.
-            model: run times; its workers hold for containers that start from now on.
+            model: run times; its workers hold for containers that start from now on, its memory from the next request on.
             stretch: as in `ContainerSpec`.
+            memory_limit: likewise.
         """
         ...
 

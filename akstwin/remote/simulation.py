@@ -150,6 +150,7 @@ class RemoteSimulation:
         cpu: float | None = None,
         failure_rate: float | None = None,
         reply: Any = _UNTOLD,
+        memory: Any = None,
     ) -> None:
         """Tell what a model costs. What is left out stays as it was told before.
 
@@ -163,13 +164,14 @@ class RemoteSimulation:
             failure_rate: share of requests whose `run()` raises.
             reply: what answers instead of the entry script: bytes, or anything JSON can say; or a document
                 (`akstwin.domain.replying`): `$echo`, `$fixed`, `$match`, `$script`. A function cannot be sent.
+            memory: that a container takes: a mapping with `base` and `per_request`, or a size with its unit, which is the base.
 
         Raises:
             AksError: a value that is refused, with its name.
         """
         told = _given(
             version=version, service_time=service_time, init_time=init_time, workers=workers, cpu=cpu,
-            failure_rate=failure_rate,
+            failure_rate=failure_rate, memory=memory,
         )  # fmt: skip
         if isinstance(reply, bytes | bytearray):
             told["reply_base64"] = base64.b64encode(reply).decode()

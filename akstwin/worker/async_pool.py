@@ -131,6 +131,10 @@ class AsyncScriptReplies(AsyncReplies):
         self._queues.pop(container, None)
         self._end(container)
 
+    def note(self, container: int, what: str) -> None:
+        """See `AsyncReplies`."""
+        self._log.note(container, what)
+
     def logs(self, lines: int | None = None) -> str:
         """What all its containers have written, bounded; or the last lines of it."""
         for process in self._processes.values():

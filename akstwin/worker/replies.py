@@ -58,6 +58,10 @@ class Replies(Protocol):
         """The container is gone; so it may have been before."""
         ...
 
+    def note(self, container: int, what: str) -> None:
+        """A line in the logs: what became of a container."""
+        ...
+
     def logs(self, lines: int | None = None) -> str:
         """What all its containers have written, bounded; or the last lines of it."""
         ...
@@ -93,6 +97,10 @@ class AsyncReplies(ABC):
         """The container is gone; so it may have been before."""
 
     @abstractmethod
+    def note(self, container: int, what: str) -> None:
+        """A line in the logs: what became of a container."""
+
+    @abstractmethod
     def logs(self, lines: int | None = None) -> str:
         """What all its containers have written, bounded; or the last lines of it."""
 
@@ -121,6 +129,10 @@ class _Containers:
     def stop(self, container: int) -> None:
         """The container is gone; so it may have been before."""
         self._there.discard(container)
+
+    def note(self, container: int, what: str) -> None:
+        """A line in the logs: what became of a container."""
+        self._log.note(container, what)
 
     def logs(self, lines: int | None = None) -> str:
         """What all containers have written, bounded; or the last lines of it.

@@ -40,6 +40,10 @@ class ProfileForm(Spec):
     workers: Any = Field(default=None, description="processes that score at once in one replica")
     cpu: Any = Field(default=None, description="cores that a busy worker wants")
     failure_rate: Any = Field(default=None, description="share of requests whose run() raises")
+    memory: Any = Field(
+        default=None,
+        description="that a container takes: base and per_request, each with its unit, or a size: the base",
+    )
     reply: Any = Field(
         default=None, description="what answers instead of the entry script: what run() would return, or a document"
     )

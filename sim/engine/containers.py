@@ -8,8 +8,9 @@ from typing import cast
 from akstwin.clock import Micros
 from akstwin.cores.routing import Action, Dispatch, Router
 from akstwin.domain.profile import ModelProfile
-from akstwin.kubernetes_model.container import Container, Effect, Reached, Refused, Start
-from akstwin.ports.container_runtime import ContainerSpec, InitOutcome, PlaneListener
+from akstwin.kubernetes_model import memory
+from akstwin.kubernetes_model.container import Container, Effect, OutOfMemory, Reached, Refused, Start
+from akstwin.ports.container_runtime import ContainerSpec, ExitCause, InitOutcome, PlaneListener
 from akstwin.sim.calendar import Calendar, Order, Timer, key
 from akstwin.sim.engine.contents import Contents, asked_of, failure
 from akstwin.sim.engine.probing import Prober, Probing
@@ -162,6 +163,8 @@ class Containers:
                 actions += self._router.refused(effect.request, self._calendar.now)
             elif isinstance(effect, Reached):
                 self._prober.reached(effect.probe)
+            elif isinstance(effect, OutOfMemory):
+                actions += self._kill_for_memory(hosted)
             else:
                 actions += self._end(hosted)
         return actions
@@ -285,7 +288,13 @@ class Containers:
         ready = outcome == "ready"
         self._perform(self._effects(hosted, hosted.container.regain_worker()) if ready else self._end(hosted))
 
-    def _end(self, hosted: Hosted) -> list[Action]:
+    def _kill_for_memory(self, hosted: Hosted) -> list[Action]:
+        """The container takes more memory than its limit."""
+        if hosted.replies is not None:
+            hosted.replies.note(hosted.replica, memory.explanation(hosted.spec.model.memory, hosted.spec.memory_limit))
+        return self._end(hosted, "OOMKilled")
+
+    def _end(self, hosted: Hosted, cause: ExitCause = "other") -> list[Action]:
         """The container is dead: what it held is lost, and the control plane hears of it."""
         now = self._calendar.now
         lost = hosted.container.kill()
@@ -305,7 +314,7 @@ class Containers:
             actions += self._router.broken(request, now)
         # Not in the middle of a decision: the listener may end or start other containers.
         self._calendar.at(
-            now, Order.CONTAINER, lambda: self._listener.container_exited(hosted.replica), key(hosted.replica)
+            now, Order.CONTAINER, lambda: self._listener.container_exited(hosted.replica, cause), key(hosted.replica)
         )
         return actions
 
@@ -314,7 +323,7 @@ class Containers:
     def start_container(self, replica: int, spec: ContainerSpec, *, ready: bool = False) -> None:
         """It starts: connections are taken, `init()` runs."""
         now = self._calendar.now
-        container = Container(spec.model.workers)
+        container = Container(spec.model.workers, memory.room(spec.model.memory, spec.memory_limit))
         replies = self._contents.replies(spec)
         hosted = Hosted(replica, spec, self._draws(spec), container, now, replies, _as_later(replies))
         self.hosted[replica] = hosted
@@ -324,9 +333,14 @@ class Containers:
         """The time that `init()` takes is over: what has become of it."""
         hosted = self.hosted[replica]
         outcome = self._init(hosted)
-        if outcome == "ready":
-            self._perform(self._effects(hosted, hosted.container.initialise()))
-        return outcome
+        return self._initialised(hosted) if outcome == "ready" else outcome
+
+    def _initialised(self, hosted: Hosted) -> InitOutcome:
+        """`init()` has returned: the container works, unless it takes too much memory now."""
+        effects = hosted.container.initialise()
+        killed = any(isinstance(effect, OutOfMemory) for effect in effects)
+        self._perform(self._effects(hosted, effects))
+        return "killed" if killed else "ready"
 
     def _init(self, hosted: Hosted) -> InitOutcome:
         at = self._contents.wall(self._calendar.now)
@@ -354,14 +368,17 @@ class Containers:
             self._regain(hosted, outcome)
             return
         if outcome == "ready":
-            self._perform(self._effects(hosted, hosted.container.initialise()))
+            outcome = self._initialised(hosted)
         self._listener.init_ended(hosted.replica, outcome)
 
-    def set_model(self, version: str, model: ModelProfile, stretch: tuple[int, int]) -> None:
+    def set_model(
+        self, version: str, model: ModelProfile, stretch: tuple[int, int], memory_limit: int | None = None
+    ) -> None:
         """The version's containers have another model from now on: what starts in them takes its times, and has its answers."""
         for hosted in self.hosted.values():
             if hosted.spec.version == version:
-                hosted.spec = replace(hosted.spec, model=model, stretch=stretch)
+                hosted.spec = replace(hosted.spec, model=model, stretch=stretch, memory_limit=memory_limit)
+                hosted.container.room = memory.room(model.memory, memory_limit)
                 hosted.draws = self._draws(hosted.spec)
                 replies = self._contents.replies(hosted.spec)
                 if replies is not hosted.replies:

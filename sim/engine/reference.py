@@ -281,9 +281,11 @@ class ReferenceEngine:
         """It is dead at once."""
         self._containers.kill_container(replica)
 
-    def set_model(self, version: str, model: ModelProfile, stretch: tuple[int, int]) -> None:
+    def set_model(
+        self, version: str, model: ModelProfile, stretch: tuple[int, int], memory_limit: int | None = None
+    ) -> None:
         """The version's containers have another model from now on."""
-        self._containers.set_model(version, model, stretch)
+        self._containers.set_model(version, model, stretch, memory_limit)
 
     def silence(self, replica: int) -> None:
         """Its node is lost."""

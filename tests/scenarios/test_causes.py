@@ -17,7 +17,8 @@ PROBES = "Liveness probes stopped"
 LATE = "Scale-ups came too late"
 RESTARTS = "Containers ended and were restarted"
 THROTTLED = "The CPU limit throttles"
-CAUSES = (ROOM, PROBES, LATE, RESTARTS, THROTTLED)
+MEMORY = "Containers were killed for their memory"
+CAUSES = (ROOM, PROBES, LATE, RESTARTS, THROTTLED, MEMORY)
 
 
 def answer(deploy: dict[str, Any], model: dict[str, Any], **settings: Any) -> dict[str, Any]:
@@ -106,6 +107,53 @@ def test_restarts_that_no_probe_made_are_said() -> None:
     )
     assert "(crash_on_request)" in said
     assert f"{result['reasons']['replica_lost']} requests lost their replica" in said
+
+
+def test_containers_that_are_killed_for_their_memory_are_said() -> None:
+    """Four requests at once where two fit: named first, with all figures, in text, JSON and report."""
+    deploy = {"num_replicas": 2, "memory_gb": 2, "replica_max_concurrent_requests": 4}
+    model = {"service_time": "400ms", "memory": {"base": "1.2GB", "per_request": "300MB"}}
+    result = answer(deploy, model)
+    (said,) = causes(result)
+    kills = result["event_counts"]["oom_killed"]
+    assert kills == result["event_counts"]["container_exited"] > 3
+    assert said.startswith(
+        f"{MEMORY} {kills} times. fraud: OOMKilled, exit code 137: it takes 1.2 GB and 300 MB for each request in it, so that no "
+        "more than 2 fit below its limit of 2 GB."
+    )
+    harm = int(said.split("limit of 2 GB. ")[1].split(" requests")[0].replace(",", ""))
+    failed = result["status"]["502"] + result["status"]["503"]
+    assert 0.95 * failed < harm <= failed  # for a second after a pod is ready the router does not know it
+    shown = StringIO()
+    render(result, Console(file=shown, width=200))
+    assert "OOMKilled, exit code 137" in shown.getvalue()
+    assert "OOMKilled, exit code 137" in html_report(result)
+    assert MEMORY in answer(deploy, model, replications=2)["notes"][0]
+    assert causes(answer({**deploy, "memory_gb_limit": 2.4}, model)) == []
+    assert not [
+        note for note in causes(answer({**deploy, "replica_max_concurrent_requests": 2}, model)) if MEMORY in note
+    ]
+
+
+def test_a_base_above_the_limit_is_said() -> None:
+    """No request is ever answered, and nobody has to guess why."""
+    result = answer({"num_replicas": 1, "memory_gb": 1}, {"memory": "1.5GB"})
+    (said,) = causes(result)
+    assert "fraud: OOMKilled, exit code 137: it takes 1.5 GB without any request, above its limit of 1 GB." in said
+    assert result["status"]["200"] == 0
+    assert result["service"]["state"] == "Unhealthy"
+
+
+def test_other_restarts_are_told_apart_from_memory() -> None:
+    """A crash by a fault beside kills for memory: two causes, each with its own number."""
+    crash = [{"kind": "crash_on_request", "request": 5}]
+    deploy = {"num_replicas": 2, "memory_gb": 2, "replica_max_concurrent_requests": 4}
+    model = {"service_time": "200ms", "memory": {"base": "1.2GB", "per_request": "300MB"}}
+    counts = (result := answer(deploy, model, faults=crash, traffic={"shape": "poisson", "rate": 4}))["event_counts"]
+    assert counts["container_exited"] - counts["oom_killed"] == 1
+    assert f"{RESTARTS} 1 times for another reason than a probe or their memory (crash_on_request)" in " ".join(
+        causes(result)
+    )
 
 
 @pytest.mark.parametrize(("limit", "said"), [(0.5, True), (1, False)])

@@ -190,7 +190,7 @@ def _failure(
     if waiting is not None and over(within(waiting.since, start), rules.unschedulable_after, now):
         return waiting.error
     if over(within(version.crashing_since, start), rules.crash_time_failed, now):
-        return crashed(content)
+        return crashed(content, version.killed_for)
     return None
 
 

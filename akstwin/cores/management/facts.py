@@ -68,12 +68,14 @@ class VersionFacts:
         serving: replicas that are ready and known to the router, of whatever template.
         waiting: its pods that fit nowhere; None: all fit.
         crashing_since: since when its containers have been failing with no replica available.
+        killed_for: why its container that ended last was killed; empty: it ended otherwise.
     """
 
     asked: int
     serving: int
     waiting: Waiting | None = None
     crashing_since: Micros | None = None
+    killed_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +112,31 @@ class Facts:
     access_generation: int = 0
     versions: Mapping[str, VersionFacts] = field(default_factory=dict)
 
+    @property
+    def killed_for(self) -> str:
+        """Why the containers that ended last were killed, by version; empty: they ended otherwise."""
+        return "; ".join(f"{name}: {each.killed_for}" for name, each in self.versions.items() if each.killed_for)
 
-def crashed(content: str = "") -> OperationError:
+
+def crashed(content: str = "", killed_for: str = "") -> OperationError:
     """What an operation says that fails because containers end again and again.
 
     Args:
         content: why their files cannot be laid out; nothing: they can.
+        killed_for: why they are killed; nothing: they end by themselves.
     """
     message = "Your container application crashed"
     if content:
         return OperationError("CrashLoopBackOff", 400, f"{message}: its files cannot be laid out. {content}")
+    if killed_for:
+        return OperationError("CrashLoopBackOff", 400, f"{message}. {last_state(killed_for)}")
     cause = "This may be caused by errors in your scoring file's init() function."
     return OperationError("CrashLoopBackOff", 400, f"{message}. {cause}")
+
+
+def last_state(killed_for: str) -> str:
+    """A sentence on containers that were killed."""
+    return f"Last state of its containers: {killed_for}."
 
 
 def timed_out(service: str, missing: str = "") -> OperationError:

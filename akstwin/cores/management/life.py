@@ -317,10 +317,11 @@ def _operation(life: ServiceLife, running: Operation, facts: Facts, rules: Manag
         if facts.restarts >= rules.crash_restarts_failed or over(
             within(facts.crashing_since, running.limited_from), rules.crash_time_failed, now
         ):
-            error = crashed(facts.content_message)
+            error = crashed(facts.content_message, facts.killed_for)
             return _ended(life, OperationEvent.FAILED, ServiceEvent.CRASHED, error, now)
     if now - running.limited_from >= rules.deployment_timeout:
-        return _ended(life, OperationEvent.TIMED_OUT, ServiceEvent.TIMED_OUT, timed_out(life.name), now)
+        error = timed_out(life.name, last_state(facts.killed_for) if facts.killed_for else "")
+        return _ended(life, OperationEvent.TIMED_OUT, ServiceEvent.TIMED_OUT, error, now)
     return life
 
 
