@@ -46,7 +46,8 @@ def explanation(memory: MemoryUse | None, most: int | None) -> str:
     held = room(memory, most)
     if held == -1:
         return f"{killed}: it takes {size(memory.base)} without any request, above its limit of {size(most)}"
+    fit = f"no more than {held} fit" if held else "not even one fits"
     return (
-        f"{killed}: it takes {size(memory.base)} and {size(memory.per_request)} for each request in it, so that no more than "
-        f"{held} fit below its limit of {size(most)}"
+        f"{killed}: it takes {size(memory.base)} and {size(memory.per_request)} for each request in it, so that {fit} below its "
+        f"limit of {size(most)}"
     )

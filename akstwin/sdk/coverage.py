@@ -90,7 +90,7 @@ PARAMETERS: Final = (
         rolls=True,
     ),
     Row(
-        "memory_gb_limit", _STORED, "Nobody says what memory a script needs: no container is killed for it.", rolls=True
+        "memory_gb_limit", _ACTS, "If the profile tells its memory, a container that takes more is killed.", rolls=True
     ),
     Row("enable_app_insights", _STORED, "There is no Application Insights to log to."),
     Row("scoring_timeout_ms", _ACTS, "Answers that take longer become 504."),
@@ -262,7 +262,7 @@ ATTRIBUTES: Final = (
         Row("memory_in_gb", _ACTS, "As `memory_gb`."),
         Row("gpu", _ACTS, "As `gpu_cores`."),
         Row("cpu_limit", _ACTS, "As `cpu_cores_limit`."),
-        Row("memory_in_gb_limit", _STORED, "As `memory_gb_limit`."),
+        Row("memory_in_gb_limit", _ACTS, "As `memory_gb_limit`."),
     ),
     *_of(
         ("DataCollection",),

@@ -227,6 +227,14 @@ def _is_busy(trial: Any) -> Any:
     return len(trial.events("liveness_failed"))
 
 
+@shows(
+    "memory_gb_limit", 2, profile={"memory": {"base": "100MB", "per_request": "600MB"}},
+    without=[502], seen=[200],
+)  # fmt: skip
+def _holds_a_request(trial: Any) -> Any:
+    return trial.statuses()
+
+
 @shows("failure_threshold", 1, base=PROBED, without=0, seen=1)
 def _hangs_for_one_probe(trial: Any) -> Any:
     trial.ws.simulation.fault("replica_hang", version=trial.version, lasts="12s")
@@ -308,7 +316,6 @@ STORED: dict[str, tuple[Any, Any, Any]] = {
     "description": ("for people", None, "for people"),
     "enable_app_insights": (True, False, True),
     "is_control_version_type": (True, "Treatment", "Control"),
-    "memory_gb_limit": (4, None, 4),
     "namespace": ("team", None, "team"),
     "properties": ({"team": "risk"}, {}, {"team": "risk"}),
     "success_threshold": (2, 1, 2),

@@ -110,6 +110,20 @@ class TestTraffic:
         with pytest.raises(AksError, match=r"traffic\.think_time: 0 is not at least 1ms on average"):
             ws.simulation.traffic("svc", shape="users", users=3, think_time=0)
 
+    def test_memory_is_told(self, ws: Workspace, tmp_path: Path) -> None:
+        """A container that takes more than its limit is killed, and the events name the cause."""
+        deploy(ws, tmp_path)
+        ws.simulation.profile("svc", memory={"base": "100MB", "per_request": "500MB"})
+        clients = ws.simulation.traffic("svc", shape="trace", instants=[0.5])
+        ws.simulation.advance("2s")
+        assert clients.sent == 1
+        assert ws.simulation.observe("svc").versions["svc"].answers == {502: 1}
+        ((pod, detail),) = [each[2:] for each in ws.simulation.events if each[1] == "oom_killed"]
+        assert pod.startswith("svc-")
+        assert detail.startswith("OOMKilled, exit code 137: it takes 100 MB and 500 MB for each request")
+        with pytest.raises(AksError, match=r"profile\.memory\.base: 2 is not a size with its unit: 2 MB or 2 GB"):
+            ws.simulation.profile("svc", memory={"base": 2})
+
 
 class TestClusters:
     """Nodes that are described before the cluster is there."""

@@ -93,9 +93,10 @@ def test_an_update_that_takes_too_much_leaves_the_old_one_serving(play: Play) ->
 
 def test_only_the_version_that_takes_too_much_is_killed(play: Play) -> None:
     """Two versions of an endpoint, one of them too large under load."""
+    half = {**FOUR_AT_ONCE, "traffic_percentile": 50}
     versions = [
-        {"name": "blue", "deploy": {**FOUR_AT_ONCE, "traffic_percentile": 50}, "model": {"service_time": "1s"}},
-        {"name": "green", "deploy": {**FOUR_AT_ONCE, "traffic_percentile": 50}, "model": {"service_time": "1s", "memory": TWO_FIT}},
+        {"name": "blue", "deploy": half, "model": {"service_time": "1s"}},
+        {"name": "green", "deploy": half, "model": {"service_time": "1s", "memory": TWO_FIT}},
     ]  # fmt: skip
     played = play({"shape": "constant", "rate": 6}, versions=versions)
     assert {subject.rpartition("-")[0] for _, kind, subject, _ in played.events if kind == "oom_killed"} == {"green"}

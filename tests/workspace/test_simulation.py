@@ -809,6 +809,9 @@ MISTAKES: list[Any] = [
     ("profile", ("svc",), {"cpu": 0}, r"profile\.cpu.*0"),
     ("profile", ("svc",), {"failure_rate": 1.5}, r"profile\.failure_rate.*1\.5"),
     ("profile", ("svc",), {"failure_rate": float("nan")}, r"profile\.failure_rate.*nan"),
+    ("profile", ("svc",), {"memory": 2}, r"profile\.memory.*2.*with its unit"),
+    ("profile", ("svc",), {"memory": {"base": 2}}, r"profile\.memory\.base.*2 MB or 2 GB"),
+    ("profile", ("svc",), {"memory": {"per_request": "2GB"}}, r"profile\.memory\.base.*missing"),
     ("profile", ("svc",), {"reply": {1, 2}}, r"reply.*JSON"),
     ("cluster", ("new",), {"nodes": 0}, r"cluster\.nodes.*0"),
     ("cluster", ("new",), {"nodes": "3"}, r"cluster\.nodes.*'3'"),
@@ -1097,3 +1100,50 @@ def test_live_requests_and_traffic_are_observed_once_each(lab: Any) -> None:
     assert first.answers == {200: traffic.sent + 3}
     assert traffic.sent == 9
     assert seen(lab, "20s").answers == first.answers
+
+
+# -- memory
+
+
+MEMORY = {"base": "1.2GB", "per_request": "300MB"}
+TOO_MUCH = "OOMKilled, exit code 137: it takes 1.2 GB and 300 MB for each request in it, so that no more than 2 fit"
+
+
+def test_a_container_that_takes_too_much_memory_is_killed(lab: Any) -> None:
+    """Three at once where two fit: 502 for all of them, an event, a line in both logs, and a replica that is back."""
+    lab.ws.simulation.profile("svc", reply=1, service_time="1s", memory=MEMORY)
+    service = lab.deploy(memory_gb=2, replica_max_concurrent_requests=4)
+    answers = lab.score_at(0, 0, 0)
+    assert [each.status for each in answers] == [502, 502, 502]
+    assert {each.reason for each in answers} == {"replica_lost"}
+    ((_, pod, told),) = happened(lab, "oom_killed")
+    assert pod.startswith("svc-")
+    assert told.startswith(TOO_MUCH)
+    assert "oom_killed OOMKilled, exit code 137" in service.get_logs(init=True)
+    assert f": {TOO_MUCH}" in service.get_logs()
+    lab.ws.simulation.advance("10s")
+    assert [each.status for each in lab.score_at(0, 0)] == [200, 200]
+
+
+def test_memory_holds_from_the_next_request_on(lab: Any) -> None:
+    """Told of running replicas; with a higher limit nothing happens."""
+    steady(lab)
+    lab.ws.simulation.profile("svc", memory={"base": "100MB", "per_request": "500MB"})
+    assert lab.score().status == 502  # memory_gb is 0.5
+    lab.ws.simulation.profile("svc", memory="400MB")
+    lab.ws.simulation.advance("20s")
+    assert lab.score().status == 200
+
+
+def test_a_service_that_takes_too_much_never_gets_healthy(lab: Any) -> None:
+    """Its error says why, as does the operation's."""
+    lab.ws.simulation.profile("svc", reply=1, memory="3GB")
+    service = lab.deploy(wait=False, memory_gb=1)
+    with pytest.raises(
+        WebserviceException, match="OOMKilled, exit code 137: it takes 3 GB without any request, above its limit"
+    ):
+        service.wait_for_deployment()
+    assert service.state == "Failed"
+    service.update_deployment_state()
+    assert "OOMKilled" in str(service.error)
+    assert "OOMKilled, exit code 137" in service.get_logs()

@@ -17,6 +17,7 @@ from akstwin.cores.management.facts import (
     ManagementRules,
     OperationError,
     crashed,
+    last_state,
     over,
     timed_out,
     within,

@@ -207,6 +207,27 @@ def test_profiles_that_are_refused(serve: Serve, given: dict[str, Any], told: st
     serve(scene)
 
 
+def test_memory_above_the_limit_kills_the_container(serve: Serve) -> None:
+    """502 for the client, the cause in the history and in the logs."""
+
+    async def scene(town: Town) -> None:
+        town.deploy()
+        told = {"memory": {"base": "100MB", "per_request": "500MB"}}  # the default limit is 0.5 GB
+        assert await town.call("POST", "profile/svc", told) == {}
+        answer = await town.score()
+        assert (answer.status_code, answer.text) == (502, "Replica closed connection before replying")
+        history = await town.call("GET", "history", params={"kind": "oom_killed"})
+        assert history["events"][-1]["detail"] == (
+            "OOMKilled, exit code 137: it takes 100 MB and 500 MB for each request in it, so that not even one fits below its "
+            "limit of 500 MB"
+        )
+        assert await town.call("POST", "profile/svc", {"memory": "400MB"}) == {}
+        await town.call("POST", "clock", {"advance": "20s"})
+        assert (await town.score()).status_code == 200
+
+    serve(scene)
+
+
 def test_simulated_traffic(serve: Serve) -> None:
     """It is seen, and counted beside what comes over sockets; it ends when it is told to."""
 
