@@ -12,7 +12,7 @@ SDK_V2 := .venv-azure-ai-ml
 COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/speedups tests/served/control tests/served/hostile/test_fast_path.py \
 	--ignore tests/served/control/test_journal.py
 
-.PHONY: setup compile setup-azureml setup-inference-server setup-azure-ai-ml setup-peers demo check test test-azureml test-compare docs bench clean
+.PHONY: setup compile setup-azureml setup-inference-server setup-azure-ai-ml setup-haproxy setup-peers demo check test test-azureml test-compare docs bench clean
 
 setup: $(VENV)/.ready compile
 
@@ -57,6 +57,12 @@ $(INFERENCE)/.ready: constraints-peers.txt
 	$(INFERENCE)/bin/python -m pip install --quiet --disable-pip-version-check --only-binary=:all: --constraint $< azureml-inference-server-http
 	touch $@
 
+# A proxy with a queue of its own, which comparisons with a service outside are tried on. Without it those tests are skipped.
+setup-haproxy:
+	@if command -v haproxy >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq haproxy >/dev/null; \
+	else echo "no haproxy: install it to try comparisons with a service behind it"; fi
+
 # Other servers, which the benchmark of ours runs beside it.
 setup-peers: $(PEERS)/.ready
 
@@ -77,7 +83,7 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto -m 'not slow'
 
-test: setup setup-azureml setup-inference-server setup-azure-ai-ml
+test: setup setup-azureml setup-inference-server setup-azure-ai-ml setup-haproxy
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

@@ -6,6 +6,7 @@ It is lean on purpose: what the client itself takes is measured as if it were th
 import asyncio
 import contextlib
 import gc
+import ssl
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
@@ -20,6 +21,8 @@ from akstwin.sim.load.request_index import HEADER, RequestIdentity
 
 NO_ANSWER: Final = 0
 """Stands for a status where the connection broke or the patience ended."""
+_TURNS: Final = 5
+"""Of an event loop, in which an aborted connection is gone, an encrypted one too."""
 _SPIN_SECONDS: Final = 0.0015
 """So long before an instant the client looks at its clock without pause: an event loop's timers are good to a millisecond."""
 
@@ -86,6 +89,11 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
 
+    @property
+    def status(self) -> int:
+        """Of the answer that is being read."""
+        return int(self._parser.get_status_code())
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It is there."""
         self._transport = cast("asyncio.Transport", transport)
@@ -127,16 +135,28 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def abort(self) -> None:
+        """End it at once."""
+        self.open = False
+        if self._transport is not None:
+            self._transport.abort()
+
 
 class Pool:
     """Connections enough that no request waits for one.
 
     Args:
         target: where they lead.
+        protocol: makes a connection's end.
+        tls: of connections that are encrypted.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(
+        self, target: Target, protocol: Callable[[], Connection] = Connection, tls: ssl.SSLContext | None = None
+    ) -> None:
         self._target = target
+        self._protocol = protocol
+        self._tls = tls
         self._idle: list[Connection] = []
         self._all: list[Connection] = []
         self._opening: set[asyncio.Task[None]] = set()
@@ -153,7 +173,9 @@ class Pool:
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, self._target.host, self._target.port)
+        _, connection = await loop.create_connection(
+            self._protocol, self._target.host, self._target.port, ssl=self._tls
+        )
         self._all.append(connection)
         return connection
 
@@ -190,6 +212,14 @@ class Pool:
         for connection in self._all:
             connection.done = None
             connection.close()
+
+    async def end(self) -> None:
+        """End all, and wait until their sockets are closed; for a loop that ends with them."""
+        for connection in self._all:
+            connection.done = None
+            connection.abort()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 Again = Callable[[Sent], int | None]

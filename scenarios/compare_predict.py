@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from akstwin.clock import MINUTE, Micros
+from akstwin.domain.reasons import Reason
 from akstwin.domain.workload import TraceArrivals
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.simulate import build, measurement_of
@@ -21,6 +22,7 @@ class Outcome(NamedTuple):
         status: of the answer.
         latency: from coming in to the answer, µs.
         version: the version that it was meant for; None: refused before that.
+        reason: why it was not the model's answer.
     """
 
     identity: RequestIdentity
@@ -28,6 +30,7 @@ class Outcome(NamedTuple):
     status: int
     latency: int
     version: str | None
+    reason: Reason | None = None
 
 
 class _Outcomes:
@@ -41,7 +44,7 @@ class _Outcomes:
             if each.counted:
                 identity = RequestIdentity(each.entry, each.number, each.attempt)
                 latency = each.answered - each.arrived
-                self.found.append(Outcome(identity, each.arrived, each.status, latency, each.version))
+                self.found.append(Outcome(identity, each.arrived, each.status, latency, each.version, each.reason))
 
     def happened(self, at: int, kind: str, subject: str, detail: str = "") -> None:
         """Only answers count here."""

@@ -99,7 +99,7 @@ def figures(run: Run) -> Figures:
         "replication": run.replication,
         **_compared(foretold, seen, run.overhead),
         "overhead": overhead,
-        "lateness": _lateness(run),
+        "lateness": lateness(run),
         "skipped": run.skipped,
         "operations_refused": list(run.operations_refused),
         "without_connection": run.without_connection,
@@ -133,10 +133,10 @@ def _compared(
     before, after = [each.status for each in foretold.values()], [each.status for each in seen.values()]
     return {
         "requests": {"predicted": len(foretold), "measured": len(seen), "paired": len(pairs)},
-        "statuses": _statuses(before, after),
-        "refused": _refused(before, after),
+        "statuses": statuses(before, after),
+        "refused": refused(before, after),
         "same_status": share(same, len(pairs)),
-        "latency": _latencies(
+        "latency": latencies(
             np.array([each.latency / SECOND for each in foretold.values() if each.status == 200]),
             np.array([each.latency for each in seen.values() if each.status == 200]),
             np.array([each.from_sending for each in seen.values() if each.status == 200]),
@@ -154,7 +154,8 @@ def share(part: int, whole: int) -> Figures:
     return {"value": part / whole, "interval": [float(low), float(high)]}
 
 
-def _statuses(before: Sequence[int], after: Sequence[int]) -> Figures:
+def statuses(before: Sequence[int], after: Sequence[int]) -> Figures:
+    """The share of each status, predicted and measured."""
     foretold, seen = Counter(before), Counter(after)
     return {
         "none" if status == NO_ANSWER else str(status): {
@@ -165,7 +166,7 @@ def _statuses(before: Sequence[int], after: Sequence[int]) -> Figures:
     }
 
 
-def _refused(before: Sequence[int], after: Sequence[int]) -> Figures:
+def refused(before: Sequence[int], after: Sequence[int]) -> Figures:
     """Both shares of 503, and by how many points they differ."""
     if not before or not after:
         return {"predicted": None, "measured": None, "difference_points": None}
@@ -173,7 +174,7 @@ def _refused(before: Sequence[int], after: Sequence[int]) -> Figures:
     return {"predicted": foretold, "measured": seen, "difference_points": 100 * (seen - foretold)}
 
 
-def _latencies(foretold: Times, seen: Times, from_sending: Times, overhead: Sequence[float]) -> Figures:
+def latencies(foretold: Times, seen: Times, from_sending: Times, overhead: Sequence[float]) -> Figures:
     """Quantiles. The overhead differs from request to request: it is added as a whole, not by its median only."""
     longer = np.add.outer(foretold, np.array(overhead or [0.0])).ravel()
     found = {}
@@ -235,7 +236,7 @@ def _overhead(run: Run) -> Figures:
     return {name: quantile(found, part)["value"] for name, part in QUANTILES.items()} | {"requests": len(found)}
 
 
-def _lateness(run: Run) -> Figures:
+def lateness(run: Run) -> Figures:
     """By how much requests were sent later than they were to be, real seconds."""
     late = np.array([each.at - each.intended for each in run.sent])
     if not len(late):
@@ -255,6 +256,11 @@ def _meaningless(run: Run, found: Figures) -> str | None:
             f"the service had {run.others} more requests, which the scenario does not know: somebody else calls it, or"
             " the server was started with traffic of its own"
         )
+    return too_late(run, found)
+
+
+def too_late(run: Run, found: Figures) -> str | None:
+    """Why the client's own lateness makes the run tell nothing; None: it was in time."""
     late, foretold = found["lateness"]["p95"], found["latency"]["p50"]["predicted"]
     allowed = max(_LATE_SECONDS, _LATE_SHARE * (foretold or 0) / run.rate)
     if late > allowed:
