@@ -98,6 +98,7 @@ class ServerClock:
             raise InvalidSetting("clock", mode, f"one of {', '.join(get_args(Mode))}")
         self.mode: Mode = mode
         self._calendar = calendar
+        calendar.in_parts = True
         self.runs: Final = mode in ("live", "paced")
         """Whether time passes by itself."""
         self._monotonic = monotonic
@@ -167,7 +168,11 @@ class ServerClock:
 
     def arm(self) -> None:
         """What comes next will be done at its time. To be called after anything that may have planned something."""
-        if not self.runs or self._turns.held or self._closed:
+        if self._turns.held or self._closed:
+            return
+        if not self.runs:
+            if self._calendar.goes_on:
+                self._catch_up()
             return
         ahead = self._passed() + GRAIN
         if self._calendar.peek() <= ahead and self._slice(ahead):
@@ -184,24 +189,29 @@ class ServerClock:
         self._alarm.set((following - self._passed()) / self._rate / SECOND)
 
     def _slice(self, until: int) -> bool:
-        """Let events up to an instant happen, for one slice of real time; whether there are more."""
-        peek, step = self._calendar.peek, self._calendar.step
+        """Let events up to an instant happen, for one slice of real time; whether there are more.
+
+        Where time stands still, only what has begun goes on.
+        """
+        step = self._calendar.step
         end = self._monotonic() + SLICE_SECONDS
-        while peek() <= until:
+        while self._overdue(until):
             step()
             if self._monotonic() >= end:
-                return peek() <= until
+                return self._overdue(until)
         return False
+
+    def _overdue(self, until: int) -> bool:
+        return self._calendar.peek() <= until if self.runs else self._calendar.goes_on
 
     def _is_up_to_date(self) -> bool:
         """Whether all that is due has happened; what takes longer than a slice goes on in the next ones."""
-        if not self.runs:
-            return True
         present = self.now()
-        if self._calendar.peek() <= present and self._slice(present):
+        if self._overdue(present) and self._slice(present):
             self._catch_up()
             return False
-        self._calendar.run_until(present)
+        if self.runs:
+            self._calendar.run_until(present)
         return True
 
     def _catch_up(self) -> None:
@@ -215,7 +225,8 @@ class ServerClock:
             await others_turn()
             while self._slice(present):
                 await others_turn()
-            self._calendar.run_until(present)
+            if self.runs:
+                self._calendar.run_until(present)
         finally:
             self._let_go()
 

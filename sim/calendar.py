@@ -100,6 +100,8 @@ class Calendar(Environment):
 
     def __init__(self) -> None:
         super().__init__(0)
+        self.in_parts = False
+        """Whether whoever lets time pass also finishes what a command has begun; else the command does (`goes_on`)."""
         self._engines: dict[Engine, None] = {}
 
     @property
@@ -125,6 +127,12 @@ class Calendar(Environment):
     def after(self, span: int, order: Order, action: Callable[[], None], key: int = 0) -> Timer:
         """Do `action` in `span` from now."""
         return self.at(self._now + span, order, action, key)  # type: ignore[arg-type]
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the next event is a further part of what has begun at this very instant: nothing may come between."""
+        queue = self._queue
+        return bool(queue) and queue[0][0] == self._now and queue[0][1] < _CLASSES[Order.SAMPLE + 1]
 
     def peek(self) -> float:
         """When something on the calendar happens next; infinity: never."""

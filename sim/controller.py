@@ -119,6 +119,8 @@ class ServiceController:
         self._router_generation = 0
         self._access_generation = 0
         self._sent = 0  # messages to the router so far: they arrive in their order
+        self._step: serving.Step | None = None
+        """What is being done, while that takes more than one turn of the work queue."""
         self._wake: Timer | None = None
         self._wake_instant: Micros | None = None
         self.pod_log: deque[tuple[Micros, str, str, str]] = deque(maxlen=_POD_LOG)
@@ -168,6 +170,14 @@ class ServiceController:
         """The version's pods, the oldest first."""
         group = self._pods.groups(self).get(version)
         return [] if group is None else list(group.pods.values())
+
+    def counts_of(self, version: str, revision: int) -> tuple[int, int]:
+        """How many of the version's pods are of a revision and not on their way out, and how many of all are ready."""
+        group = self._pods.groups(self).get(version)
+        if group is None:
+            return 0, 0
+        of = group.revisions.get(revision)
+        return 0 if of is None else of.staying, group.ready
 
     def templates(self) -> list[VersionSpec]:
         """What its containers are made of: those that there are, and those that are to come."""
@@ -275,6 +285,8 @@ class ServiceController:
         """A command has changed what is wanted: act on it before the command returns."""
         self._queue.add(self)
         self._queue.run()
+        if not self._calendar.in_parts:
+            self._queue.finish()
 
     # -- what pods tell
 
@@ -288,21 +300,25 @@ class ServiceController:
 
     # -- reconciling
 
-    def reconcile(self) -> None:
-        """Look at what the service is like now, and do what follows from it."""
-        now = self._calendar.now
-        step = serving.step(self._state, self._facts(), now)
-        self._state = step.state
-        relieved = False
-        for action in step.actions:
-            relieved = isinstance(action, serving.Relieve) or relieved
-            self._act(action, now)
-        self._report()  # what is wanted, before pods are created for it
-        if self._deployments.reconcile():
+    def reconcile(self) -> bool:
+        """Look at what the service is like now, and do what follows from it; whether it has to go on with that."""
+        if self._step is None:  # else many pods come or go, and it goes on with them
+            now = self._calendar.now
+            step = self._step = serving.step(self._state, self._facts(), now)
+            self._state = step.state
+            for action in step.actions:
+                self._act(action, now)
+            self._report()  # what is wanted, before pods are created for it
+        advanced = self._deployments.reconcile()
+        if self._deployments.unfinished:
+            return True
+        step, self._step = self._step, None
+        if advanced:
             self._queue.add(self)
         self._drive_scalers()
         self._report()
-        self._observe(step.wake, relieved=relieved)
+        self._observe(step.wake, relieved=any(isinstance(action, serving.Relieve) for action in step.actions))
+        return False
 
     def _act(self, action: serving.Action, now: Micros) -> None:
         match action:
@@ -386,13 +402,13 @@ class ServiceController:
     def _management_facts(self) -> Facts:
         facts = self._facts()
         progress = serving.progress(self._state, facts)
-        pods, groups = self._pods.unschedulable(self), self._pods.groups(self)
+        groups = self._pods.groups(self)
         versions = {}
         for version in self._state.versions:
             versions[version.name] = VersionFacts(
                 version.spec.settings.initial_replicas,
                 facts.pods[version.name].serving if version.name in facts.pods else 0,
-                self._waiting([pod for pod in pods if pod.version == version.name]),
+                self._waiting(version.name),
                 version.crashing_since,
                 groups[version.name].killed_for if version.name in groups else "",
             )
@@ -401,7 +417,7 @@ class ServiceController:
             progress.available,
             progress.rolled,
             progress.routed,
-            self._waiting(pods),
+            self._waiting(),
             progress.crashing_since,
             progress.restarts,
             self.ended,
@@ -412,15 +428,16 @@ class ServiceController:
             versions,
         )
 
-    def _waiting(self, pods: list[Pod]) -> Waiting | None:
-        """What is to be said of pods that fit nowhere, the longest waiting first."""
-        if not pods or pods[0].unschedulable_since is None:
+    def _waiting(self, version: str | None = None) -> Waiting | None:
+        """What is to be said of pods that fit nowhere: a version's, or all."""
+        longest, count = self._pods.unschedulable(self, version)
+        if longest is None or longest.unschedulable_since is None:
             return None
-        request = self._pods.request_of(pods[0].template.version)
+        request = self._pods.request_of(longest.template.version)
         return Waiting(
-            pods[0].unschedulable_since,
+            longest.unschedulable_since,
             scheduling.unschedulable_message(request, self._nodes.views(), self._assumptions.max_pods_per_node),
-            scheduling.shortage_message(request, len(pods)),
+            scheduling.shortage_message(request, count),
         )
 
     def _report(self) -> None:

@@ -1,6 +1,8 @@
 """Deployments of one service: Kubernetes' own controller, which creates and ends pods until they are as asked for."""
 
+from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.lifecycles import PodState
@@ -8,9 +10,11 @@ from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import VersionSpec
 from akstwin.kubernetes_model import rollout
 from akstwin.sim.models import ModelDraws
-from akstwin.sim.pods import PodGroup, PodOwner, Pods, PodTemplate, RevisionCounts
+from akstwin.sim.pods import Pod, PodGroup, PodOwner, Pods, PodTemplate, RevisionCounts
 
 _NONE = RevisionCounts()
+AT_ONCE: Final = 50
+"""Pods that one event creates or ends: more of them take several, so that no event takes long."""
 
 
 class Deployments:
@@ -38,16 +42,26 @@ class Deployments:
         self._model = model
         self._draws = draws
         self._wanted: dict[str, tuple[VersionSpec, int, int]] = {}
+        self._ending: deque[Pod] = deque()
+        self._round: list[str] | None = None
+        self._advanced = False
 
     def apply(self, version: str, template: VersionSpec, revision: int, replicas: int) -> None:
         """Ask for so many pods of a template; `reconcile` acts on it."""
         self._wanted[version] = (template, revision, replicas)
 
     def end(self, version: str) -> None:
-        """End all pods that the version has now; none is created any more."""
+        """End all pods that the version has now; none is created any more. Of many, `reconcile` ends the rest."""
         self._wanted.pop(version, None)
         group = self._pods.groups(self._owner).get(version)
-        for pod in [] if group is None else list(group.pods.values()):
+        self._ending.extend([] if group is None else [pod for pod in group.pods.values() if pod.staying])
+        self._end_some()
+
+    def _end_some(self) -> None:
+        for _ in range(AT_ONCE):
+            if not self._ending:
+                return
+            pod = self._ending.popleft()
             if pod.staying:
                 self._pods.delete(pod)
 
@@ -60,18 +74,38 @@ class Deployments:
                     break
 
     def reconcile(self) -> bool:
-        """Create and end pods as far as the rollout allows it now; returns whether that may allow more."""
+        """Create and end pods as far as the rollout allows it now; returns whether that may allow more.
+
+        Many pods come and go in parts: while `unfinished`, it is to be called again before anything else happens.
+        """
+        if self._ending:
+            self._end_some()
+            if self._ending:
+                return False
+        if self._round is None:
+            self._round, self._advanced = list(self._wanted), False
         groups = self._pods.groups(self._owner)
-        advanced = [self._advance(version, groups.get(version)) for version in self._wanted]
-        return any(advanced)
+        while self._round:
+            advanced, done = self._advance(self._round[0], groups.get(self._round[0]))
+            self._advanced = self._advanced or advanced
+            if not done:
+                return False
+            del self._round[0]
+        self._round = None
+        return self._advanced
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether `reconcile` has to be called again for what it has begun."""
+        return bool(self._ending) or self._round is not None
 
     def template(self, version: VersionSpec, revision: int) -> PodTemplate:
         """What pods of a version are made from."""
         image = version.code.image or f"{self._owner.name}/{version.name}:{version.code.content}"
         return PodTemplate(version, revision, image, self._model(version))
 
-    def _advance(self, version: str, group: PodGroup | None) -> bool:
-        """Do what is possible now; returns whether that was anything."""
+    def _advance(self, version: str, group: PodGroup | None) -> tuple[bool, bool]:
+        """Do what is possible now; returns whether that was anything, and whether it was all."""
         template, revision, replicas = self._wanted[version]
         present = _NONE if group is None else group.revisions.get(revision, _NONE)
         old = 0 if group is None else group.staying - present.staying
@@ -88,11 +122,13 @@ class Deployments:
         )
         if steps.create:
             made = self.template(template, revision)
-            for _ in range(steps.create):
+            for _ in range(min(steps.create, AT_ONCE)):
                 self._pods.create(made, self._owner, self._draws(version, made.model))
+            if steps.create > AT_ONCE:
+                return True, False
         number = steps.delete_new or steps.delete_old
         if group is None or not number:
-            return steps.create > 0
+            return steps.create > 0, True
         views = [
             rollout.PodView(
                 pod.number, pod.template.revision, pod.in_service, self._owner.plane.in_flight(version, pod.number)
@@ -105,4 +141,4 @@ class Deployments:
             self._pods.delete(pod)
             if pod.state is PodState.GONE:  # others may have taken its room: what the rest was planned from is old
                 break
-        return True
+        return True, True

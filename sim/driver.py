@@ -277,9 +277,8 @@ class Driver:
         controller = self.services[name].controller
         versions = {}
         for version, deployment in controller.deployments.items():
-            pods = controller.pods_of(version)
-            updated = sum(pod.staying and pod.template.revision == deployment.revision for pod in pods)
-            versions[version] = VersionStatus(deployment.replicas, updated, sum(pod.ready for pod in pods))
+            updated, ready = controller.counts_of(version, deployment.revision)
+            versions[version] = VersionStatus(deployment.replicas, updated, ready)
         return DeploymentStatus(versions)
 
     def at(self, instant: Micros, action: Callable[[], None]) -> None:

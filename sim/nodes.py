@@ -9,7 +9,7 @@ from akstwin.domain.cluster import ClusterSpec, VmSize, capacity, check_cluster,
 from akstwin.domain.resources import Resources
 from akstwin.domain.units import megabytes, millicores
 from akstwin.errors import InvalidSetting
-from akstwin.kubernetes_model.scheduling import NodeAutoscaler, NodeView, place, place_routers
+from akstwin.kubernetes_model.scheduling import LeastAllocated, NodeAutoscaler, NodeView, place_routers
 from akstwin.sim.calendar import Calendar, Order, key
 from akstwin.sim.recording import Recorders
 
@@ -35,6 +35,7 @@ class Node:
         lost_at: since when, the last time.
         noticed: Kubernetes knows that it is.
         draining: the cluster autoscaler is removing it.
+        wanted: CPU that all its containers want at full load.
     """
 
     number: int
@@ -48,6 +49,27 @@ class Node:
     lost_at: int = -1
     noticed: bool = False
     draining: bool = False
+    wanted: int = 0
+    requested_cpu: int = 0
+    """By all pods but router pods."""
+
+    def enter(self, pod: int, request: Resources, full_load: int | None) -> None:
+        """A pod has been given to the node; `full_load` is the CPU that its containers want, None: not told."""
+        self.pods[pod] = request
+        self.taken += request
+        self.requested_cpu += request.cpu
+        if full_load is not None:
+            self.wants[pod] = full_load
+            self.wanted += full_load
+
+    def leave(self, pod: int) -> bool:
+        """The pod has left it; whether what it wants was told."""
+        request = self.pods.pop(pod)
+        self.taken -= request
+        self.requested_cpu -= request.cpu
+        full_load = self.wants.pop(pod, None)
+        self.wanted -= full_load or 0
+        return full_load is not None
 
     @property
     def lost(self) -> bool:
@@ -57,8 +79,12 @@ class Node:
     @property
     def oversubscribed(self) -> bool:
         """Whether its containers, all busy, want more CPU than it has beside AKS, the daemons and the routers."""
-        routers = self.taken.cpu - sum(request.cpu for request in self.pods.values())
-        return sum(self.wants.values()) > self.room.cpu - routers
+        routers = self.taken.cpu - self.requested_cpu
+        return self.wanted > self.room.cpu - routers
+
+    def takes_pods(self, most: int) -> bool:
+        """Whether it takes pods, and has fewer than the most."""
+        return len(self.pods) + self.routers < most and not (self.noticed or self.draining)
 
     def view(self) -> NodeView:
         """The node as the scheduler sees it."""
@@ -84,6 +110,10 @@ class Nodes:
         self._calendar = calendar
         self._recorders = recorders
         self._all: dict[int, Node] = {}
+        self._preferred = LeastAllocated(self.empty_room())
+        self._fit_nowhere: set[Resources] = set()
+        """Requests that no node has had room for since some last came free."""
+        self._oversubscribed: set[int] = set()
         self._latest = 0
         self._coming = 0
         self._retry_at = 0
@@ -122,27 +152,51 @@ class Nodes:
             request: what the scheduler counts.
             full_load: CPU that its containers want with all workers busy, thousandths of a core; None: not told.
         """
-        number = place(request, self.views(), self._assumptions.max_pods_per_node)
-        if number is None:
+        node = self._with_room(request)
+        if node is None:
+            self._fit_nowhere.add(request)
             return None
-        node = self._all[number]
-        node.pods[pod] = request
-        node.taken += request
+        node.enter(pod, request, full_load)
+        self._preferred.put(node.number, node.taken)
         if full_load is not None:
-            node.wants[pod] = full_load
-            self._count_oversubscribed()
+            self._count_oversubscribed(node)
         return node
+
+    def _with_room(self, request: Resources) -> Node | None:
+        """The node that `kubernetes_model.scheduling.place` chooses."""
+        if request in self._fit_nowhere:
+            return None
+        most = self._assumptions.max_pods_per_node
+        for number in self._preferred:
+            node = self._all[number]
+            if node.takes_pods(most) and (node.taken + request).fits_in(node.room):
+                return node
+        return None
+
+    def may_fit(self, request: Resources) -> bool:
+        """Whether room may have come free for the request since it last fitted nowhere."""
+        return request not in self._fit_nowhere
+
+    def came_free(self) -> None:
+        """Some node has more room than before, or takes pods again."""
+        self._fit_nowhere.clear()
 
     def leave(self, pod: int, node: Node) -> None:
         """The pod has left the node."""
-        node.taken -= node.pods.pop(pod)
-        if node.wants.pop(pod, None) is not None:
-            self._count_oversubscribed()
+        told = node.leave(pod)
+        self._preferred.put(node.number, node.taken)
+        self.came_free()
+        if told:
+            self._count_oversubscribed(node)
         if node.draining and not node.pods:
             self._remove(node)
 
-    def _count_oversubscribed(self) -> None:
-        self.on_oversubscribed(sum(node.oversubscribed for node in self._all.values()))
+    def _count_oversubscribed(self, node: Node) -> None:
+        if node.oversubscribed:
+            self._oversubscribed.add(node.number)
+        else:
+            self._oversubscribed.discard(node.number)
+        self.on_oversubscribed(len(self._oversubscribed))
 
     def empty_room(self) -> Resources:
         """Room of a node without pods."""
@@ -225,11 +279,15 @@ class Nodes:
     def _add(self) -> Node:
         self._latest += 1
         node = self._all[self._latest] = Node(self._latest, self.empty_room())
+        self._preferred.put(node.number, node.taken)
+        self.came_free()
         self.on_count(len(self._all))
         return node
 
     def _remove(self, node: Node) -> None:
         del self._all[node.number]
+        self._preferred.drop(node.number)
+        self._oversubscribed.discard(node.number)
         self._recorders.happened(self._calendar.now, "node_removed", f"node {node.number}")
         self.on_count(len(self._all))
 
@@ -247,3 +305,4 @@ class Nodes:
             node = self._all[number]
             node.routers += 1
             node.taken += request
+            self._preferred.put(node.number, node.taken)

@@ -8,6 +8,7 @@ from bisect import insort
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from operator import attrgetter, itemgetter
 from typing import Final, Protocol
 
 from akstwin.clock import Micros
@@ -160,6 +161,7 @@ class PodGroup:
 
     Attributes:
         pods: by number, the oldest first.
+        waiting: those that fit nowhere, the longest waiting first.
         ready: ready pods, those on their way out among them.
         staying: pods that are not on their way out.
         exits: how often a container has ended.
@@ -167,10 +169,11 @@ class PodGroup:
         revisions: pods that are not on their way out, by the revision of their template.
     """
 
-    __slots__ = ("exits", "killed_for", "pods", "ready", "revisions", "staying")
+    __slots__ = ("exits", "killed_for", "pods", "ready", "revisions", "staying", "waiting")
 
     def __init__(self) -> None:
         self.pods: dict[int, Pod] = {}
+        self.waiting: dict[int, Pod] = {}
         self.ready = 0
         self.staying = 0
         self.exits = 0
@@ -237,7 +240,8 @@ class Pods:
         self._recorders = recorders
         self._pods: dict[int, Pod] = {}
         self._groups: dict[PodOwner, dict[str, PodGroup]] = {}
-        self._pending: dict[int, Pod] = {}  # in the order in which they were created
+        self._pending: dict[Resources, dict[int, Pod]] = {}
+        """Pods that fit nowhere, by what they request: what one of them has no room for, none of them has."""
         self._latest = 0
         self._ordinals: dict[tuple[PodOwner, str], int] = {}
         self._pull_factors: list[float] = []
@@ -272,9 +276,12 @@ class Pods:
                 del numbers[known]
         self._reserved.pop(owner, None)
 
-    def unschedulable(self, owner: PodOwner) -> list[Pod]:
-        """The owner's pods that fit nowhere, the longest waiting first."""
-        return [pod for pod in self._pending.values() if pod.owner is owner]
+    def unschedulable(self, owner: PodOwner, version: str | None = None) -> tuple[Pod | None, int]:
+        """Of the owner's pods that fit nowhere, of one version or all, the longest waiting one, and how many there are."""
+        groups = self.groups(owner)
+        chosen = list(groups.values()) if version is None else [groups[version]] if version in groups else []
+        heads = [next(iter(group.waiting.values())) for group in chosen if group.waiting]
+        return min(heads, key=attrgetter("number"), default=None), sum(len(group.waiting) for group in chosen)
 
     def request_of(self, version: VersionSpec) -> Resources:
         """What a pod of the version requests, side-car included."""
@@ -286,7 +293,8 @@ class Pods:
         self._note(pod, "pod_created")
         if not self._place(pod):
             pod.unschedulable_since = self._calendar.now
-            self._pending[pod.number] = pod
+            self._pending.setdefault(self.request_of(template.version), {})[pod.number] = pod
+            pod.group.waiting[pod.number] = pod
             self._note(pod, "pod_unschedulable")
         return pod
 
@@ -392,6 +400,7 @@ class Pods:
         if node.lost:  # another reason goes on
             return
         node.noticed = False
+        self._nodes.came_free()
         self._recorders.happened(self._calendar.now, "node_back", f"node {number}")
         for pod in self._on(node):
             if pod.eviction is not None:
@@ -503,8 +512,7 @@ class Pods:
         if node is None:
             return False
         pod.node = node
-        pod.unschedulable_since = None
-        self._pending.pop(pod.number, None)
+        self._end_waiting(pod)
         self._step(pod, PodEvent.SCHEDULED)
         self._note(pod, "pod_scheduled", f"node {node.number}")
         if not node.lost:  # nobody has noticed yet: the pod waits for the node, or to be replaced
@@ -513,9 +521,25 @@ class Pods:
 
     def _place_pending(self) -> None:
         """Room has come free: those that wait longest first."""
-        for pod in list(self._pending.values()):
+        heads = [(next(iter(pods)), request) for request, pods in self._pending.items() if self._nodes.may_fit(request)]
+        heads.sort(key=itemgetter(0))
+        while heads:
+            number, request = heads.pop(0)
+            pod = self._pending[request][number]
             if self._place(pod):
                 self._changed(pod)
+                if request in self._pending:
+                    insort(heads, (next(iter(self._pending[request])), request), key=itemgetter(0))
+
+    def _end_waiting(self, pod: Pod) -> None:
+        """It has been given a node, or is gone."""
+        if pod.unschedulable_since is None:
+            return
+        pod.unschedulable_since = None
+        request = self.request_of(pod.template.version)
+        del self._pending[request][pod.number], pod.group.waiting[pod.number]
+        if not self._pending[request]:
+            del self._pending[request]
 
     def _pull(self, pod: Pod, node: Node) -> None:
         now = self._calendar.now
@@ -594,7 +618,7 @@ class Pods:
         if pod.eviction is not None:
             pod.eviction.cancel()
         del self._pods[pod.number], pod.group.pods[pod.number]
-        self._pending.pop(pod.number, None)
+        self._end_waiting(pod)
         if pod.node is not None:
             self._reserve(pod.owner, -pod.node.pods[pod.number].cpu)
             self._nodes.leave(pod.number, pod.node)
@@ -648,7 +672,10 @@ class Pods:
         self._gone(pod)
 
     def _unplaced(self) -> list[Resources]:
-        return [self.request_of(pod.template.version) for pod in self._pending.values()]
+        waiting = sorted(
+            ((number, request) for request, pods in self._pending.items() for number in pods), key=itemgetter(0)
+        )
+        return [request for _, request in waiting]
 
     def _drain(self, node: Node) -> None:
         for pod in self._on(node):

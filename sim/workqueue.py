@@ -15,15 +15,20 @@ class Reconciled(Protocol):
     ordinal: int
     """Orders what is due at one instant."""
 
-    def reconcile(self) -> None:
-        """Look, and act; may add itself or others to the queue again."""
+    def reconcile(self) -> bool:
+        """Look, and act; may add itself or others to the queue again.
+
+        Returns:
+            Whether it has to go on before anything else happens: what takes long is done in parts.
+        """
         ...
 
 
 class WorkQueue:
     """Reconciles what was added, in the order of ordinals.
 
-    What is added meanwhile has its turn at the same instant too, after the events of pods that have been caused by then.
+    What is added meanwhile has its turn at the same instant too, after the events of pods that have been caused by then. Who
+    has to go on does so first, as the very next event: between two parts nothing else happens in the world.
 
     Args:
         calendar: tells the time.
@@ -33,6 +38,8 @@ class WorkQueue:
         self._calendar = calendar
         self._waiting: dict[int, Reconciled] = {}
         self._timer: Timer | None = None
+        self._turn: list[Reconciled] = []
+        """Who has still to be reconciled, in this order; not empty: the first has to go on."""
 
     def add(self, item: Reconciled) -> None:
         """Have it reconciled at this instant."""
@@ -45,6 +52,24 @@ class WorkQueue:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiting, self._waiting = self._waiting, {}
-        for ordinal in sorted(waiting):
-            waiting[ordinal].reconcile()
+        self._turn += [self._waiting[ordinal] for ordinal in sorted(self._waiting)]
+        self._waiting = {}
+        self._proceed()
+
+    def finish(self) -> None:
+        """Do all parts now of what has to go on: for a command whose caller looks at once."""
+        while self._turn:
+            self._proceed()
+
+    def _proceed(self) -> None:
+        while self._turn:
+            first = self._turn.pop(0)
+            if first.reconcile():
+                self._turn.insert(0, first)
+                self._calendar.after(0, Order.SAMPLE, self._go_on)
+                return
+
+    def _go_on(self) -> None:
+        """The next part, and what comes after it."""
+        if self._turn:  # else a command has finished it
+            self._proceed()

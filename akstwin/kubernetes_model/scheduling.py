@@ -4,7 +4,8 @@ A pod's request is the service's own plus the side-car's; a node's room is what 
 daemons of every node. It decides in the simulated control plane only; on a real cluster Kubernetes does.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from akstwin.clock import Micros
@@ -46,6 +47,38 @@ def place(request: Resources, nodes: Iterable[NodeView], max_pods: int) -> int |
         if best is None or share * best[1] < best[0] * whole:
             best = (share, whole, node.number)
     return None if best is None else best[2]
+
+
+class LeastAllocated:
+    """The nodes of a cluster in the order in which `place` prefers them, for as long as all have the same room.
+
+    To add a request to each of them leaves their order as it is, so the first one in it that has room is the one that `place`
+    would choose: it need not look at all of them for every pod.
+
+    Args:
+        room: what pods may request on each node.
+    """
+
+    def __init__(self, room: Resources) -> None:
+        self._cpu, self._memory = max(1, room.cpu), max(1, room.memory)
+        self._order: list[tuple[int, int]] = []
+        self._shares: dict[int, int] = {}
+
+    def put(self, number: int, taken: Resources) -> None:
+        """A node has come, or what is requested on it has changed."""
+        self.drop(number)
+        share = self._shares[number] = taken.cpu * self._memory + taken.memory * self._cpu
+        insort(self._order, (share, number))
+
+    def drop(self, number: int) -> None:
+        """The node is gone, if it was there."""
+        share = self._shares.pop(number, None)
+        if share is not None:
+            del self._order[bisect_left(self._order, (share, number))]
+
+    def __iter__(self) -> Iterator[int]:
+        """Their numbers, the preferred one first; nothing may be put or dropped meanwhile."""
+        return (number for _, number in self._order)
 
 
 def place_routers(count: int, request: Resources, nodes: Sequence[NodeView]) -> list[int]:
@@ -179,15 +212,20 @@ class NodeAutoscaler:
     def _nodes_for(self, pending: Sequence[Resources], empty: Resources, max_pods: int) -> int:
         """First fit of the pending pods into empty nodes; pods that no empty node takes ask for nothing."""
         bins: list[tuple[Resources, int]] = []
+        firsts: dict[
+            Resources, int
+        ] = {}  # by request, the first bin that may have room: those before never have it again
         for request in pending:
             if not request.fits_in(empty):
                 continue
-            for at, (free, pods) in enumerate(bins):
-                if pods < max_pods and request.fits_in(free):
-                    bins[at] = (free - request, pods + 1)
-                    break
-            else:
-                bins.append((empty - request, 1))
+            at = firsts.get(request, 0)
+            while at < len(bins) and not (bins[at][1] < max_pods and request.fits_in(bins[at][0])):
+                at += 1
+            firsts[request] = at
+            if at == len(bins):
+                bins.append((empty, 0))
+            free, pods = bins[at]
+            bins[at] = (free - request, pods + 1)
         return len(bins)
 
     def _removable(self, nodes: Sequence[NodeView], now: Micros) -> tuple[int, ...]:

@@ -97,7 +97,7 @@ def _add_time(app: FastAPI, control: "Control") -> None:
                 )
             await workspace.clock.advance(form.advance)
         if form.rate is not None:
-            async with workspace.commanding():
+            async with workspace.clock.commanding():
                 workspace.clock.set_rate(form.rate)
         if form.sleep_until is not None:
             await control.sleep_until(form.sleep_until)
@@ -106,7 +106,7 @@ def _add_time(app: FastAPI, control: "Control") -> None:
     @app.post("/_akstwin/reset")
     async def reset() -> Json:
         """The workspace as new, of the same seed; journal, metrics and faults too."""
-        async with workspace.commanding():
+        async with workspace.clock.commanding():
             control.reset()
         return _clock(control)
 
@@ -202,19 +202,19 @@ def _add_faults(app: FastAPI, control: "Control") -> None:
     @app.post("/_akstwin/faults", openapi_extra=takes_fault(), status_code=201, responses=refusals(400, 404, 409))
     async def add_fault(given: Given) -> Json:
         """Break something."""
-        async with control.workspace.commanding():
+        async with control.workspace.clock.commanding():
             return control.faults.add(given)
 
     @app.delete("/_akstwin/faults")
     async def end_faults() -> list[Json]:
         """End all that can be ended; those are told."""
-        async with control.workspace.commanding():
+        async with control.workspace.clock.commanding():
             return control.faults.end_all()
 
     @app.delete("/_akstwin/faults/{fault}", responses=refusals(404, 409))
     async def end_fault(fault: str) -> Json:
         """End one."""
-        async with control.workspace.commanding():
+        async with control.workspace.clock.commanding():
             return control.faults.end(fault)
 
 

@@ -31,7 +31,7 @@ async def score_all(
         raise InvalidSetting("requests", offsets[:100], "instants from 0 on that never go back")
     if not requests:
         return []
-    async with workspace.commanding() as start:
+    async with workspace.clock.commanding() as start:
         batch = _Batch(workspace, name, len(requests))
         for at, (offset, request) in enumerate(requests):
             if offset:

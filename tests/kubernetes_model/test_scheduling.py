@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.resources import Resources
 from akstwin.kubernetes_model.scheduling import (
+    LeastAllocated,
     NodeAutoscaler,
     NodeScaling,
     NodeView,
@@ -312,3 +313,35 @@ def test_a_draining_node_is_not_removed_again(pods: int) -> None:
     assert fleet.look([node(1, ROOM), node(2)]) == NodeScaling(remove=(2,))
 
     assert set(fleet.looks([node(1, ROOM), node(2, pods=pods, ready=False)], 1200)) == {NodeScaling()}
+
+
+@given(
+    takes=st.lists(
+        st.tuples(st.integers(1, 6), st.builds(Resources, st.integers(0, 900), st.integers(0, 3000))), max_size=25
+    ),
+    gone=st.sets(st.integers(1, 6), max_size=2),
+    request=st.builds(Resources, st.integers(0, 1500), st.integers(0, 5000)),
+    max_pods=st.integers(1, 6),
+)
+def test_the_order_of_preference_is_that_of_placing(
+    takes: list[tuple[int, Resources]], gone: set[int], request: Resources, max_pods: int
+) -> None:
+    """Of nodes with the same room the first one that takes the pod is the one that `place` chooses among all."""
+    nodes = {number: node(number) for number in range(1, 7)}
+    order = LeastAllocated(ROOM)
+    for number in nodes:
+        order.put(number, Resources())
+    for number, taken in takes:
+        before = nodes[number]
+        nodes[number] = replace(before, taken=before.taken + taken, pods=before.pods + 1)
+        order.put(number, nodes[number].taken)
+    for number in gone:
+        del nodes[number]
+        order.drop(number)
+        order.drop(number)
+    fits = (
+        number
+        for number in order
+        if nodes[number].pods < max_pods and (nodes[number].taken + request).fits_in(nodes[number].room)
+    )
+    assert next(fits, None) == place(request, nodes.values(), max_pods)

@@ -346,3 +346,28 @@ def test_what_is_overdue_happens_in_slices() -> None:
         clock.close()
 
     on_a_loop(story)
+
+
+@pytest.mark.parametrize("mode", ["live", "jump", "manual"])
+def test_what_a_command_has_begun_goes_on_before_the_next_one(mode: Mode) -> None:
+    """Its further parts take place though time stands still, and nothing else of that instant with them."""
+
+    async def story() -> None:
+        clock, calendar, _, _ = made(mode)
+        parts: list[int] = []
+        others: list[int] = []
+
+        def part() -> None:
+            parts.append(len(parts))
+            if len(parts) < 1000:
+                calendar.after(0, Order.SAMPLE, part)
+
+        async with clock.commanding():
+            calendar.after(0, Order.POD, lambda: others.append(1))
+            part()
+        async with clock.commanding():
+            assert len(parts) == 1000
+            assert bool(others) == (mode == "live")
+        clock.close()
+
+    on_a_loop(story)
