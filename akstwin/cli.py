@@ -1,8 +1,10 @@
 """The `akstwin` command. Commands are found by entry point and imported when they are called, so `--help` is quick."""
 
 import os
+import signal
 import sys
 from importlib.metadata import entry_points
+from types import FrameType
 
 import click
 
@@ -21,6 +23,14 @@ SUMMARIES = {
     "compile": "Compile what each request goes through: `akstwin serve` is then about twice as fast.",
     "faults": "Break something on a running server, by its cause; list and end what is broken.",
 }
+
+
+class _Terminated(BaseException):
+    """Somebody has told the process to end."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 class _ReaderGone(Exception):
@@ -82,6 +92,7 @@ def app() -> None:
 
 def main() -> None:
     """Run the command; bad input ends with one line on standard error and exit status 2."""
+    _end_in_order()
     try:
         status = app.main(standalone_mode=False)
         sys.stdout.flush()
@@ -92,8 +103,13 @@ def main() -> None:
         _fail(error.format_message())
     except click.Abort:
         sys.exit(130)
+    except _Terminated as ended:
+        signal.signal(ended.number, signal.SIG_IGN)  # what was begun has been undone
+        _fail(f"ended by {ended.number.name}; nothing was written", 128 + ended.number)
     except AksError as error:
         _fail(str(error))
+    except MemoryError:
+        _fail("there is not enough memory for this")
     except (_ReaderGone, BrokenPipeError):  # nothing is wrong: what a shell says of SIGPIPE
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123 - else Python writes at exit
         sys.exit(141)
@@ -101,6 +117,18 @@ def main() -> None:
         _fail(f"cannot write: {error.strerror or error}")
 
 
-def _fail(message: str) -> None:
+def _end_in_order() -> None:
+    """Let signals that end a process leave nothing half written: whatever runs is unwound as by Ctrl-C."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        raise _Terminated(signal.Signals(number))
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has it ignored
+            signal.signal(number, end)
+            os.register_at_fork(after_in_child=lambda number=number: signal.signal(number, signal.SIG_DFL))
+
+
+def _fail(message: str, status: int = 2) -> None:
     click.echo(f"akstwin: {' '.join(message.split())}", err=True)
-    sys.exit(2)
+    sys.exit(status)

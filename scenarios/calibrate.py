@@ -12,7 +12,7 @@ from akstwin.scenarios.instants import arrivals, forms, remarks
 from akstwin.scenarios.locust_history import is_history, read_history
 from akstwin.scenarios.logs.attempts import first_attempts
 from akstwin.scenarios.logs.records import UNKNOWN, Reading, Records, read_records
-from akstwin.scenarios.outputs import write_whole
+from akstwin.scenarios.outputs import text, write_whole
 from akstwin.scenarios.rate_steps import RateSteps, rate_steps
 from akstwin.scenarios.service_times import ENOUGH_IDLE, ServiceTimes, service_times
 
@@ -149,12 +149,8 @@ def _write_times(values: Any, path: Path) -> None:
     ordered = np.sort(values)
     if len(ordered) > _MOST_VALUES:
         ordered = np.quantile(ordered, (np.arange(_MOST_VALUES) + 0.5) / _MOST_VALUES)
-    text = "service_ms\n" + "".join(f"{value / 1000:.3f}\n" for value in ordered)
-
-    def write(beside: Path) -> None:
-        beside.write_text(text, encoding="utf-8")
-
-    write_whole(path, write)
+    content = "service_ms\n" + "".join(f"{value / 1000:.3f}\n" for value in ordered)
+    write_whole(path, text(content), "--times")
 
 
 def _traffic(profile: RateSteps) -> list[dict[str, Any]]:

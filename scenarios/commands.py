@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
@@ -75,7 +75,7 @@ def run(
         from akstwin.scenarios.report import write_report  # noqa: PLC0415
 
         write_report(result, report)
-    if str(json_file) != outputs.STANDARD_OUTPUT:
+    if not any(map(outputs.is_standard_output, (json_file, report, trace))):
         _show(result, report, trace)
     if gate and not all_met(result):
         raise click.exceptions.Exit(1)
@@ -142,7 +142,7 @@ def plan(
         found = search(document, scenario, sought, prefer=prefer, stopping=stopping, jobs=jobs, watcher=watcher)
     if json_file is not None:
         outputs.write_json(found, json_file)
-    if str(json_file) != outputs.STANDARD_OUTPUT:
+    if not outputs.is_standard_output(json_file):
         from akstwin.scenarios.plan_table import render_plan  # noqa: PLC0415
 
         render_plan(found, _console())
@@ -169,29 +169,30 @@ def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None) -> d
 
     from akstwin.scenarios.progress import bar  # noqa: PLC0415 # isort: skip
 
-    with bar(prepared.name) as progress:
+    def simulate(**given: Any) -> dict[str, Any]:
         try:
-            if trace is None:
-                return run_scenario(prepared, jobs=jobs, progress=progress)
-            from akstwin.scenarios.outputs import write_whole  # noqa: PLC0415
-            from akstwin.scenarios.trace import TraceWriter  # noqa: PLC0415
-            from akstwin.scenarios.users import waiting_entries  # noqa: PLC0415
-
-            results: list[dict[str, Any]] = []
-
-            def write(path: Path) -> None:
-                writer = TraceWriter(path, waiting_entries(prepared))
-                try:
-                    results.append(run_scenario(prepared, recorder=writer.recorder, progress=progress))
-                finally:
-                    writer.close()
-
-            write_whole(trace, write)
-            return results[0]
+            return run_scenario(prepared, progress=progress, **given)
         except AksError as error:
             from akstwin.scenarios.load import BadScenario  # noqa: PLC0415
 
             raise BadScenario(prepared.source, str(error)) from error
+
+    with bar(prepared.name) as progress:
+        if trace is None:
+            return simulate(jobs=jobs)
+        from akstwin.scenarios.outputs import write_whole  # noqa: PLC0415
+        from akstwin.scenarios.trace import TraceWriter  # noqa: PLC0415
+        from akstwin.scenarios.users import waiting_entries  # noqa: PLC0415
+
+        results: list[dict[str, Any]] = []
+
+        def write(stream: BinaryIO) -> None:
+            writer = TraceWriter(stream, waiting_entries(prepared))
+            results.append(simulate(recorder=writer.recorder))
+            writer.close()
+
+        write_whole(trace, write, "--trace")
+        return results[0]
 
 
 def _show(result: dict[str, Any], report: Path | None, trace: Path | None) -> None:

@@ -239,12 +239,7 @@ def _show_outside(found: dict[str, Any], json_file: Path | None, evidence: Path 
     from akstwin.scenarios.outside import evidence as rows  # noqa: PLC0415
 
     if evidence is not None:
-        text = rows(found)
-
-        def write(path: Path) -> None:
-            path.write_text(text, encoding="utf-8")
-
-        outputs.write_whole(evidence, write)
+        outputs.write_whole(evidence, outputs.text(rows(found)), "--evidence")
     if json_file is not None:
         outputs.write_json(found, json_file)
     if str(json_file) != outputs.STANDARD_OUTPUT:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from akstwin.scenarios import answer, summary
 from akstwin.scenarios import report_html as html
-from akstwin.scenarios.outputs import write_whole
+from akstwin.scenarios.outputs import text, write_whole
 from akstwin.scenarios.report_figure import timeline_figure
 from akstwin.scenarios.wording import one_line, span
 
@@ -31,12 +31,7 @@ def write_report(result: dict[str, Any], path: Path) -> None:
     Raises:
         OSError: the folder is not there or cannot be written to.
     """
-    text = html_report(result)
-
-    def write(draft: Path) -> None:
-        draft.write_text(text, encoding="utf-8", newline="\n")
-
-    write_whole(path, write)
+    write_whole(path, text(html_report(result)), "--report")
 
 
 def html_report(result: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -42,17 +42,48 @@ REPLICA = "replica"
 _BATCH = 50_000
 
 
+class _Counted:
+    """A stream that says how far it is: a pipe cannot."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._written = 0
+
+    @property
+    def closed(self) -> bool:
+        """It is not closed from here."""
+        return False
+
+    def write(self, data: bytes) -> int:
+        """Write all of it."""
+        self._stream.write(data)
+        self._written += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """How much has been written, bytes."""
+        return self._written
+
+    def flush(self) -> None:
+        """Hand on what is buffered."""
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Whoever opened it closes it."""
+
+
 class TraceWriter:
     """Writes traces of all replications into one Parquet file; memory does not grow with them.
 
     Args:
-        path: the file.
+        target: the file; or what it is written to, such as a pipe, which is not closed.
         waiting: traffic entries whose users wait for their answers, by service and number.
     """
 
-    def __init__(self, path: Path, waiting: Collection[tuple[str, int]] = ()) -> None:
+    def __init__(self, target: Path | BinaryIO, waiting: Collection[tuple[str, int]] = ()) -> None:
         self.waiting = frozenset(waiting)
-        self._writer = pq.ParquetWriter(path, SCHEMA, compression="zstd")
+        sink = target if isinstance(target, Path) else pa.PythonFile(_Counted(target), mode="w")
+        self._writer = pq.ParquetWriter(sink, SCHEMA, compression="zstd")
         self._rows: list[tuple[Any, ...]] = []
 
     def recorder(self, replication: int) -> "ReplicationTrace":
@@ -66,7 +97,7 @@ class TraceWriter:
             self._flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is left (OSError)."""
         self._flush()
         self._writer.close()
 

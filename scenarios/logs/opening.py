@@ -1,5 +1,6 @@
 """Opening a recorded file: what it holds says how it is read, whatever its name."""
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ def open_rows(path: Path, where: str) -> Iterator[Rows]:
     """
     kind = "CSV"
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # one may have no end, or no writer
+            raise UnreadableFile(where, "is a folder, a device or a pipe; expected a file: copy what comes into one")
         if path.suffix.lower() == ".parquet" or magic_of(path) == b"PAR1":
             from akstwin.scenarios.logs.parquet_rows import parquet_rows  # noqa: PLC0415 - slow to import
 
