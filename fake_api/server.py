@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import socket
 import ssl
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import uvicorn
 
 BACKLOG: Final = 2048
+_M_ARENA_MAX: Final = -8
+"""Of glibc's `mallopt`."""
 
 
 @dataclass(frozen=True)
@@ -415,6 +418,16 @@ def local(host: str) -> bool:
         return False  # a name may mean any address
 
 
+def _share_heap() -> None:
+    """Let all threads take memory from one heap, where the C library is glibc.
+
+    It would give each thread one of its own, which keeps what it once had: the threads that wait for scripts and lay out files
+    would add some megabytes in the first hour, for work that takes a moment of theirs.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
 def run(settings: Settings, started: Callable[[FakeServer], None]) -> None:
     """Run a server until a signal ends it: the first in order, a second at once (`akstwin.fake_api.signals`).
 
@@ -438,4 +451,5 @@ def run(settings: Settings, started: Callable[[FakeServer], None]) -> None:
 
     import uvloop  # noqa: PLC0415 - only a running server needs it
 
+    _share_heap()
     uvloop.run(main())
