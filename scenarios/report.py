@@ -14,10 +14,12 @@ _FIGURE_ID: Final = "timeline"
 # Plotly measures the window, not the sheet: without this a wide screen's figure is cut off on paper.
 # The size, in CSS pixels, fits upright A4 and Letter.
 _ON_PAPER: Final = f"""
+{{
 const plot = document.getElementById('{_FIGURE_ID}');
 const height = plot.layout.height;
 addEventListener('beforeprint', () => Plotly.relayout(plot, {{width: 680, height: Math.min(height, 840)}}));
 addEventListener('afterprint', () => Plotly.relayout(plot, {{width: null, height: height, autosize: true}}));
+}}
 """
 
 
@@ -43,8 +45,10 @@ def html_report(result: dict[str, Any]) -> str:
     title = one_line(result["question"]) or f"{one_line(result['scenario'])}: what came out"
     parts = [
         _opening(result, title),
+        html.section("Services", html.table(summary.services_table(result))),
         html.section("Over time", _timeline(result)),
         html.section("In numbers", _figures(result)),
+        *(part for name, each in answer.services_of(result).items() for part in _service(name, each)),
         html.section("By version", *map(html.table, summary.version_tables(result))),
         html.section("What happened", html.table(summary.operations_table(result)), _events(result)),
         html.section("Read with care", html.bullets([one_line(note) for note in result["notes"]])),
@@ -70,8 +74,26 @@ def _opening(result: dict[str, Any], title: str) -> str:
     )
 
 
-def _timeline(result: dict[str, Any]) -> str:
-    """The figure with Plotly's own code in it."""
+def _service(name: str, result: dict[str, Any]) -> list[str]:
+    """One of several services: what the report of that service alone would show of it."""
+    title = one_line(name)
+    return [
+        html.section(
+            f"{title}: over time",
+            f"<p>{escape(answer.service_line(result))}</p>",
+            _timeline(result, f"{_FIGURE_ID}-{name}", with_code=False),
+        ),
+        html.section(
+            f"{title}: in numbers",
+            _figures(result),
+            *map(html.table, summary.version_tables(result)),
+            html.table(summary.operations_table(result)),
+        ),
+    ]
+
+
+def _timeline(result: dict[str, Any], figure_id: str = _FIGURE_ID, *, with_code: bool = True) -> str:
+    """A figure; the first one of a page has Plotly's own code in it."""
     if not result["timeline"]:
         return ""
     from plotly.io import to_html  # noqa: PLC0415 - heavy, and most runs write no report
@@ -80,11 +102,11 @@ def _timeline(result: dict[str, Any]) -> str:
     figure = to_html(
         timeline_figure(result),
         config={"displayModeBar": False, "responsive": True},
-        include_plotlyjs=True,
+        include_plotlyjs=with_code,
         full_html=False,
         validate=False,
-        div_id=_FIGURE_ID,
-        post_script=_ON_PAPER,
+        div_id=figure_id,
+        post_script=_ON_PAPER.replace(_FIGURE_ID, figure_id),
     )
     lines = " Upright lines are events." if result["events"] or result["operations"] else ""
     averaged = " Curves are means of the replications; events are of the first." if result["replications"] > 1 else ""

@@ -55,9 +55,8 @@ def result_of(
         "duration_seconds": scenario.duration / 1e6,
         "warm_up_seconds": scenario.warm_up / 1e6,
         "simulated_seconds": scenario.duration / 1e6,
-        "wall_seconds": round(wall_seconds, 3),
     }
-    found = {**asked, **_found(prepared, measurements, lost or {})}
+    found = {**asked, "wall_seconds": round(wall_seconds, 3), **_found(prepared, measurements, lost or {})}
     if prepared.services:
         found["services"] = {
             part.service.name: {

@@ -332,11 +332,12 @@ def events_table(result: Result) -> Table | None:
     rows = [
         (
             span(each["at"]),
+            one_line(each.get("service") or ""),  # nothing, and so no column, where there is one service
             one_line(each["kind"]).replace("_", " "),
             one_line(each["subject"]),
             one_line(each["detail"]),
         )
         for each in result["events"]
     ]
-    words = [Column(title, number=False) for title in ("event", "subject", "detail")]
+    words = [Column(title, number=False) for title in ("service", "event", "subject", "detail")]
     return _table("Events of the first replication", [Column("at"), *words], rows)

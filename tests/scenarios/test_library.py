@@ -30,6 +30,7 @@ NAMES = (
     "canary_split",
     "retry_storm",
     "cpu_throttled",
+    "three_services",
 )
 Bounds = dict[str, tuple[Any, Any]]
 Result = dict[str, Any]
@@ -273,6 +274,32 @@ def cpu_throttled() -> Bounds:
     }
 
 
+def three_services() -> Bounds:
+    """Whole pods on single nodes: three large ones, two small ones, and no room for two more."""
+    plain = 4 - 0.14 - 0.7
+    rooms = [plain - 0.5, plain - 0.5, plain - 0.5, plain]
+    large, small = 2 + 0.1, 1 + 0.1
+    assert all(room // large == 1 for room in rooms)
+    assert max(rooms) - large < small, "beside a large pod no small one fits"
+    assert all(room // small == 2 for room in rooms), "a node without a large pod holds two small ones"
+    assert sum(rooms) > 3 * large + 4 * small, "by cores alone all would fit"
+    fraud, rates = 3 * large, 2 * small
+    return {
+        "services.fraud.replicas.max": exactly(3),
+        "services.rates.replicas.max": exactly(2),
+        "services.vision.replicas.max": exactly(0),
+        "services.vision.event_counts.pod_unschedulable": exactly(2),
+        "services.vision.operations[0].ended": exactly(300 + 300),
+        "services.vision.service.state": exactly("Unschedulable"),
+        "services.fraud.status.200": exactly(10 * 500),
+        "services.rates.status.200": exactly(5 * 500),
+        "services.vision.status.503": exactly(2 * 500),
+        "requests": exactly((10 + 5 + 2) * 500),
+        "services.fraud.cost.share": exactly(round(fraud / (fraud + rates), 6)),
+        "services.vision.cost.share": exactly(0),
+    }
+
+
 THEORY: dict[str, Callable[[], Bounds]] = {
     each.__name__: each
     for each in (
@@ -285,6 +312,7 @@ THEORY: dict[str, Callable[[], Bounds]] = {
         canary_split,
         retry_storm,
         cpu_throttled,
+        three_services,
     )
 }
 
@@ -408,7 +436,8 @@ def test_a_run_comes_out_as_expected(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_scenario_takes_changes(name: str) -> None:
     """Shorter and with other replications and seed it runs as well; the same again gives the same."""
-    shorter = ("duration=30s", "warm_up=0s", "seed=5", "traffic=[{shape: poisson, rate: 3}]")
+    traffic = "services.fraud.traffic" if name == "three_services" else "traffic"
+    shorter = ("duration=30s", "warm_up=0s", "seed=5", f"{traffic}=[{{shape: poisson, rate: 3}}]")
     result = answer(name, *shorter, replications=2)
     assert (result["replications"], result["seed"], result["duration_seconds"]) == (2, 5, 30)
     again = answer(name, *shorter, replications=2)
@@ -531,3 +560,16 @@ def test_a_stretch_of_the_timeline_is_read_as_written() -> None:
     assert figure(result, "timeline[0..20].requests") == 14
     assert figure(result, "status.200/requests") == 0.2
     assert figure(result, "status.504") == 0
+
+
+def test_five_nodes_hold_the_three_services() -> None:
+    """With one node more every pod has room, and the cluster's cost is shared by 3 x 2.1, 2 x 1.1 and 2 x 1.1 cores."""
+    result = answer("three_services", "cluster.nodes=5")
+    assert all(each["status"]["200"] == each["requests"] for each in result["services"].values())
+    cores = {"fraud": 6.3, "rates": 2.2, "vision": 2.2}
+    for name, each in result["services"].items():
+        assert each["cost"]["share"] == pytest.approx(cores[name] / sum(cores.values()), abs=1e-6)
+    assert any(
+        note.startswith("vision: Only 0 of 2 replicas found room: each asks for 1.1 cores")
+        for note in answer("three_services")["notes"]
+    )

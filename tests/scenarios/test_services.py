@@ -1,5 +1,6 @@
 """Several services on one cluster: each is what it would be alone, as far as there is room, and all together are judged."""
 
+import re
 from copy import deepcopy
 from io import StringIO
 from pathlib import Path
@@ -18,6 +19,7 @@ from akstwin.scenarios.load import BadScenario, load, prepare
 from akstwin.scenarios.outputs import as_json
 from akstwin.scenarios.plan import Stopping, parse_over, plan
 from akstwin.scenarios.plan_table import render_plan
+from akstwin.scenarios.report import html_report
 from akstwin.scenarios.run import run
 from akstwin.scenarios.story import Asked
 from akstwin.scenarios.tables import render
@@ -103,7 +105,7 @@ def test_one_under_services_has_the_very_figures_of_one_by_itself(service: Docum
     found = result["services"][name]
     assert found["cost"].pop("share") == 1.0
     assert figures(found) == figures(single)
-    assert found.keys() == single.keys()
+    assert found.keys() == single.keys() - {"wall_seconds"}
     total = ("versions", "service", "operations", "events", "objectives")
     totals = {
         **result,
@@ -420,6 +422,22 @@ def test_the_gate_is_closed_by_any_service(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
+
+
+def test_the_report_shows_each_service_and_the_total() -> None:
+    """A table of all, and for each service its own figure and tables; Plotly's code is there once."""
+    result = of(several(FRAUD, RATES, replications=1))
+    page = html_report(result)
+    headings = re.findall("<h2>(.*?)</h2>", page)
+    assert headings[:3] == ["Services", "Over time", "In numbers"]
+    assert headings[3:7] == ["fraud: over time", "fraud: in numbers", "rates: over time", "rates: in numbers"]
+    for figure in ("timeline", "timeline-fraud", "timeline-rates"):
+        assert page.count(f'<div id="{figure}"') == 1
+    assert page.count("plotly.js v") == 1
+    assert "rates: success_rate" in page
+    assert "Service rates is Healthy" in page
+    rows = re.findall(r'<th scope="row">(fraud|rates|total)</th>', page)
+    assert rows[:3] == ["fraud", "rates", "total"]
 
 
 def test_the_terminal_shows_each_service_and_the_total() -> None:
