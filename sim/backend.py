@@ -40,6 +40,7 @@ from akstwin.files import FileStore
 from akstwin.sim.calendar import Calendar, CalendarClock, Order
 from akstwin.sim.driver import Driver, ScriptsOf
 from akstwin.sim.gateway import Gateway
+from akstwin.sim.insights import Insights
 from akstwin.sim.secret_stream import SecretStream
 from akstwin.sim.simulation import Simulation, Verb
 from akstwin.store import MemoryStore, Store
@@ -177,7 +178,9 @@ class SimulatedBackend:
             )
         )
         self.gateway = Gateway(self.driver, self.calendar, seed, self.management.keys.read_token, kept.first_request)
-        self.simulation = Simulation(self.driver)
+        self.insights = Insights(lambda: self.identity.name, self.management.services.reports, self.driver.wall)
+        self.gateway.insights = self.insights
+        self.simulation = Simulation(self.driver, self.insights)
         self.simulation.on_told.append(self._keep_told)
         self._finalizer = weakref.finalize(self, _end, self.driver, own)
 

@@ -31,6 +31,7 @@ from akstwin.domain.service import Split
 from akstwin.errors import InvalidSetting
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.driver import Driver
+from akstwin.sim.insights import Insights
 from akstwin.sim.load.request_index import HEADER as IDENTITY_HEADER
 from akstwin.sim.load.request_index import read_identity
 from akstwin.sim.requests import Exchange, Request
@@ -110,6 +111,7 @@ class Gateway:
         self._names = str(uuid5(UUID(int=0), f"akstwin/{seed}"))[:_COUNTED]
         self._draws = Draws(seed, 1, "split", "live", whole_below(Split.WHOLE))
         self._count = first
+        self.insights: Insights | None = None
 
     def submit(self, name: str, request: ScoreRequest, done: Done | None = None) -> InteractiveRequest:
         """Let a request come in now.
@@ -200,6 +202,8 @@ class Gateway:
 
     def _answer(self, asked: InteractiveRequest, response: ScoreResponse) -> None:
         asked.response = response
+        if self.insights is not None:
+            self.insights.heard(asked, response)
         done, asked.done = asked.done, None
         if done is not None:
             done(asked, response)

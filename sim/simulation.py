@@ -24,6 +24,7 @@ from akstwin.policies.runner import PolicyRunner, drive
 from akstwin.sim.calendar import CalendarClock, Order
 from akstwin.sim.driver import UNSET, Driver, Profile
 from akstwin.sim.faults import InjectedFault, check_fault
+from akstwin.sim.insights import TABLES, Insights
 from akstwin.sim.traffic import Traffic, TrafficEntries
 from akstwin.sim.world import SimulatedService
 
@@ -38,8 +39,9 @@ Verb = Literal["profile", "chance", "cluster"]
 class Simulation:
     """The handle on a simulated workspace's world. All chance in it comes from the workspace's seed."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, insights: Insights) -> None:
         self._driver = driver
+        self._insights = insights
         self.on_told: list[Callable[[Verb, str, str | None, Mapping[str, Any]], None]] = []
         """Hear what is told of services, as it was given: the verb, the service, the version, the rest."""
         self._traffic = TrafficEntries()
@@ -81,6 +83,26 @@ class Simulation:
         """
         chosen = Wanted.read(kind, subject, since, limit).choose(self._driver.events)
         return [(at / SECOND, happened, of, detail) for at, happened, of, detail in chosen]
+
+    def insights(self, table: str = "requests", *, service: str | None = None) -> list[dict[str, Any]]:
+        """What services with `enable_app_insights` have reported to Application Insights: the latest 10,000 rows of all tables.
+
+        Containers report, not the router: a request that the router refused itself is in none of the tables.
+
+        Args:
+            table: `requests`, `traces` (what scripts print) or `exceptions` (of runs that failed).
+            service: only this one's.
+
+        Returns:
+            Rows with the columns of an export: `timestamp`, `name`, `resultCode`, `duration` (ms), `operation_Id`,
+            `cloud_RoleName` (the service), `cloud_RoleInstance` (the pod), `customDimensions`, …
+
+        Raises:
+            InvalidSetting: another table.
+        """
+        if table not in TABLES:
+            raise InvalidSetting("table", table, f"one of {', '.join(TABLES)}")
+        return list(self._insights.choose(table, service))
 
     def profile(
         self,

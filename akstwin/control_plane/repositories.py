@@ -103,6 +103,18 @@ class LastHealthy(BaseModel):
     models: dict[str, tuple[Json, ...]]
 
 
+class Reporting(BaseModel):
+    """The part of a service's record that each of its requests asks for.
+
+    Attributes:
+        app_insights: whether its containers report to Application Insights.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    app_insights: bool = False
+
+
 class Repository(Generic[T]):
     """All records of one kind.
 
@@ -194,6 +206,7 @@ class Repositories:
         self._store = store
         self.redaction = Redaction()
         self.services = ServiceRepository(store, self.redaction)
+        self.reporting = Repository(store, "service", Reporting, immutable=True)
         self.lifecycles = Repository(store, "life", StoredLifecycle, immutable=True)
         self.last_healthy = Repository(store, "whole", LastHealthy)
         self.operations = Repository(store, "operation", OperationRecord)

@@ -172,6 +172,11 @@ class Services:
         self._needs.runtime.end(name)
         return operation
 
+    def reports(self, name: str) -> bool:
+        """Whether a service's containers report to Application Insights; False: there is no such service."""
+        found = self._records.reporting.get(name)
+        return found is not None and found.app_insights
+
     def get(self, name: str) -> Json:
         """The service's document (NotFound)."""
         return self._document(self.record(name))

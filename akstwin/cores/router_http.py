@@ -185,6 +185,14 @@ def router_response(text: str, date: str, request_id: str) -> tuple[Headers, byt
     return router_headers(date, len(body), request_id), body
 
 
+def request_id_of(headers: Headers) -> str:
+    """The id of a request that its answer carries; empty: none."""
+    for name, value in headers:
+        if len(name) == len(_REQUEST_ID) and name.lower() == _REQUEST_ID:
+            return value
+    return ""
+
+
 def passed_headers(headers: Headers, request_id: Callable[[], str]) -> Headers:
     """Headers of a replica's reply as the client gets them: its own, with a request id if it gave none (R14).
 

@@ -146,7 +146,7 @@ class DeployArguments(Spec):
         auth_enabled: whether a key is needed; simulated clients have it.
         cpu_cores: CPU that a pod requests; 0.1.
         memory_gb: memory that a pod requests, GB; 0.5.
-        enable_app_insights: no effect on a simulation.
+        enable_app_insights: whether containers report requests to Application Insights; a run makes no rows.
         scoring_timeout_ms: longest time from dispatch to answer, ms; 60000, at most 300000.
         replica_max_concurrent_requests: requests that the router sends to one replica at once; 1.
         max_request_wait_time: longest time in the router's queue, ms; 500.

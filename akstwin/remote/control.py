@@ -99,6 +99,10 @@ class Happening(BaseModel):
     detail: str
 
 
+class _Insights(BaseModel):
+    rows: list[Json]
+
+
 class _History(BaseModel):
     events: list[Happening]
     dropped: int = 0
@@ -112,6 +116,7 @@ _JOURNAL: Final = TypeAdapter(_Journal)
 _TRAFFIC_ROW: Final = TypeAdapter(TrafficRow)
 _TRAFFIC: Final = TypeAdapter(list[TrafficRow])
 _HISTORY: Final = TypeAdapter(_History)
+_INSIGHTS: Final = TypeAdapter(_Insights)
 
 
 class Control:
@@ -205,6 +210,11 @@ class Control:
             **wanted: `kind`, `subject`, `since`, `limit`: what the route takes.
         """
         return self._read("simulation.history", _HISTORY, "history", params=wanted).events
+
+    def insights(self, table: str, service: str | None) -> list[Json]:
+        """Rows that services on the server have reported to Application Insights."""
+        wanted = {"table": table} if service is None else {"table": table, "service": service}
+        return self._read("simulation.insights", _INSIGHTS, "insights", params=wanted).rows
 
     def events_dropped(self) -> int:
         """How many of the first happenings are kept no more."""

@@ -139,6 +139,21 @@ class RemoteSimulation:
         told = self._control.history(kind=kind, subject=subject, since=f"{wanted.since}us", limit=limit)
         return [(each.at / SECOND, each.kind, each.subject, each.detail) for each in told]
 
+    def insights(self, table: str = "requests", *, service: str | None = None) -> list[dict[str, Any]]:
+        """What services with `enable_app_insights` have reported to Application Insights: the latest 10,000 rows of all tables.
+
+        Args:
+            table: `requests`, `traces` (what scripts print) or `exceptions` (of runs that failed).
+            service: only this one's.
+
+        Returns:
+            Rows with the columns of an export.
+
+        Raises:
+            AksError: another table.
+        """
+        return self._control.insights(table, service)
+
     def profile(
         self,
         service: str,

@@ -92,7 +92,9 @@ PARAMETERS: Final = (
     Row(
         "memory_gb_limit", _ACTS, "If the profile tells its memory, a container that takes more is killed.", rolls=True
     ),
-    Row("enable_app_insights", _STORED, "There is no Application Insights to log to."),
+    Row(
+        "enable_app_insights", _ACTS, "Containers report requests, prints and failed runs: `ws.simulation.insights()`."
+    ),
     Row("scoring_timeout_ms", _ACTS, "Answers that take longer become 504."),
     Row("replica_max_concurrent_requests", _ACTS, "The router sends so many requests to one replica at once."),
     Row("max_request_wait_time", _ACTS, "Requests that would wait longer in the queue become 503."),
@@ -220,7 +222,7 @@ ATTRIBUTES: Final = (
         Row("swagger_uri", _STORED, "Likewise."),
         Row("auth_enabled", _ACTS, "As the parameter, like the next six."),
         Row("token_auth_enabled", _ACTS, ""),
-        Row("enable_app_insights", _STORED, ""),
+        Row("enable_app_insights", _ACTS, "Whether containers report."),
         Row("namespace", _STORED, ""),
         Row("description", _STORED, ""),
         Row("tags", _ACTS, ""),

@@ -29,6 +29,7 @@ class Entry:
         attempt: 1 for the first of its client's attempts; None: the client did not name it.
         fingerprint: a hash of its body and its credential, which the attempts at one request share; None: no request had been
             refused when it was answered, or it is no scoring request.
+        request_id: `x-ms-request-id` of its answer, as rows of Application Insights have it; None: it was not routed.
     """
 
     id: int
@@ -49,6 +50,7 @@ class Entry:
     queue_wait: int | None = None
     attempt: int | None = None
     fingerprint: str | None = None
+    request_id: str | None = None
 
     @property
     def latency(self) -> int:

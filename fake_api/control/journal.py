@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from akstwin.backend import ScoreRequest, ScoreResponse
+from akstwin.cores.router_http import request_id_of
 from akstwin.domain.identity import LONGEST_ID, TRIED_AGAIN, client_id, fingerprint
 from akstwin.domain.reasons import Reason
 from akstwin.domain.redaction import Redaction
@@ -21,11 +22,11 @@ _LONGEST_NAME: Final = 255
 
 Row = tuple[
     int, str | None, str | None, int | None, int, int | None, int | None, int, int, str | None, str | None, str, str,
-    tuple[str, ...], str | None, str | None,
+    tuple[str, ...], str | None, str | None, str | None,
 ]  # fmt: skip
 _NAMES: Final = (
     "id", "service", "version", "replica", "arrived", "dispatched", "started", "answered", "status", "reason",
-    "client_request_id", "method", "path", "faults", "note", "fingerprint",
+    "client_request_id", "method", "path", "faults", "note", "fingerprint", "request_id",
 )  # fmt: skip
 _STRANGE: Final = frozenset({401, 404})
 """Answers to requests that may present anything as a credential."""
@@ -105,7 +106,7 @@ class Journal:
         self._rows.append((
             number, name, response.version, replica, sent, dispatched, started, sent + response.latency,
             response.status, response.reason, self._called(called, request.headers), request.method, request.path, faults,
-            note, self._fingerprint(request, response.status),
+            note, self._fingerprint(request, response.status), request_id_of(response.headers) or None,
         ))  # fmt: skip
 
     def _called(self, called: str | None, headers: Iterable[tuple[str, str]]) -> str | None:
@@ -138,7 +139,7 @@ class Journal:
         )
         self._rows.append((
             number, service, None, None, at, None, None, at if answered is None else answered, status, None,
-            self._called(client_id(headers), headers), method, path, faults, None, fingerprint,
+            self._called(client_id(headers), headers), method, path, faults, None, fingerprint, None,
         ))  # fmt: skip
 
     def missed(
@@ -164,6 +165,7 @@ class Journal:
                 self.redaction.text(path, _LONGEST_NAME),
                 (),
                 note,
+                None,
                 None,
             ),
         )

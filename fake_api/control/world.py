@@ -1,5 +1,6 @@
 """Routes to what lives in a simulated world beside services: its clients, its clusters, and what has happened in it."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query
@@ -49,6 +50,26 @@ def add_world(app: FastAPI, control: "Control") -> None:
         for each in shown:
             each["detail"] = control.journal.redaction.text(str(each["detail"]))
         return {"total": happened.total, "dropped": happened.dropped, "events": shown}
+
+    @app.get("/_akstwin/insights", responses=refusals(400))
+    async def insights(table: str = "requests", service: str | None = None) -> Json:
+        """Rows that services with `enable_app_insights` have reported to Application Insights: requests, traces or exceptions."""
+        with workspace.clock.acting():
+            reported = workspace.backend.insights
+            rows = workspace.backend.simulation.insights(table, service=service)
+        return {
+            "total": reported.total,
+            "dropped": reported.dropped,
+            "rows": [_redacted(row, control.journal.redaction.text) for row in rows],
+        }
+
+
+def _redacted(row: Json, text: Callable[[str], str]) -> Json:
+    """A row without credentials: scripts may print what they are sent."""
+    return {
+        name: text(value) if isinstance(value, str) else _redacted(value, text) if isinstance(value, dict) else value
+        for name, value in row.items()
+    }
 
 
 def _add_traffic(app: FastAPI, control: "Control") -> None:

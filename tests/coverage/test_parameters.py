@@ -153,6 +153,12 @@ def _writes_files(trial: Any) -> Any:
     return len(list(trial.ws.backend.collected.rglob("data.csv")))
 
 
+@shows("enable_app_insights", True, scripted=True, without=[], seen=["200"])
+def _reports_its_requests(trial: Any) -> Any:
+    assert trial.statuses() == [200]
+    return [row["resultCode"] for row in trial.ws.simulation.insights()]
+
+
 @shows("auth_enabled", False, without=[401], seen=[200])
 def _needs_no_key(trial: Any) -> Any:
     return trial.statuses(key="")
@@ -314,7 +320,6 @@ def test_every_experiment_is_for_something_that_acts() -> None:
 STORED: dict[str, tuple[Any, Any, Any]] = {
     "blobfuse_enabled": (False, None, True),
     "description": ("for people", None, "for people"),
-    "enable_app_insights": (True, False, True),
     "is_control_version_type": (True, "Treatment", "Control"),
     "namespace": ("team", None, "team"),
     "properties": ({"team": "risk"}, {}, {"team": "risk"}),
