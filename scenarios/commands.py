@@ -188,8 +188,12 @@ def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None) -> d
 
         def write(stream: BinaryIO) -> None:
             writer = TraceWriter(stream, waiting_entries(prepared))
-            results.append(simulate(recorder=writer.recorder))
-            writer.close()
+            try:
+                results.append(simulate(recorder=writer.recorder))
+                writer.close()
+            except BaseException:
+                writer.abandon()
+                raise
 
         write_whole(trace, write, "--trace")
         return results[0]

@@ -101,6 +101,11 @@ class TraceWriter:
         self._flush()
         self._writer.close()
 
+    def abandon(self) -> None:
+        """Write nothing more: the stream may be closed already when the writer is collected."""
+        self._rows.clear()
+        self._writer.is_open = False
+
     def _flush(self) -> None:
         if self._rows:
             by_column = zip(*self._rows, strict=True)

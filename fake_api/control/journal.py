@@ -200,6 +200,7 @@ class Journal:
         shown["faults"] = list(shown["faults"])
         dispatched, called, note = shown["dispatched"], shown["client_request_id"], shown["note"]
         shown["client_request_id"] = called and self.redaction.text(called)
+        shown["request_id"] = shown["request_id"] and self.redaction.text(shown["request_id"])  # a client may choose it
         shown["note"] = note and self.redaction.text(note)
         shown["queue_wait"] = None if dispatched is None else dispatched - shown["arrived"]
         shown["attempt"] = attempt

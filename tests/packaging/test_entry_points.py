@@ -28,6 +28,8 @@ def test_all_that_there_is_is_registered() -> None:
         ("akstwin.commands", "compile"),
         ("akstwin.commands", "faults"),
         ("akstwin.commands", "sizes"),
+        ("akstwin.commands", "calibrate"),
+        ("akstwin.commands", "explain"),
         ("akstwin.backends", "simulated"),
         ("akstwin.backends", "scenario"),
         ("akstwin.backends", "remote"),

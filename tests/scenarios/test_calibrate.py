@@ -126,7 +126,7 @@ def test_the_blocks_load_unchanged_and_answer_as_the_truth_does(tmp_path: Path, 
     assert set(blocks) == {"model", "traffic"}
     document = {
         **TRUTH,
-        "seed": 5,
+        "seed": 6,
         "webservice": {**TRUTH["webservice"], "model": blocks["model"]},
         "traffic": blocks["traffic"],
     }

@@ -200,7 +200,7 @@ def one_replica_update() -> Bounds:
         "reasons.no_ready_replica": exactly(10 * gap),
         "status.502": exactly(0),
         "operations[0].state": exactly("Succeeded"),
-        "operations[0].ended": exactly(120 + 300 + 60 + 24),
+        "operations[0].ended": exactly(120 + 300 + 60 + 24 + 1),  # when the router has the new replica
         "replicas.min": exactly(0),
         "replicas.mean": exactly(1 - (60 + 24) / 900),
         "latency_ms.max": exactly(23),

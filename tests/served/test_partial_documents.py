@@ -220,7 +220,7 @@ def test_azureml_core_reads_whatever_is_stored(kind: str, reader: Reader, stocke
 
     @seed(7)
     @settings(
-        max_examples={"computes": 1, "services": 3}.get(kind, 6),
+        max_examples={"computes": 2, "services": 3}.get(kind, 6),
         deadline=None,
         database=None,
         phases=[Phase.generate],

@@ -28,9 +28,15 @@ def until(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def emptied(stocked: Any) -> Any:
-    """The stocked workspace, when nothing is left of what other tests have deployed."""
-    until(lambda: not folders(stocked) and not processes())
+    """The stocked workspace, when nothing is left in it of what other tests have deployed."""
+    until(lambda: not folders(stocked))
+    _others.clear()
+    _others.update(_workers())
     return stocked
+
+
+_others: set[int] = set()
+"""Workers of workspaces that other tests of this process have left open."""
 
 
 def folders(management: Any) -> list[str]:
@@ -40,7 +46,11 @@ def folders(management: Any) -> list[str]:
 
 
 def processes() -> list[int]:
-    """Workers of this process, by their keepers."""
+    """Workers of this process that the test has begun, by their keepers."""
+    return [each for each in _workers() if each not in _others]
+
+
+def _workers() -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

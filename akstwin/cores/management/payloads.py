@@ -252,8 +252,8 @@ def _check_copies(where: str, payload: Mapping[str, Any], service: ServiceRecord
         "appInsightsEnabled": (payload.get("appInsightsEnabled"), service.app_insights),
         "authEnabled": (given_auth[0], service.auth == "key"),
         "aadAuthEnabled": (given_auth[1], service.auth == "token"),
-        "keys.primaryKey": (keys.get("primaryKey"), service.primary),
-        "keys.secondaryKey": (keys.get("secondaryKey"), service.secondary),
+        "keys.primaryKey": (keys.get("primaryKey") or None, service.primary or None),
+        "keys.secondaryKey": (keys.get("secondaryKey") or None, service.secondary or None),
         "imageId": (payload.get("imageId"), None),
     }
     for key, (given, of_the_endpoint) in copies.items():

@@ -18,7 +18,7 @@ COPIES = 4
 def commands() -> str:
     """As they are printed."""
     section = PAGE.read_text("utf-8").partition("and how to copy it\n")[2]
-    found = re.search(r"```bash\n(.*?)```", section, re.DOTALL)
+    found = re.search(r"```console\n(.*?)```", section, re.DOTALL)
     assert found is not None
     return found[1]
 
