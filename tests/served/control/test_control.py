@@ -431,7 +431,8 @@ class TestRim:
             document = await town.call("GET", "openapi.json")
             assert {path.removeprefix("/_akstwin/") for path in document["paths"]} == {
                 "health", "clock", "reset", "assumptions", "observe/{service}", "profile/{service}", "traffic/{service}",
-                "score/{service}", "journal", "metrics", "events", "faults", "faults/{fault}", "chance/{service}", "environment", "insights",
+                "score/{service}", "journal", "metrics", "events", "faults", "faults/{fault}", "chance/{service}", "environment",
+                "insights",
                 "cluster/{name}", "history", "traffic", "traffic/{service}/{entry}",
             }  # fmt: skip
             assert set(document["components"]["schemas"]) >= {"Reply", "Match", "FixedReply"}
