@@ -145,7 +145,7 @@ def test_parameters_beside_seeds_stay_in_the_line(repository: Path) -> None:
 @pytest.mark.parametrize(
     ("mark", "told"),
     [
-        ("sede=7", "aks(sede=7): it takes seed, scenario, clock, rate, assumptions; did you mean seed?"),
+        ("sede=7", "aks(sede=7): it takes seed, scenario, clock, rate, assumptions, client_time; did you mean seed?"),
         ("seed='7'", "aks(seed='7'): expected a whole number from 0 on"),
         ("seed=True", "aks(seed=True): expected a whole number from 0 on"),
         ("7", "aks(7): an argument without a name; it takes seed"),
@@ -177,7 +177,8 @@ def test_a_mark_that_is_wrong_fails_its_test_in_a_worker(repository: Path) -> No
 
     assert "1 passed, 1 error" in done.stdout, done.stdout
     assert (
-        "test_it: @pytest.mark.aks(sede=7): it takes seed, scenario, clock, rate, assumptions; did you" in done.stdout
+        "test_it: @pytest.mark.aks(sede=7): it takes seed, scenario, clock, rate, assumptions, client_time; did you"
+        in done.stdout
     )
 
 

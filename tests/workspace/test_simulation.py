@@ -956,7 +956,7 @@ def test_all_scenarios_are_looked_at() -> None:
     """None of the library is forgotten below."""
     names = {path.stem for path in LIBRARY.glob("*.yaml") if not path.stem.endswith(".expected")}
 
-    assert names == {*HEALTHY, "unschedulable"}
+    assert names == {*HEALTHY, "unschedulable", "three_services"}
 
 
 @pytest.mark.parametrize("name", sorted(HEALTHY))
@@ -1021,6 +1021,21 @@ def test_a_scenarios_cold_start(opened: Any) -> None:
     assert service.state == "Unschedulable"
     assert service.error["details"][0]["code"] == "Unschedulable"
     assert ws.simulation.observe("fraud").refused["not_found"] > 0
+
+
+def test_a_scenarios_three_services(opened: Any) -> None:
+    """All are in the workspace, of their kinds; the last finds no room, and the clients of each call it."""
+    ws = opened("three_services")
+    ws.simulation.advance("15m")
+    kinds = {name: (type(service), service.state) for name, service in ws.webservices.items()}
+
+    assert kinds == {
+        "fraud": (AksWebservice, "Healthy"), "rates": (AksEndpoint, "Healthy"), "vision": (AksWebservice, "Unschedulable"),
+    }  # fmt: skip
+    for name, versions in (("fraud", {"fraud"}), ("rates", {"blue"})):
+        observed = ws.simulation.observe(name, "1m").versions
+        assert set(observed) == versions
+        assert all(set(each.answers) == {200} for each in observed.values())
 
 
 def test_a_scenario_with_faults(opened: Any) -> None:
