@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from importlib.metadata import entry_points
 from types import FrameType
 
@@ -119,6 +120,8 @@ def main() -> None:
 
 def _end_in_order() -> None:
     """Let signals that end a process leave nothing half written: whatever runs is unwound as by Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        return  # signals are the business of whoever has that one
 
     def end(number: int, _: FrameType | None) -> None:
         raise _Terminated(signal.Signals(number))

@@ -23,7 +23,7 @@ def test_patient_requests_wait_as_erlang_c_says(
     servers, mean = replicas * slots, 0.1
     queue = simulate(
         replicas=replicas, slots=slots, rate=rate, service={"distribution": "exponential", "mean": "100ms"},
-        patience_ms=PATIENT_MS, seed=seed, requests=200_000, warm_up=20,
+        patience_ms=PATIENT_MS, seed=seed, requests=300_000, warm_up=20,
     )  # fmt: skip
     assert queue.result["status"]["200"] == queue.result["requests"]
     waits = queueing.erlang_c(servers, rate * mean)
@@ -87,7 +87,7 @@ def test_constant_service_makes_wait_as_m_d_1_says(simulate: Callable[..., Any],
     """M/D/1 at 60 per cent: shares that wait longer than half a service time, one and a half, and three."""
     queue = simulate(
         replicas=1, rate=6, service={"distribution": "constant", "mean": "100ms"}, patience_ms=PATIENT_MS, seed=61,
-        requests=100_000, warm_up=50,
+        requests=150_000, warm_up=50,
     )  # fmt: skip
     for time, within in ((0.05, 0.03), (0.15, 0.06), (0.3, 0.2)):
         queue.assert_agrees(
