@@ -41,7 +41,11 @@ class Management:
         self.client = httpx.Client(base_url=self.http, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
 
     async def _start(self, folder: Path, settings: Any) -> Any:
-        server = FakeServer(Settings(port=0, tls_port=0, folder=folder, seed=7, **settings))
+        given = {
+            "identity": WorkspaceIdentity(),
+            **settings,
+        }  # else the first workspace takes the first name that a test asks for
+        server = FakeServer(Settings(port=0, tls_port=0, folder=folder, seed=7, **given))
         await server.start()
         await server.ready()
         return server

@@ -91,6 +91,9 @@ class OtherServer:
     async def ready(self) -> None:
         """It has been since it was started."""
 
+    def first_asked(self, identity: WorkspaceIdentity) -> None:
+        """Its workspace has its name."""
+
     def open_beside(self, asked: WorkspaceIdentity, identity: WorkspaceIdentity) -> Any:
         """There is one workspace."""
         raise AksError(f"{identity.name}: no workspace but {asked.name}")
