@@ -29,11 +29,17 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         yield {**clean, **variables(place.http, place.https, tmp_path / "home", authority)}
 
 
-def run(virtual: str, program: str, environment: dict[str, str], *arguments: str) -> tuple[list[str], list[str]]:
-    """A program's lines, and the hosts that it looked up or connected to."""
+def python_of(virtual: str) -> Path:
+    """The interpreter of an environment beside this one."""
     python = ROOT / virtual / "bin" / "python"
     if not (python.parents[1] / ".ready").exists():
         pytest.skip(f"there is no {virtual}: `make test` makes it")
+    return python
+
+
+def run(virtual: str, program: str, environment: dict[str, str], *arguments: str) -> tuple[list[str], list[str]]:
+    """A program's lines, and the hosts that it looked up or connected to."""
+    python = python_of(virtual)
     command = [python, PROGRAMS / "connections.py", PROGRAMS / program, *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -62,7 +68,7 @@ def test_sdk_v2_is_refused_by_name_and_reaches_no_public_address(environment: di
 
 def test_sdk_v2_would_reach_the_cloud_by_azures_name(environment: dict[str, str]) -> None:
     """Why the server's cloud has a name of its own: without it the same program asks for Azure's own host."""
-    python = ROOT / ".venv-azure-ai-ml" / "bin" / "python"
+    python = python_of(".venv-azure-ai-ml")
     code = (
         "from azure.ai.ml._azure_environments import _get_base_url_from_metadata, AzureEnvironments\n"
         "print(_get_base_url_from_metadata(AzureEnvironments.ENV_DEFAULT))"
