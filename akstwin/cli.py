@@ -121,7 +121,7 @@ def main() -> None:
 def _end_in_order() -> None:
     """Let signals that end a process leave nothing half written: whatever runs is unwound as by Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
-        return  # signals are the business of whoever has that one
+        return  # Python lets only the main thread set handlers
 
     def end(number: int, _: FrameType | None) -> None:
         raise _Terminated(signal.Signals(number))

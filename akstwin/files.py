@@ -257,7 +257,7 @@ class FileStore:
         return found
 
     def stay(self) -> None:
-        """What the last `unforced` told of is recorded: what it replaced is needed no more."""
+        """The files that `unforced` last returned are recorded: remove the files that they replaced."""
         for _, former in self._in_flight:
             if former is not None:
                 former.unlink(missing_ok=True)
@@ -267,7 +267,7 @@ class FileStore:
             scratch.remove(self._blocks(path))
 
     def undo(self) -> None:
-        """What the last `unforced` told of cannot be recorded: all is as it was before."""
+        """The files that `unforced` last returned cannot be recorded: put back the files that they replaced."""
         in_flight, self._in_flight, self._whole_in_flight = self._in_flight, [], []
         later = {path for path, _ in self._pending}
         self._pending[:0] = [each for each in in_flight if each[0] in later]

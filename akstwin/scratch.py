@@ -1,8 +1,8 @@
 """Temporary folders of this process, and what processes that were killed have left of theirs.
 
 All of a process's temporary folders lie in one, which holds a lock file. The operating system keeps the lock (`flock`) as long as
-the process lives and not a moment longer, `kill -9` included. So whoever gets the lock of such a folder may remove it: its
-process is gone. The first folder that a process asks for sweeps in this way; folders of other users are left alone.
+the process lives and not a moment longer, `kill -9` included. A process that gets the lock of another's folder may remove it: its
+owner is gone. The first folder that a process asks for sweeps in this way; folders of other users are left alone.
 
 `shutil.rmtree` is not used: it holds a descriptor and a frame for each level, and a thousand levels are more than either allows.
 """

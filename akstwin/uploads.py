@@ -80,8 +80,7 @@ class Tally:
             InvalidSetting: together with those before they are more than are allowed.
             Conflict: `stop` was called.
         """
-        if self._stopped.is_set():
-            raise Conflict(f"{self.subject}: is no longer needed")
+        self._check_needed()
         self.files += number
         limit = self.limits.max_upload_files
         if self.files > limit:
@@ -97,10 +96,13 @@ class Tally:
             InvalidSetting: together with those before they are more than are allowed.
             Conflict: `stop` was called.
         """
-        if self._stopped.is_set():
-            raise Conflict(f"{self.subject}: is no longer needed")
+        self._check_needed()
         self.check_bytes(size)
         self.bytes += size
+
+    def _check_needed(self) -> None:
+        if self._stopped.is_set():
+            raise Conflict(f"{self.subject}: is no longer needed")
 
     def check_bytes(self, size: int) -> None:
         """Refuse a size that is over the limit together with what has been counted (InvalidSetting)."""

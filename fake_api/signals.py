@@ -19,7 +19,7 @@ def end_signals(begin: Callable[[], None]) -> Iterator[None]:
     signal does not wait for a loop that is busy. It leaves the process with status 128 + the signal's number, as shells show
     it, and cleans nothing up: scripts end with the process, and the next server removes the folders that it left.
 
-    On another thread than the main one nothing is handled: signals are the business of whoever has that.
+    On another thread than the main one nothing is handled: Python lets only the main thread set handlers.
 
     Args:
         begin: begins the orderly end; called once, on the main thread, at any moment: it may only leave a message.

@@ -168,8 +168,8 @@ class DeployArguments(Spec):
         is_default: whether it is the default version; the first is, if none says so.
         is_control_version_type: a label; no effect on a simulation.
         cpu_cores_limit: most CPU that a container may use; no limit.
-        memory_gb_limit: most memory that a container may use, GB; `memory_gb`. One that takes more is killed, if its model's
-            `memory` is told.
+        memory_gb_limit: most memory that a container may use, GB; `memory_gb`. One that takes more is killed, if its model
+            has a `memory`.
     """
 
     autoscale_enabled: bool | None = None

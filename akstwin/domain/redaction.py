@@ -1,4 +1,4 @@
-"""Credentials are told to nobody: texts that clients have chosen lose them before anybody else reads these texts.
+"""Credentials are taken out of texts that clients have chosen, before anybody else reads these texts.
 
 A credential is known because a service has it, had it or issued it, because a request presented it where credentials are
 presented, or by convention: what stands behind names such as `key`, `code` or `password`, in front of `@` in a URL, behind

@@ -79,10 +79,16 @@ def parse_latency(value: object) -> Micros:
     Raises:
         ValueError: anything else. The message says what is expected.
     """
+    _check_unit(value, "a latency", "ms", "s")
+    return Micros(_quantity(value, _DURATION_UNITS, SECOND, LATENCY_FORM))
+
+
+def _check_unit(value: object, kind: str, small: str, large: str) -> None:
+    """Refuse a plain number, which could be of either unit (ValueError)."""
     plain = "" if _too_wide(value) else str(value).strip()
     if not isinstance(value, bool) and not has_unit(value) and _QUANTITY.match(plain):
-        raise ValueError(f"a latency with its unit: {plain} ms or {plain} s? Write {plain}ms or {plain}s")
-    return Micros(_quantity(value, _DURATION_UNITS, SECOND, LATENCY_FORM))
+        choice = f"{plain} {small} or {plain} {large}? Write {plain}{small} or {plain}{large}"
+        raise ValueError(f"{kind} with its unit: {choice}")
 
 
 def read_duration(setting: str, value: object) -> Micros:
@@ -124,9 +130,7 @@ def parse_memory(value: object) -> "Bytes":
     Raises:
         ValueError: anything else. The message says what is expected.
     """
-    plain = str(value).strip()
-    if not isinstance(value, bool) and not has_unit(value) and _QUANTITY.match(plain):
-        raise ValueError(f"a size with its unit: {plain} MB or {plain} GB? Write {plain}MB or {plain}GB")
+    _check_unit(value, "a size", "MB", "GB")
     return Bytes(_quantity(value, _MEMORY_UNITS, 1, MEMORY_FORM))
 
 

@@ -99,7 +99,7 @@ class ContainerRuntime(Protocol):
             version: whose containers; those that start later bring theirs in their `ContainerSpec`.
             model: run times; its workers hold for containers that start from now on, its memory from the next request on.
             stretch: as in `ContainerSpec`.
-            memory_limit: likewise.
+            memory_limit: as in `ContainerSpec`.
         """
         ...
 

@@ -203,7 +203,7 @@ def _operations(arguments: Arguments, patch: Patch, below: str) -> Iterable[Json
 
 
 def _roles(version_name: str, versions: Iterable[str], arguments: Arguments, *, itself: bool) -> Iterable[Json]:
-    """Default and control are one version each: the others step back. One that is told to step back does so alone."""
+    """One version is the default and one the control: setting either on a version clears it on the others."""
     for name in versions:
         own = name == version_name
         if own and not itself:

@@ -158,7 +158,7 @@ class StateFile:
 
     @contextlib.contextmanager
     def commanding(self) -> Iterator[None]:
-        """Inside, the first transaction of a store is written before it ends; what follows from it is collected as ever."""
+        """Write the first transaction of a store inside the block before it ends; later changes are collected for the next."""
         outer, self._commanding = self._commanding, True
         try:
             yield

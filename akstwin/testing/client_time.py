@@ -180,17 +180,17 @@ class ClientTime:
         if found or (seconds is not None and seconds <= 0):
             work.since = _real_monotonic()
             return found
-        with self._waiting(work):
-            if seconds is None:
+        if seconds is None:
+            with self._waiting(work):
                 return real.select(None)
-            timer = self._timers.begin(seconds, lambda: bool(select.select([real], [], [], 0)[0]), lambda: _wake(loop))
-            try:
+        timer = self._timers.begin(seconds, lambda: bool(select.select([real], [], [], 0)[0]), lambda: _wake(loop))
+        try:
+            with self._waiting(work):  # it ends before the timer: time is held all the while
                 while not found and not timer.rung:
                     found = real.select(None)
                 return found
-            finally:
-                work.since, work.waits = _real_monotonic(), False  # before the timer ends: time is held all the while
-                timer.end()
+        finally:
+            timer.end()
 
     def call(self, func: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """What a call in a thread of an event loop returns."""

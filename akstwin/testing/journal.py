@@ -193,8 +193,8 @@ class Journal:
         """Clients that were refused do not make it worse.
 
         A storm is one request tried more than `attempts` times, or a window with refusals in which all attempts together are
-        more than `amplification` times the requests that were tried. Attempts at one request are told by its
-        `x-ms-client-request-id`; without one, by body and credential, where each comes after a refusal of the one before
+        more than `amplification` times the requests that were tried. Attempts at one request share its
+        `x-ms-client-request-id`; without one, its body and credential, where each comes after a refusal of the one before
         (`akstwin.testing.attempts`).
 
         Args:

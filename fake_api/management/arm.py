@@ -14,6 +14,7 @@ from akstwin.fake_api.management.desk import ERRORS, WS, AtPath, AtPort, Desk, a
 from akstwin.fake_api.management.errors import answer
 from akstwin.fake_api.management.ports import WorkspaceServer
 from akstwin.fake_api.management.reading import FORM, read_form
+from akstwin.testing.variables import CLOUD
 
 METADATA: Final = "/metadata/endpoints"
 DISCOVERY: Final = "/discovery"
@@ -26,7 +27,7 @@ router: Final = APIRouter(
 open_router: Final = APIRouter(responses=ERRORS, tags=["resource manager"])
 """What clients ask before they have a token."""
 
-_CLOUDS: Final = ("AzureCloud", "AkstwinCloud")
+_CLOUDS: Final = ("AzureCloud", CLOUD)
 """Programs for azureml-core name the first outright; a client with addresses of its own for it needs the second."""
 _SERVICES: Final = ("api", "experimentation", "history", "hyperdrive", "modelmanagement", "studio")
 _GRANTS: Final = ("client_credentials", "password", "refresh_token")

@@ -40,6 +40,12 @@ _IMAGES: Final = "services are made from environments: there are no images"
 _PROFILES: Final = "nothing is profiled: a model's service time is given"
 _LOGINS: Final = "cluster credentials: a simulated cluster has none"
 
+_COMPUTES: Final[tuple[tuple[str, Source, Source], ...]] = (
+    ("", "own", "azureml-core"),
+    ("/rp/workspaces", "azureml-core", "own"),
+)
+"""Where the routes of compute targets begin, and where those that read and those that write come from."""
+
 ROUTES: Final = (
     Route("GET", "{MM}/assets", "published", _PUBLISHED + "test_lists_have_four_orders"),
     Route("POST", "{MM}/assets", "published", _MODELS + "test_a_model_is_registered_found_changed_and_forgotten"),
@@ -99,14 +105,14 @@ ROUTES: Final = (
           _MODELS + "test_environments_have_versions"),
     *(
         route
-        for below, reads, writes in (("", "own", "azureml-core"), ("/rp/workspaces", "azureml-core", "own"))
+        for below, reads, writes in _COMPUTES
         for route in (
-            Route("GET", below + "{WS}/computes", reads, _PUBLISHED + "test_environments_and_computes_have_pages"),  # type: ignore[arg-type]
-            Route("GET", below + "{WS}/computes/{name}", reads, _WALK),  # type: ignore[arg-type]
-            Route("PUT", below + "{WS}/computes/{name}", writes, _WALK),  # type: ignore[arg-type]
-            Route("DELETE", below + "{WS}/computes/{name}", writes, _WALK),  # type: ignore[arg-type]
-            Route("POST", below + "{WS}/computes/{name}/listKeys", writes, _REFUSED, _LOGINS),  # type: ignore[arg-type]
-            Route("GET", below + "{WS}/computeOperations/{operation_id}", writes, _WALK),  # type: ignore[arg-type]
+            Route("GET", below + "{WS}/computes", reads, _PUBLISHED + "test_environments_and_computes_have_pages"),
+            Route("GET", below + "{WS}/computes/{name}", reads, _WALK),
+            Route("PUT", below + "{WS}/computes/{name}", writes, _WALK),
+            Route("DELETE", below + "{WS}/computes/{name}", writes, _WALK),
+            Route("POST", below + "{WS}/computes/{name}/listKeys", writes, _REFUSED, _LOGINS),
+            Route("GET", below + "{WS}/computeOperations/{operation_id}", writes, _WALK),
         )
     ),
     Route("GET", "/metadata/endpoints", "azureml-core", _WALK),

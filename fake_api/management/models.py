@@ -1,13 +1,14 @@
 """Assets and models (wire §5)."""
 
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from akstwin.backend import AssetQuery, ModelQuery
+from akstwin.backend import AssetQuery, ModelQuery, ValidatingBackend
 from akstwin.domain.ordering import read_order
 from akstwin.errors import InvalidSetting, NotFound
-from akstwin.fake_api.management.desk import ERRORS, GONE, MANAGEMENT, MM, AtPath, bearer
+from akstwin.fake_api.management.desk import ERRORS, GONE, MANAGEMENT, MM, AtPath, Desk, bearer
 from akstwin.fake_api.management.errors import answer
 from akstwin.fake_api.management.pages import PAGE, Count, OrderBy, OrderBySdk, SkipToken, next_link, page
 from akstwin.fake_api.management.reading import OBJECT, PATCH, read_object, read_patch
@@ -65,12 +66,7 @@ async def patch_asset(desk: AtPath, asset_id: str, request: Request) -> Response
 @router.delete("/assets/{asset_id}", responses=GONE)
 async def delete_asset(desk: AtPath, asset_id: str) -> Response:
     """Forget an asset; 204 if it is not there."""
-    async with desk.commanding() as backend:
-        try:
-            backend.delete_asset(asset_id)
-        except NotFound:
-            return Response(status_code=204)
-    return answer({})
+    return await _forgotten(desk, lambda backend: backend.delete_asset(asset_id))
 
 
 @router.post("/models", openapi_extra=OBJECT)
@@ -128,9 +124,14 @@ async def patch_model(desk: AtPath, model_id: str, request: Request) -> Response
 @router.delete("/models/{model_id}", responses=GONE)
 async def delete_model(desk: AtPath, model_id: str) -> Response:
     """Forget a model; 204 if it is not there."""
+    return await _forgotten(desk, lambda backend: backend.delete_model(model_id))
+
+
+async def _forgotten(desk: Desk, forget: Callable[[ValidatingBackend], None]) -> Response:
+    """The answer to a request that something be forgotten: 204 if it is not there (wire §12)."""
     async with desk.commanding() as backend:
         try:
-            backend.delete_model(model_id)
+            forget(backend)
         except NotFound:
             return Response(status_code=204)
     return answer({})

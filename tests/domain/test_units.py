@@ -1,5 +1,6 @@
 """Durations and sizes as people write them."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -16,6 +17,7 @@ from akstwin.domain.units import (
     millicores,
     parse_duration,
     parse_latency,
+    parse_memory,
     parse_size,
 )
 
@@ -103,6 +105,13 @@ def test_what_is_no_duration_is_refused_with_what_was_expected(wrong: object) ->
 def test_sizes_are_decimal(written: object, size: int) -> None:
     """A kB counts 1000 bytes, as on Azure's pages."""
     assert parse_size(written) == size
+
+
+@pytest.mark.parametrize("parse", [parse_latency, parse_memory])
+def test_a_number_too_wide_to_be_written_out_is_refused_with_what_was_expected(parse: Callable[[object], int]) -> None:
+    """Python writes no integer of more than 4,300 digits."""
+    with pytest.raises(ValueError, match=" such as "):
+        parse(10**5000)
 
 
 @pytest.mark.parametrize("wrong", ["1KB", "1MiB", "-1B", "", None, False, float("inf")])

@@ -1,9 +1,7 @@
 """What the control plane spends on a pod does not grow with the number of pods."""
 
-import sys
-from typing import Any
-
 import pytest
+from support.calls import counted_calls
 from support.worlds import open_endpoint
 
 from akstwin.clock import SECOND, Micros
@@ -13,22 +11,13 @@ def calls_of_a_cold_start(replicas: int) -> int:
     """Function calls, from the creation of a service to the time at which all its replicas serve."""
     deploy = {"num_replicas": replicas, "cpu_cores": 0.1, "memory_gb": 0.1, "initial_delay_seconds": 10**8}
     cluster = {"nodes": 40, "vm_size": {"cpu_cores": 64, "memory_gb": 256}}
-    calls = 0
-
-    def count(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal calls
-        calls += event == "call"
-
-    sys.setprofile(count)
-    try:
+    with counted_calls() as calls:
         opened = open_endpoint([{"name": "blue", "deploy": deploy}], start="cold", cluster=cluster)
         opened.world.run_until(Micros(400 * SECOND))
-    finally:
-        sys.setprofile(None)
     assert sum(pod.ready for pod in opened.service.controller.pods_of("blue")) == replicas
     assert opened.service.controller.life.state == "Healthy"
     opened.close()
-    return calls
+    return calls.count
 
 
 @pytest.mark.slow

@@ -1,9 +1,9 @@
 """Many pods come and go in parts: no event takes long, and nothing else depends on how large the parts are."""
 
-import sys
 from typing import Any
 
 import pytest
+from support.calls import counted_calls
 from support.worlds import open_endpoint
 
 from akstwin.clock import SECOND, Micros
@@ -74,21 +74,12 @@ def calls_of_an_end(replicas: int) -> int:
     """Function calls from a service's deletion to its end, of which most pods have never found a node."""
     world = opened(replicas)
     world.world.run_until(Micros(400 * SECOND))
-    calls = 0
-
-    def count(_frame: Any, event: str, _argument: Any) -> None:
-        nonlocal calls
-        calls += event == "call"
-
-    sys.setprofile(count)
-    try:
+    with counted_calls() as calls:
         world.backend.driver.end(world.service.controller.name)
         world.world.run_until(Micros(600 * SECOND))
-    finally:
-        sys.setprofile(None)
     assert world.service.controller.ended
     world.close()
-    return calls
+    return calls.count
 
 
 def test_four_times_as_many_waiting_pods_end_at_four_times_the_cost() -> None:
