@@ -13,4 +13,7 @@ def test_the_log_of_the_sizing_page_is_what_its_script_makes() -> None:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.text() == (LOGS / "access.csv").read_text(encoding="utf-8")
+    same = module.text() == (LOGS / "access.csv").read_text(
+        encoding="utf-8"
+    )  # by itself: pytest would compare for minutes
+    assert same, "access.csv is not what make_access.py makes: run it again, and the page with it"
