@@ -21,6 +21,7 @@ from akstwin.scenarios.load import load
 from akstwin.scenarios.outside import EVIDENCE_HEADING, Outside, compare_outside, evidence, is_outside, peak_rate
 
 KEY = "s3cret-key"
+PLENTY = 1000  # places: none waits, however slow the machine is, so that each answer is 200
 SCENARIO = """\
 question: Does it answer as predicted?
 seed: 4
@@ -149,7 +150,7 @@ def test_shares_quantiles_texts_and_headers_stand_beside_the_prediction(tmp_path
 
 def test_nothing_of_the_twin_is_in_a_request(tmp_path: Path) -> None:
     """What any client sends; the body is the file's, the key that of the environment."""
-    service = Service(key=KEY)
+    service = Service(places=PLENTY, key=KEY)
     (tmp_path / "body.json").write_text('{"data": [1]}')
     with running(service) as port:
         found = compare_outside(
@@ -171,7 +172,7 @@ def test_https_is_checked_against_its_authority(tmp_path: Path) -> None:
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     prepared = load(scenario(tmp_path, duration="1s"))
-    with running(Service(), context) as port:
+    with running(Service(places=PLENTY), context) as port:
         url = f"https://127.0.0.1:{port}/score"
         found = compare_outside(prepared, Outside(url, ca=tmp_path / "ca.pem"))
         assert found["statuses"].keys() == {"200"}
@@ -266,7 +267,7 @@ def test_a_rate_above_what_was_agreed_is_asked_for(tmp_path: Path) -> None:
     path = scenario(tmp_path, 50, duration="1s")
     peak = peak_rate(load(path))
     assert 35 < peak < 80
-    service = Service(places=100)
+    service = Service(places=PLENTY)
     with running(service) as port:
         words = [str(path), "--against", f"http://127.0.0.1:{port}/score"]
         refused = CliRunner().invoke(command, words)
@@ -286,7 +287,7 @@ def test_the_command_writes_figures_and_evidence_and_never_the_key(
     monkeypatch.setenv("SCORE_KEY", KEY)
     path = scenario(tmp_path, duration="2s")
     rows, figures = tmp_path / "rows.md", tmp_path / "r.json"
-    with running(Service(key=KEY)) as port:
+    with running(Service(places=PLENTY, key=KEY)) as port:
         words = [str(path), "--against", f"http://127.0.0.1:{port}/score?code={KEY}", "--key-env", "SCORE_KEY"]
         done = CliRunner().invoke(command, [*words, "--evidence", str(rows), "--json", str(figures), "--runs", "2"])
     assert done.exit_code == 0, done.exception
