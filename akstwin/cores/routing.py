@@ -116,21 +116,23 @@ class _Alarms:
             due.popleft()
 
 
+KEPT_FORGOTTEN: Final = 4096
+"""So many of the replicas that are gone does a router remember: late news of them must not bring them back."""
+
 _SPARE: Final = 16
 """Offers per replica, stale ones included: those that are never looked at again would be kept for good."""
 
 
 class _Version:
     __slots__ = (
-        "busy", "busy_area", "changed_at", "deadlines", "forgotten", "free", "name", "queue", "queued", "queued_area",
-        "ready", "replicas", "settings", "timeouts",
+        "busy", "busy_area", "changed_at", "deadlines", "free", "name", "queue", "queued", "queued_area", "ready",
+        "replicas", "settings", "timeouts",
     )  # fmt: skip
 
     def __init__(self, name: str, settings: RouteSettings, now: int) -> None:
         self.name = name
         self.settings = settings
         self.replicas: dict[int, _Replica] = {}
-        self.forgotten: set[int] = set()
         self.ready = 0
         self.free: list[tuple[int, int, int, int, _Replica]] = []  # busy, released at, id, stamp: R7's order
         self.queue: deque[int] = deque()  # may hold requests that have left; `_waiting` knows
@@ -199,6 +201,8 @@ class Router:
         self._answered: dict[int, tuple[_Version, _Replica, int]] = {}  # timed out or aborted, slot still held
         self._moved: set[int] = set()  # a replica refused their connection; another refusal is their answer
         self._resting: list[tuple[int, int, int, _Version, _Replica]] = []  # until when, replica's number and stamp
+        self._early: dict[str, set[int]] = {}  # replicas seen ready before their version was configured
+        self._forgotten: dict[int, None] = {}  # the replicas that are gone, the latest last
         self._lost: set[int] = set()  # running as far as the router knows; no replica works on them any more
 
     def __repr__(self) -> str:
@@ -210,11 +214,17 @@ class Router:
     # -- what the router has learned of the service
 
     def configure(self, version: str, settings: RouteSettings, now: int) -> list[Action]:
-        """Add a version, or change what it was added with; waiting and running requests keep their own limits."""
+        """Add a version, or change what it was added with; waiting and running requests keep their own limits.
+
+        News of pods and of versions may come in any order: replicas that were seen ready before get requests from now on.
+        """
         known = self._versions.get(version)
         if known is None:
             self._versions[version] = _Version(version, settings, now)
-            return []
+            found: list[Action] = []
+            for number in sorted(self._early.pop(version, ())):
+                found += self._learn(version, number, ReplicaEvent.SEEN_READY, now)
+            return found
         known.count(now)
         known.settings = settings
         for replica in known.replicas.values():
@@ -262,13 +272,15 @@ class Router:
 
     def forget(self, version: str, replica: int, now: int) -> list[Action]:
         """The replica is gone for good, late news of it too; slots of requests that were answered before are given back."""
+        actions = self._learn(version, replica, ReplicaEvent.WITHDRAWN, now)
+        self._forgotten[replica] = None
+        if len(self._forgotten) > KEPT_FORGOTTEN:
+            del self._forgotten[next(iter(self._forgotten))]
         known = self._versions.get(version)
         if known is None:
-            return []
-        actions = self._learn(version, replica, ReplicaEvent.WITHDRAWN, now)
+            return actions
         actions += self.work_lost(version, replica, now)
         known.replicas.pop(replica, None)
-        known.forgotten.add(replica)
         return actions
 
     def work_lost(self, version: str, replica: int, now: int) -> list[Action]:
@@ -284,8 +296,11 @@ class Router:
         return actions
 
     def _learn(self, version: str, number: int, event: ReplicaEvent, now: int) -> list[Action]:
+        if number in self._forgotten:
+            return []
         known = self._versions.get(version)
-        if known is None or number in known.forgotten:
+        if known is None:
+            self._learn_early(version, number, event)
             return []
         replica = known.replicas.get(number)
         if replica is None:
@@ -302,6 +317,15 @@ class Router:
         elif replica.state is not ReplicaState.READY:
             replica.stamp += 1
         return actions
+
+    def _learn_early(self, version: str, number: int, event: ReplicaEvent) -> None:
+        """Keep what is known of a replica until its version is configured."""
+        if event is ReplicaEvent.SEEN_READY:
+            self._early.setdefault(version, set()).add(number)
+        elif version in self._early:
+            self._early[version].discard(number)
+            if not self._early[version]:
+                del self._early[version]
 
     # -- requests
 

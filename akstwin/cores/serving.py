@@ -43,6 +43,7 @@ class PodFacts:
         exits: how often a container of the version has ended so far.
         in_service: pods of `current_ready` that the router has seen ready.
         serving: the same, whatever they were made from.
+        lost: pods on their way out whose node has been silent for too long: nothing there will ever say that they have ended.
     """
 
     staying: int = 0
@@ -53,6 +54,7 @@ class PodFacts:
     exits: int = 0
     in_service: int = 0
     serving: int = 0
+    lost: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +236,13 @@ class EndPods:
 
 
 @dataclass(frozen=True, slots=True)
+class AbandonPods:
+    """The version's pods that are on their way out on lost nodes count as gone: nobody waits for word from there."""
+
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class SendView:
     """The new view goes to the router; `ServiceFacts.router_view` says when it knows."""
 
@@ -259,7 +268,7 @@ class Scaled:
     after: int
 
 
-Action = ApplyDeployment | EndPods | SendView | UseImage | Relieve | Scaled
+Action = ApplyDeployment | EndPods | AbandonPods | SendView | UseImage | Relieve | Scaled
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,7 +296,8 @@ class Progress:
         rolled: whether every version has all its replicas ready and no pod of an earlier revision left.
         routed: whether the router has the replicas and the split that the latest operation brings.
         crashing_since: since when a version's containers have been ending with none of its pods ready.
-        restarts: the most restarts in a row of one pod of a present revision.
+        restarts: the most restarts in a row of one pod that the latest operation has brought: pods that were there before
+            may have restarted for other reasons.
     """
 
     wanted: int
@@ -424,6 +434,7 @@ def step(state: ServingState, facts: ServiceFacts, now: Micros) -> Step:
     if state.ending:
         names = [*(version.name for version in state.versions), *(each.version for each in state.departures)]
         actions += [EndPods(name) for name in names if name in facts.pods and facts.pods[name].staying]
+        actions += [AbandonPods(name) for name, pods in facts.pods.items() if pods.lost]
         state = replace(state, departures=())
     else:
         built = _finish_builds(state, facts, now, actions)
@@ -447,7 +458,7 @@ def progress(state: ServingState, facts: ServiceFacts) -> Progress:
         ),
         _routed(state, facts, pods),
         min((each.crashing_since for each in state.versions if each.crashing_since is not None), default=None),
-        max((each.restarts for each in pods.values()), default=0),
+        max((pods[each.name].restarts for each in state.versions if each.rolling), default=0),
     )
 
 

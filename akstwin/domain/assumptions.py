@@ -55,6 +55,14 @@ class Assumptions(Spec):
         "What meets a request whose replica refuses the connection, before a byte of it has left the router: 502; or another "
         "ready replica, once, while the first one gets none for 1 s, doubled with each refusal in a row up to 30 s.",
     )
+    connect_timeout: Duration = _row(
+        Micros(2 * SECOND),
+        "assumed",
+        "no public statement",
+        "How long the router of a real cluster tries to connect to a replica; one that does not take the connection by then "
+        "counts as having refused it (`refused_connection`).",
+        "later",
+    )
     run_failure_status: Literal[502, 500] = _row(502, "documented", "S4", "What the client sees when run() raises.")
     router_overhead: Duration = _row(
         Micros(3 * MILLISECOND),

@@ -28,6 +28,7 @@ class ServiceEvent(StrEnum):
     SUCCEEDED = "operation succeeded"
     UNSCHEDULABLE = "operation failed for lack of room"
     CRASHED = "operation failed in a crash loop"
+    BLOCKED = "operation failed for pods that cannot come up"
     TIMED_OUT = "operation timed out"
     UNAVAILABLE = "no replica available for too long"
     AVAILABLE = "a replica is available again"
@@ -46,6 +47,7 @@ SERVICE: Final = TransitionTable(
             _SE.SUCCEEDED: _S.HEALTHY,
             _SE.UNSCHEDULABLE: _S.UNSCHEDULABLE,
             _SE.CRASHED: _S.FAILED,
+            _SE.BLOCKED: _S.FAILED,
             _SE.TIMED_OUT: _S.UNHEALTHY,
         },
         _S.HEALTHY: {_SE.UNAVAILABLE: _S.UNHEALTHY, **_settled},

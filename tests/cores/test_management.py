@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from akstwin.clock import SECOND, Micros
 from akstwin.cores.management import (
     Awaited,
+    Blocked,
     Facts,
     ManagementRules,
     OperationKind,
@@ -24,6 +25,7 @@ from akstwin.cores.management import (
     restarted,
     wake_at,
 )
+from akstwin.cores.management.facts import BlockedBy
 from akstwin.domain.lifecycles import OperationState, ServiceState
 from akstwin.errors import Conflict
 
@@ -344,3 +346,55 @@ def test_an_operation_has_an_end_exactly_if_it_is_over(
         over = adjustment.state is not OperationState.RUNNING
         assert (adjustment.ended is not None) is over
         assert (adjustment.error is not None) is (over and adjustment.state is not OperationState.SUCCEEDED)
+
+
+@pytest.mark.parametrize(
+    ("by", "code", "begins"),
+    [
+        ("image_pull", "ImagePullFailed", "The image of a container cannot be pulled: "),
+        ("configuration", "InvalidContainerConfiguration", "A container cannot be made as it is configured: "),
+        ("quota", "QuotaExceeded", "A quota of the namespace refuses pods: "),
+        ("admission", "PodsRefused", "The cluster refuses pods: "),
+    ],
+)
+def test_pods_that_are_kept_from_coming_up_fail_it_by_name(by: BlockedBy, code: str, begins: str) -> None:
+    """After the time that a pod may fit nowhere, counted within the operation; the error says what the cluster said."""
+    stuck = facts(2, versions={"blue": VersionFacts(3, 2, blocked=Blocked(at(60), by, "it says so"))})
+    end = at(STARTED + 300)
+
+    assert observe(started(), stuck, RULES, Micros(end - 1)).state is ServiceState.TRANSITIONING
+    assert wake_at(started(), stuck, RULES, at(STARTED)) == end
+    after = observe(started(), stuck, RULES, end)
+
+    assert after.state is ServiceState.FAILED
+    assert after.error is not None
+    assert (after.error.code, after.error.message) == (code, f"{begins}it says so")
+
+
+def test_a_time_out_says_what_kept_pods_from_coming_up() -> None:
+    """Where its limit comes first."""
+    stuck = facts(2, versions={"blue": VersionFacts(3, 2, blocked=Blocked(at(1295), "image_pull", "no such image"))})
+    error = observe(started(), stuck, RULES, at(STARTED + 1200)).error
+    assert error is not None
+    assert error.code == "DeploymentTimedOut"
+    assert error.message.endswith(". The image of a container cannot be pulled: no such image.")
+
+
+def test_an_adjustment_fails_for_pods_that_are_kept_from_coming_up() -> None:
+    """It asks for more replicas, and a quota refuses them; the service stays Healthy."""
+    life = adjust(healthy("fraud"), Awaited(replicas=(("blue", 9),)), at(STARTED))
+    stuck = facts(2, versions={"blue": VersionFacts(9, 2, blocked=Blocked(at(60), "quota", "exceeded quota: small"))})
+
+    assert wake_at(life, stuck, RULES, at(STARTED)) == at(STARTED + 300)
+    after = observe(life, stuck, RULES, at(STARTED + 300))
+
+    assert after.state is ServiceState.HEALTHY
+    assert after.adjustments[0].error == Blocked(at(60), "quota", "exceeded quota: small").error
+
+
+def test_a_crash_loop_shows_what_the_container_wrote_last() -> None:
+    """Where a world can read it."""
+    crashing = facts(0, restarts=5, versions={"blue": VersionFacts(3, 0, last_lines="KeyError: 'model'")})
+    error = observe(started(), crashing, RULES, at(STARTED + 1)).error
+    assert error is not None
+    assert error.message.endswith("init() function. Its last lines: KeyError: 'model'")

@@ -7,6 +7,7 @@ import pytest
 from akstwin.clock import NEVER, SECOND, Micros
 from akstwin.cores.router_http import match_path, passed_headers, refusal_text, router_headers
 from akstwin.cores.routing import (
+    KEPT_FORGOTTEN,
     Answer,
     Dispatch,
     KeyAuth,
@@ -812,3 +813,52 @@ class TestVersions:
 
         with pytest.raises(AssertionError, match="time went back by 1 µs"):
             made.complete(1, 9)
+
+
+class TestUnorderedNews:
+    """On a cluster news of versions and of pods comes by separate ways, in any order."""
+
+    def test_a_replica_that_was_ready_before_its_version_gets_requests_when_the_version_is_there(self) -> None:
+        """Nobody says it a second time."""
+        made = Router("fraud", RouterRules())
+        made.set_split(Split(V))
+        assert made.seen_ready(V, 7, 0) == []
+
+        made.configure(V, settings(), 10)
+
+        assert made.arrive(0, 20) == [sent(0, 7)]
+
+    @pytest.mark.parametrize("leave", ["seen_unready", "withdraw", "forget"])
+    def test_a_replica_that_left_before_its_version_was_there_gets_none(self, leave: str) -> None:
+        """The latest news counts."""
+        made = Router("fraud", RouterRules())
+        made.set_split(Split(V))
+        made.seen_ready(V, 7, 0)
+        getattr(made, leave)(V, 7, 5)
+
+        made.configure(V, settings(), 10)
+
+        assert made.arrive(0, 20) == [refused(0, 503, Reason.NO_READY_REPLICA)]
+
+    def test_late_news_of_a_replica_that_is_gone_brings_it_back_nowhere(self) -> None:
+        """Not even when its version has been removed, and another one has its name."""
+        made = router(ready=1)
+        made.remove_version(V, 5)
+        made.forget(V, 1, 6)
+        made.seen_ready(V, 1, 7)
+
+        made.configure(V, settings(), 8)
+
+        assert made.arrive(0, 9) == [refused(0, 503, Reason.NO_READY_REPLICA)]
+
+    def test_what_is_remembered_of_replicas_that_are_gone_is_bounded(self) -> None:
+        """A service may live for years, and its pods come and go."""
+        made = router(ready=0)
+        for replica in range(KEPT_FORGOTTEN * 3):
+            made.seen_ready(V, replica, replica)
+            made.forget(V, replica, replica)
+
+        held = [value for value in vars(made).values() if isinstance(value, dict | set | list)]
+        assert max(map(len, held)) == KEPT_FORGOTTEN
+        made.seen_ready(V, KEPT_FORGOTTEN * 3 - 1, KEPT_FORGOTTEN * 3)
+        assert made.usage(V, KEPT_FORGOTTEN * 3).ready == 0

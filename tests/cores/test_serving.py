@@ -5,10 +5,12 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from akstwin.clock import SECOND, Micros
 from akstwin.cores import serving
 from akstwin.cores.serving import (
+    AbandonPods,
     ApplyDeployment,
     EndPods,
     PodFacts,
@@ -21,7 +23,7 @@ from akstwin.cores.serving import (
 )
 from akstwin.domain.changes import PodsReplaced, SettingsChanged, SplitChanged, VersionAdded, VersionRemoved
 from akstwin.domain.deployment import Autoscaled, DeployArguments
-from akstwin.domain.service import Code, ServiceSpec, VersionSpec
+from akstwin.domain.service import Code, ServiceSpec, VersionSpec, split_of
 
 NOW = Micros(10 * SECOND)
 READY = PodFacts(2, 2, 2, in_service=2, serving=2)
@@ -248,3 +250,44 @@ def test_told_the_same_facts_again_it_decides_nothing_more(move: Any, history: l
             state = serving.step(state, seen, now).state
         again = serving.step(state, seen, now)
         assert (again.state, again.actions) == (state, ())
+
+
+def test_restarts_count_for_the_operation_that_brought_the_pods() -> None:
+    """Those of a version that nothing is done to may be years old: they fail no operation."""
+    state, _ = serving.changed(
+        served(version(), version("green")), service(version(), version("green", "2")),
+        (PodsReplaced(version("green", "2"), builds=False),), operation=7, image_at=None,
+    )  # fmt: skip
+    old, new = replace(READY, restarts=9), PodFacts(2, 0, 0, restarts=2)
+
+    assert serving.progress(state, facts(7, blue=old, green=new)).restarts == 2
+    assert serving.progress(state, facts(7, blue=old, green=replace(new, restarts=0))).restarts == 0
+
+
+def test_a_deletion_abandons_pods_on_lost_nodes() -> None:
+    """Nothing will ever say that they have ended; others have their grace."""
+    state = serving.ended(served())
+    leaving = PodFacts(staying=0, lost=0)
+
+    assert serving.step(state, facts(3, healthy=False, blue=replace(leaving, lost=0)), NOW).actions[0] != (
+        AbandonPods("blue")
+    )
+    assert (
+        AbandonPods("blue") in serving.step(state, facts(3, healthy=False, blue=replace(leaving, lost=1)), NOW).actions
+    )
+
+
+def test_a_state_survives_json() -> None:
+    """A controller that is killed goes on from what it has written."""
+    known: TypeAdapter[ServingState] = TypeAdapter(ServingState)
+    added = version("green", autoscale_enabled=True, num_replicas=None)
+    split = SplitChanged(split_of({"blue": None, "green": 10}, "blue"))
+    state, _ = serving.changed(
+        served(), service(version(), added), (VersionAdded(added, builds=False), split),
+        operation=4, image_at=Micros(NOW + SECOND), generation=3,
+    )  # fmt: skip
+    for before in (served(), state, serving.step(state, facts(4), NOW).state):
+        after = known.validate_json(known.dump_json(before))
+        assert after == before
+        later = Micros(NOW + 2 * SECOND)
+        assert serving.step(after, facts(4), later) == serving.step(before, facts(4), later)

@@ -13,6 +13,7 @@ TABLE: dict[str, object] = {
     "slot_released_on_timeout": "at_once",
     "run_failure_status": 502,
     "refused_connection": 502,
+    "connect_timeout": "2s",  # of a router in front of real pods
     "router_overhead": "3ms",
     "router_lag": "1s",
     "key_propagation": "2s",

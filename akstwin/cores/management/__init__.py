@@ -22,7 +22,7 @@ from akstwin.cores.management.documents import (
     scorable,
     service_document,
 )
-from akstwin.cores.management.facts import Facts, ManagementRules, OperationError, VersionFacts, Waiting
+from akstwin.cores.management.facts import Blocked, Facts, ManagementRules, OperationError, VersionFacts, Waiting
 from akstwin.cores.management.life import (
     Lifecycle,
     Operation,
@@ -44,6 +44,7 @@ from akstwin.cores.management.settings import ServiceLimits, image_of, spec_of
 __all__ = [
     "Adjustment",
     "Awaited",
+    "Blocked",
     "Change",
     "DeploymentStatus",
     "Facts",

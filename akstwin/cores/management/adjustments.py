@@ -139,6 +139,8 @@ def wakes(adjustment: Adjustment, facts: Facts, rules: ManagementRules) -> list[
     for _, _, version in _missing(adjustment, facts):
         if version.waiting is not None:
             instants.append(max(version.waiting.since, adjustment.limited_from) + rules.unschedulable_after)
+        if version.blocked is not None:
+            instants.append(max(version.blocked.since, adjustment.limited_from) + rules.unschedulable_after)
         if version.crashing_since is not None:
             instants.append(max(version.crashing_since, adjustment.limited_from) + rules.crash_time_failed)
     return instants
@@ -189,8 +191,11 @@ def _failure(
     waiting, start = version.waiting, adjustment.limited_from
     if waiting is not None and over(within(waiting.since, start), rules.unschedulable_after, now):
         return waiting.error
+    blocked = version.blocked
+    if blocked is not None and over(within(blocked.since, start), rules.unschedulable_after, now):
+        return blocked.error
     if over(within(version.crashing_since, start), rules.crash_time_failed, now):
-        return crashed(content, version.killed_for)
+        return crashed(content, version.killed_for, version.last_lines)
     return None
 
 

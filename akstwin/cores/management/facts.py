@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Final, Literal, Self
 
 from akstwin.clock import Micros
 from akstwin.domain.assumptions import Assumptions
@@ -59,6 +59,42 @@ class Waiting:
         return OperationError("KubernetesError", 400, f"{self.unschedulable} {self.shortage}")
 
 
+BlockedBy = Literal["image_pull", "configuration", "quota", "admission"]
+"""What keeps pods from coming up although there is room for them."""
+
+_BLOCKED: Final[Mapping[BlockedBy, tuple[str, str]]] = {
+    "image_pull": ("ImagePullFailed", "The image of a container cannot be pulled"),
+    "configuration": ("InvalidContainerConfiguration", "A container cannot be made as it is configured"),
+    "quota": ("QuotaExceeded", "A quota of the namespace refuses pods"),
+    "admission": ("PodsRefused", "The cluster refuses pods"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Pods that cannot come up, for a reason that no waiting mends.
+
+    Attributes:
+        since: since when.
+        by: what kind of reason.
+        message: what the cluster says of it.
+    """
+
+    since: Micros
+    by: BlockedBy
+    message: str
+
+    @property
+    def error(self) -> OperationError:
+        """What an operation says that fails for it."""
+        return OperationError(_BLOCKED[self.by][0], 400, self.explanation)
+
+    @property
+    def explanation(self) -> str:
+        """The reason in words."""
+        return f"{_BLOCKED[self.by][1]}: {self.message}"
+
+
 @dataclass(frozen=True, slots=True)
 class VersionFacts:
     """What the replicas of one version are like.
@@ -69,6 +105,8 @@ class VersionFacts:
         waiting: its pods that fit nowhere; None: all fit.
         crashing_since: since when its containers have been failing with no replica available.
         killed_for: why its container that ended last was killed; empty: it ended otherwise.
+        blocked: what keeps its pods from coming up; None: nothing does.
+        last_lines: what its container that ended last has written last; empty: nothing, or nobody knows.
     """
 
     asked: int
@@ -76,6 +114,8 @@ class VersionFacts:
     waiting: Waiting | None = None
     crashing_since: Micros | None = None
     killed_for: str = ""
+    blocked: Blocked | None = None
+    last_lines: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +129,7 @@ class Facts:
         routed: whether the router has the replicas and the traffic split that the operation under way brings.
         waiting: pods that fit nowhere; None: all fit.
         crashing_since: since when a container has been failing with no replica of its version available.
-        restarts: the most restarts that one pod of the present template has had in a row.
+        restarts: the most restarts in a row that one pod has had which the operation under way has brought.
         gone: whether no pod is left, not even one on its way out.
         content_message: why the files of a crashing container cannot be laid out; empty where they can.
         generation: the latest generation of the service that its pods and its router are being changed to.
@@ -117,13 +157,25 @@ class Facts:
         """Why the containers that ended last were killed, by version; empty: they ended otherwise."""
         return "; ".join(f"{name}: {each.killed_for}" for name, each in self.versions.items() if each.killed_for)
 
+    @property
+    def blocked(self) -> Blocked | None:
+        """What has kept pods from coming up for longest; None: nothing does."""
+        found = [each.blocked for each in self.versions.values() if each.blocked is not None]
+        return min(found, key=lambda each: each.since, default=None)
 
-def crashed(content: str = "", killed_for: str = "") -> OperationError:
+    @property
+    def last_lines(self) -> str:
+        """What containers that ended have written last, of the first version that has any."""
+        return next((each.last_lines for each in self.versions.values() if each.last_lines), "")
+
+
+def crashed(content: str = "", killed_for: str = "", last_lines: str = "") -> OperationError:
     """What an operation says that fails because containers end again and again.
 
     Args:
         content: why their files cannot be laid out; nothing: they can.
         killed_for: why they are killed; nothing: they end by themselves.
+        last_lines: what they have written last; nothing: nothing, or nobody knows.
     """
     message = "Your container application crashed"
     if content:
@@ -131,7 +183,8 @@ def crashed(content: str = "", killed_for: str = "") -> OperationError:
     if killed_for:
         return OperationError("CrashLoopBackOff", 400, f"{message}. {last_state(killed_for)}")
     cause = "This may be caused by errors in your scoring file's init() function."
-    return OperationError("CrashLoopBackOff", 400, f"{message}. {cause}")
+    told = f" Its last lines: {last_lines}" if last_lines else ""
+    return OperationError("CrashLoopBackOff", 400, f"{message}. {cause}{told}")
 
 
 def last_state(killed_for: str) -> str:

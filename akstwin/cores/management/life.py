@@ -220,6 +220,8 @@ def wake_at(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros
         if running.stage == "DeployService":
             if facts.waiting is not None:
                 instants.append(max(facts.waiting.since, running.limited_from) + rules.unschedulable_after)
+            if facts.blocked is not None:
+                instants.append(max(facts.blocked.since, running.limited_from) + rules.unschedulable_after)
             if facts.crashing_since is not None:
                 instants.append(max(facts.crashing_since, running.limited_from) + rules.crash_time_failed)
     elif life.state is ServiceState.HEALTHY and life.unavailable_since is not None:
@@ -293,6 +295,13 @@ class Lifecycle:
             self._save(after, now)
 
 
+def _missing(facts: Facts) -> str:
+    """A sentence on what there was not in time, as far as it is known."""
+    if facts.blocked is not None:
+        return f"{facts.blocked.explanation}."
+    return last_state(facts.killed_for) if facts.killed_for else ""
+
+
 def _well_again(life: ServiceLife, facts: Facts) -> bool:
     """One replica is enough, but after a time-out only all that was asked for is: the old ones may have served throughout."""
     if life.error is None:
@@ -315,13 +324,16 @@ def _operation(life: ServiceLife, running: Operation, facts: Facts, rules: Manag
         waiting = facts.waiting
         if waiting is not None and over(within(waiting.since, running.limited_from), rules.unschedulable_after, now):
             return _ended(life, OperationEvent.FAILED, ServiceEvent.UNSCHEDULABLE, waiting.error, now)
+        blocked = facts.blocked
+        if blocked is not None and over(within(blocked.since, running.limited_from), rules.unschedulable_after, now):
+            return _ended(life, OperationEvent.FAILED, ServiceEvent.BLOCKED, blocked.error, now)
         if facts.restarts >= rules.crash_restarts_failed or over(
             within(facts.crashing_since, running.limited_from), rules.crash_time_failed, now
         ):
-            error = crashed(facts.content_message, facts.killed_for)
+            error = crashed(facts.content_message, facts.killed_for, facts.last_lines)
             return _ended(life, OperationEvent.FAILED, ServiceEvent.CRASHED, error, now)
     if now - running.limited_from >= rules.deployment_timeout:
-        error = timed_out(life.name, last_state(facts.killed_for) if facts.killed_for else "")
+        error = timed_out(life.name, _missing(facts))
         return _ended(life, OperationEvent.TIMED_OUT, ServiceEvent.TIMED_OUT, error, now)
     return life
 
