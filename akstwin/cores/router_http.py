@@ -23,6 +23,7 @@ __all__ = [
     "Wanted",
     "bearer_secret",
     "declared_length",
+    "end_to_end_headers",
     "is_passed_on",
     "is_replica_path",
     "match_path",
@@ -32,6 +33,7 @@ __all__ = [
     "refusal_text",
     "router_headers",
     "router_response",
+    "says_run_failed",
 ]
 
 Headers = tuple[tuple[str, str], ...]
@@ -48,6 +50,16 @@ NOT_A_ROUTE: Final = "Not Found"
 SHORT_LENGTH: Final = 6
 """A body whose declared length has at most so many digits is read in any case, up to the limit: what was read counts."""
 
+RUN_FAILED_HEADER: Final = "x-ms-run-function-failed"
+"""Of a replica's reply: whether its `run()` raised."""
+
+_HOP_BY_HOP: Final = frozenset(
+    {
+        "connection", "content-length", "expect", "http2-settings", "keep-alive", "proxy-authenticate",
+        "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+"""Headers that hold for one connection alone (RFC 9110, 7.6.1), and the length."""
 _LONGEST_LENGTH: Final = 18
 """Digits of a declared length that are worth reading; a longer one is longer than any payload."""
 _REQUEST_ID: Final = "x-ms-request-id"
@@ -183,6 +195,24 @@ def router_response(text: str, date: str, request_id: str) -> tuple[Headers, byt
     """
     body = text.encode()
     return router_headers(date, len(body), request_id), body
+
+
+def end_to_end_headers(headers: Headers) -> Headers:
+    """The headers that go on to whoever is behind a hop, in their order: a request's to a replica, or a reply's to a client.
+
+    The credential goes on as well; what holds for one connection does not, nor does the length, which is written anew.
+    """
+    named = {
+        option.strip().lower() for name, value in headers if name.lower() == "connection" for option in value.split(",")
+    }
+    return tuple(
+        (name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP and name.lower() not in named
+    )
+
+
+def says_run_failed(headers: Headers) -> bool:
+    """Whether a replica's reply says that its `run()` raised (R12)."""
+    return any(name.lower() == RUN_FAILED_HEADER and value.strip().lower() == "true" for name, value in headers)
 
 
 def request_id_of(headers: Headers) -> str:

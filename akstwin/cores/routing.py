@@ -68,7 +68,8 @@ class RouterRules:
     """The rules that rest on no published fact; keys of the assumptions (semantics §6.9).
 
     With `refused_connection: next_replica` a replica that refused a connection gets no request for `rest` µs, doubled with
-    each further refusal in a row up to `longest_rest`.
+    each further refusal in a row up to `longest_rest`. `max_queued_bytes` is a router's own protection, where waiting bodies take
+    its memory: a request whose body would make them more is refused as if the queue were full.
     """
 
     max_queue_length: int | None = None
@@ -79,6 +80,7 @@ class RouterRules:
     max_payload: int = 100 * 10**6
     rest: int = SECOND
     longest_rest: int = 30 * SECOND
+    max_queued_bytes: int | None = None
 
 
 class _Replica:
@@ -199,6 +201,8 @@ class Router:
         self._waiting: dict[int, tuple[_Version, int]] = {}  # where, and when its wait is over
         self._flights: dict[int, tuple[_Version, _Replica, int]] = {}  # where, and when its scoring time-out is
         self._answered: dict[int, tuple[_Version, _Replica, int]] = {}  # timed out or aborted, slot still held
+        self._sizes: dict[int, int] = {}  # of waiting bodies, where they are bounded
+        self._queued_bytes = 0
         self._moved: set[int] = set()  # a replica refused their connection; another refusal is their answer
         self._resting: list[tuple[int, int, int, _Version, _Replica]] = []  # until when, replica's number and stamp
         self._early: dict[str, set[int]] = {}  # replicas seen ready before their version was configured
@@ -250,6 +254,7 @@ class Router:
             waits = self._waiting.pop(request, None)
             if waits is not None and waits[0] is gone:
                 refused.append(request)
+                self._release_bytes(request)
         self._moved.difference_update(refused)
         gone.queued = 0
         gone.queue.clear()
@@ -365,6 +370,11 @@ class Router:
             return [self._dispatch(request, version, replica, now)]
         if self.rules.max_queue_length is not None and version.queued >= self.rules.max_queue_length:
             return [Answer(request, version.name, 503, Reason.QUEUE_FULL, forwarded=False)]
+        if self.rules.max_queued_bytes is not None and size:
+            if self._queued_bytes + size > self.rules.max_queued_bytes:
+                return [Answer(request, version.name, 503, Reason.QUEUE_FULL, forwarded=False)]
+            self._sizes[request] = size
+            self._queued_bytes += size
         version.count(now)
         version.queue.append(request)
         self._wait(request, version, now)
@@ -420,6 +430,7 @@ class Router:
         if waits is not None:
             version = waits[0]
             self._moved.discard(request)
+            self._release_bytes(request)
             version.count(now)
             version.queued -= 1
             return [Answer(request, version.name, 499, Reason.CLIENT_ABORTED, forwarded=False)]
@@ -456,6 +467,7 @@ class Router:
                 if request in self._waiting and self._waiting[request][1] <= now:  # else it waits for the second time
                     del self._waiting[request]
                     self._moved.discard(request)
+                    self._release_bytes(request)
                     version.count(now)
                     version.queued -= 1
                     actions.append(Answer(request, version.name, 503, Reason.QUEUE_DEADLINE, forwarded=False))
@@ -540,9 +552,15 @@ class Router:
             request = version.queue.popleft()
             while self._waiting.pop(request, None) is None:  # left the queue by its deadline or its client
                 request = version.queue.popleft()
+            self._release_bytes(request)
             version.count(now)
             version.queued -= 1
             actions.append(self._dispatch(request, version, replica, now))
+
+    def _release_bytes(self, request: int) -> None:
+        """Its body does not wait any more. One that waits for the second time is not counted: a slot's worth of them at most."""
+        if self._sizes:
+            self._queued_bytes -= self._sizes.pop(request, 0)
 
     def _release(self, version: _Version, replica: _Replica, now: int, actions: list[Action]) -> None:
         version.count(now)
