@@ -59,15 +59,18 @@ def calibrate(
     records = read_records(path, reading)
     arrived, notes = arrivals(records)
     kept = first_attempts(records, arrived, reading.repeats, reading.beside("repeats"))
-    if not records.times:
-        notes = [f"{records.fields.name} was read as spans from a start.", *notes]
-    notes = [*forms(records, reading), *notes, *kept.notes, *remarks(records)]
+    read_as = forms(records, reading) if records.times else [f"{records.fields.name} was read as spans from a start."]
+    notes = [*read_as, *notes, *kept.notes, *remarks(records)]
     sampled = bool((records.items > 1).any())
     if sampled:
         total = int(records.items.sum())
         notes.append(f"The log is sampled: its {len(arrived)} rows stand for {total} requests, which the rates count.")
     first = int(arrived.min()) if records.times else 0
-    order = np.flatnonzero(kept.first)[np.argsort(arrived[kept.first], kind="stable")]
+    requests = kept.first
+    if kept.copies.any():
+        once = ~kept.copies
+        records, arrived, requests = records.chosen(once), arrived[once], requests[once]
+    order = np.flatnonzero(requests)[np.argsort(arrived[requests], kind="stable")]
     instants, weights = arrived[order] - first, records.items[order]
     span = int(instants[-1]) + 1
     profile = rate_steps(instants, weights, span)

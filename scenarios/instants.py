@@ -14,6 +14,8 @@ from akstwin.scenarios.logs.times import EPOCH, MICROSECOND
 from akstwin.scenarios.logs.values import WORDS, read_in
 
 _SECOND: Final = 1_000_000
+_MINUTE: Final = 60 * _SECOND
+_HOUR: Final = 60 * _MINUTE
 _KEY: Final = (0x616B737477696E, 0x6C6F6773)
 """Of the draws within seconds: the same log always gives the same instants."""
 
@@ -73,7 +75,7 @@ def arrivals(records: Records) -> tuple[Ints, list[str]]:
     """When each row's request came, µs, and what has to be said of it."""
     stamp, notes = records.stamp, []
     if records.times:
-        stamp, said = _within_seconds(stamp)
+        stamp, said = _spread(stamp, records)
         notes += said
     if not records.fields.ends:
         return stamp, notes
@@ -87,8 +89,12 @@ def arrivals(records: Records) -> tuple[Ints, list[str]]:
     return stamp - records.duration, [*notes, f"Requests came {heading} before the times of their answers."]
 
 
-def _within_seconds(stamp: Ints) -> tuple[Ints, list[str]]:
-    """Spread what was stamped with the same whole second over that second: as it stands, it would have come all at once."""
+def _spread(stamp: Ints, records: Records) -> tuple[Ints, list[str]]:
+    """Spread what was stamped with the same whole second or minute over it: as it stands, it would have come all at once.
+
+    Raises:
+        UnreadableFile: several rows share a whole hour, and no time is finer.
+    """
     if (stamp % _SECOND).any():
         return stamp, []
     order = np.argsort(stamp, kind="stable")
@@ -98,14 +104,29 @@ def _within_seconds(stamp: Ints) -> tuple[Ints, list[str]]:
     shares[:-1] |= shares[1:]
     if not shares.any():
         return stamp, []
+    unit = _resolution(ordered, to_the_minute=records.reader.unit is None and records.reader.to_the_minute)
+    if unit == _HOUR:
+        raise UnreadableFile(
+            records.where,
+            "its times are whole hours or days, so it does not hold the instants of requests: give their rates, as shape: steps",
+        )
     draws = np.random.Generator(np.random.Philox(key=np.array(_KEY, dtype=np.uint64))).random(len(stamp))
-    within = (draws[np.lexsort((draws, ordered))] * _SECOND).astype(np.int64)
+    within = (draws[np.lexsort((draws, ordered))] * unit).astype(np.int64)
     spread = stamp.copy()
     spread[order] = ordered + np.where(shares, within, 0)
     count = int(shares.sum())
+    name = "minutes" if unit == _MINUTE else "seconds"
     return spread, [
-        f"Its times are whole seconds: the {count} rows that share one with others were spread over it by chance."
+        f"Its times are whole {name}: the {count} rows that share one with others were spread over it by chance."
     ]
+
+
+def _resolution(ordered: Ints, *, to_the_minute: bool) -> int:
+    """What whole seconds were rounded to, µs: no two different times are whole minutes or hours by chance."""
+    several = ordered[0] != ordered[-1]
+    if several and not (ordered % _HOUR).any():
+        return _HOUR
+    return _MINUTE if to_the_minute or (several and not (ordered % _MINUTE).any()) else _SECOND
 
 
 def forms(records: Records, reading: Reading) -> list[str]:

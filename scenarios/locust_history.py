@@ -9,7 +9,7 @@ import numpy as np
 
 from akstwin.errors import UnreadableFile
 from akstwin.scenarios.logs.records import Ints
-from akstwin.scenarios.logs.text import open_text
+from akstwin.scenarios.logs.text import magic_of, open_text
 
 _TIME: Final = "Timestamp"
 _COUNT: Final = "Total Request Count"
@@ -39,16 +39,14 @@ class History:
 
 
 def is_history(path: Path) -> bool:
-    """Whether a file is such a history.
-
-    Raises:
-        UnreadableFile: it cannot be read.
-    """
+    """Whether a file is such a history; of what cannot be read, the readers of logs say why."""
     try:
+        if not path.is_file() or magic_of(path) == b"PAR1":
+            return False
         with open_text(path, str(path)) as text:
             first = text.head.partition("\n")[0]
-    except OSError as error:
-        raise UnreadableFile(str(path), f"cannot be read: {error.strerror}") from None
+    except (OSError, UnreadableFile):
+        return False
     return _TIME in first and _COUNT in first
 
 

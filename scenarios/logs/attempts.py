@@ -20,10 +20,12 @@ class Kept:
     Attributes:
         first: one flag a row.
         notes: what was left out, and why.
+        copies: one flag a row that was exported twice.
     """
 
     first: Ints
     notes: tuple[str, ...]
+    copies: Ints
 
 
 def first_attempts(records: Records, arrived: Ints, repeats: Repeats | None, setting: str) -> Kept:
@@ -47,6 +49,7 @@ def first_attempts(records: Records, arrived: Ints, repeats: Repeats | None, set
             keep &= ~twice
             notes.append(f"{count} rows that stand in it twice were left out.")
         else:
+            twice = np.zeros(len(arrived), dtype=bool)
             notes.append(
                 f"{count} rows are the same as another, and count: no column of ids tells whether they were exported twice."
             )
@@ -62,7 +65,7 @@ def first_attempts(records: Records, arrived: Ints, repeats: Repeats | None, set
     count = int(repeated.sum())
     if count:
         notes.insert(0, f"{count} repeated attempts were left out: clients makes its own.")
-    return Kept(keep, tuple(notes))
+    return Kept(keep, tuple(notes), twice)
 
 
 def _twice(content: Ints) -> Ints:

@@ -29,6 +29,10 @@ def csv_rows(text: Text, where: str) -> Rows:
     """
     lines = text.lines()
     skipped, start = _first(lines)
+    if start.startswith("#"):
+        raise UnreadableFile(
+            where, f"line {skipped + 1}: begins with #: take comments out; headings, if any, stand in the first line"
+        )
     separator = _separator(start)
     rows = csv.reader(chain([start] if start else [], lines), delimiter=separator, strict=True)
     first = _next(rows, where, skipped) or []

@@ -10,17 +10,29 @@ from typing import Final
 
 from akstwin.errors import UnreadableFile
 from akstwin.scenarios.logs.times import looks_like_a_time
-from akstwin.scenarios.logs.values import agreed_unit, place_of, unit_of
+from akstwin.scenarios.logs.values import agreed_unit, before_unit, place_of, unit_of
 
 _TIMES: Final = (
     "timestamp", "timegenerated", "time", "datetime", "ts", "date", "at", "eventtime", "timelocal", "timeiso8601", "msec",
-    "startedat", "starttime", "arrivedus",
+    "startedat", "starttime", "starttimeunixnano", "arrivedus",
 )  # fmt: skip
 """What columns of times are called, the likeliest first."""
-_ENDS: Final = frozenset({"timelocal", "timeiso8601", "msec"})
-"""nginx stamps a line when the request has ended."""
+_ENDS: Final = re.compile(
+    r"(timelocal|timeiso8601|msec|(end|ended|finish|finished|complete|completed|completion|answered|responded)"
+    r"(time|at|ts|timestamp|date|datetime|timeunixnano)?|responsetimestamp)$"
+)
+"""The instants of answers. nginx stamps a line when the request has ended."""
+_K6: Final = frozenset({"metricname", "timestamp", "metricvalue"})
+"""Of k6's CSV output: a row is one value of one metric, stamped when the request had ended."""
+_COUNTS: Final = frozenset(
+    {"count", "counts", "hits", "rps", "qps", "rate", "sum", "total", "value", "requestspersecond"}
+)
+"""Headings of tables of measurements, unless something else in them is about single requests."""
+_NO_REQUESTS: Final = "counts requests ({}) and does not list them, so no instants can be read from it; "
+_STEPS: Final = "give the rates as shape: steps"
 _DURATIONS: Final = (
-    "duration", "durationms", "requesttime", "responsetime", "elapsed", "latency", "took", "timetaken", "requestduration",
+    "duration", "durationms", "requesttime", "responsetime", "elapsed", "elapsedtime", "latency", "took", "timetaken",
+    "requestduration", "processingtime", "executiontime", "servicetime",
 )  # fmt: skip
 _UPSTREAM: Final = ("upstreamresponsetime",)
 _STATUSES: Final = ("status", "statuscode", "resultcode", "responsecode", "httpstatus", "code", "success")
@@ -120,6 +132,7 @@ def fields_of(
     if headings is None:
         if column is not None:
             raise UnreadableFile(where, f"has no headings, so no column {column}")
+        _check_it_is_no_text(first, where)
         at = _by_content(first, None, where) or 0
         name = "the first column" if at == 0 else f"column {at + 1}, which holds times,"
         return Fields(len(first), at, name, None, unit)
@@ -139,13 +152,13 @@ def fields_of(
         heading=heading,
         unit=agreed,
         utc=stamped,
-        ends=words[at] in _ENDS,
+        ends=_K6.issubset(words) or any(map(_ENDS.match, (words[at], _without_unit(headings[at])))),
         attempt=_attempt(words),
         group=_place(words, _GROUPS),
         row=_place(words, _ROW_IDS),
         status=_place(words, _STATUSES),
         items=_place(words, ("itemcount",)),
-        item_type=_place(words, ("itemtype", "type")) if "operationid" in words else None,
+        item_type=_item_type(words),
         duration=_duration(headings, words),
         upstream=_upstream(headings, words),
         asked=_place(words, _NAMES),
@@ -162,9 +175,30 @@ def _check_it_lists_requests(headings: Sequence[str], words: Sequence[str], wher
     if counted:
         raise UnreadableFile(
             where,
-            f"counts requests ({', '.join(counted)}) and does not list them, so no instants can be read from it; "
-            "a history of locust (…_stats_history.csv) gives its rates as steps: akstwin calibrate",
+            _NO_REQUESTS.format(", ".join(counted))
+            + "a history of locust (…_stats_history.csv) gives its rates as steps: akstwin calibrate",
         )
+    if "occurrences" in words or {"count", "message", "traceback"}.issubset(words):
+        raise UnreadableFile(
+            where,
+            "lists the failures of a load test of locust, not its requests; …_stats_history.csv, of the same test, gives its "
+            "rates: akstwin calibrate",
+        )
+    if {"metric", "type", "data"}.issubset(words):
+        raise UnreadableFile(
+            where, "is JSON of k6, with several rows a request; write what k6 does with --out csv=FILE"
+        )
+    about_requests = (*_DURATIONS, *_UPSTREAM, *_STATUSES, *_ATTEMPTS, *_RETRIES, *_GROUPS, *_ROW_IDS, *_NAMES)
+    known = set(map(_without_unit, headings))
+    measured = [heading for heading, word in zip(headings, words, strict=True) if word in _COUNTS]
+    if measured and known.isdisjoint(about_requests):
+        raise UnreadableFile(where, _NO_REQUESTS.format(", ".join(measured)) + _STEPS)
+
+
+def _check_it_is_no_text(first: Sequence[str], where: str) -> None:
+    """Python's logging writes `2026-11-16 08:00:00,123 INFO …`, whose comma separates no columns."""
+    if len(first) > 1 and looks_like_a_time(first[0]) and re.match(r"\s*\d{3}\s+\D", first[1]):
+        raise UnreadableFile(where, "line 1: is a line of text, with no columns; export a table with a row a request")
 
 
 def _time(headings: Sequence[str], words: Sequence[str], first: Sequence[str], column: str | None, where: str) -> int:
@@ -173,7 +207,29 @@ def _time(headings: Sequence[str], words: Sequence[str], first: Sequence[str], c
     at = _place(words, _TIMES)
     if at is None:
         at = _by_content(first, headings, where)
-    return 0 if at is None else at
+    if at is None:
+        other = {*_DURATIONS, *_UPSTREAM, *_STATUSES, *_ATTEMPTS, *_RETRIES, *_GROUPS, *_NAMES}
+        if len(words) == 1:
+            other -= {"elapsed"}  # since the start
+        if _without_unit(headings[0]) in other:
+            raise UnreadableFile(
+                where,
+                f"has no column of times, as far as its headings and its first row say ({', '.join(headings)}); name one: "
+                "column: …",
+            )
+        return 0
+    return at
+
+
+def _without_unit(heading: str) -> str:
+    """`latency_micros` is `latency`."""
+    return plain(before_unit(heading))
+
+
+def _item_type(words: Sequence[str]) -> int | None:
+    if _K6.issubset(words):
+        return words.index("metricname")
+    return _place(words, ("itemtype", "type")) if "operationid" in words else None
 
 
 def _by_content(first: Sequence[str], headings: Sequence[str] | None, where: str) -> int | None:
@@ -201,8 +257,10 @@ def _attempt(words: Sequence[str]) -> tuple[int, int] | None:
 
 def _duration(headings: Sequence[str], words: Sequence[str]) -> Duration | None:
     """A unit comes from the heading, or from the logger whose names the columns have."""
-    known = [re.sub(r"(ns|us|ms|s|millis|seconds)$", "", word) if unit_of(heading) else word
-             for heading, word in zip(headings, words, strict=True)]  # fmt: skip
+    if _K6.issubset(words):
+        value = words.index("metricvalue")
+        return Duration(value, headings[value], "ms")
+    known = list(map(_without_unit, headings))
     at = _place(words, _DURATIONS)
     at = _place(known, _DURATIONS) if at is None else at
     if at is None:
@@ -210,10 +268,16 @@ def _duration(headings: Sequence[str], words: Sequence[str]) -> Duration | None:
     unit = unit_of(headings[at])
     if unit is None and _is_application_insights(words):
         unit = "ms"
-    elif unit is None and words[at] == "requesttime" and not {*_ENDS, *_UPSTREAM}.isdisjoint(words):
+    elif (
+        unit is None
+        and words[at] == "requesttime"
+        and not {"timelocal", "timeiso8601", "msec", *_UPSTREAM}.isdisjoint(words)
+    ):
         unit = "s"  # nginx
     elif unit is None and words[at] == "elapsed" and {"timestamp", "label", "responsecode"}.issubset(words):
         unit = "ms"  # JMeter
+    elif unit is None and words[at] == "latency" and {"seq", "bytesin", "bytesout"}.issubset(words):
+        unit = "ns"  # vegeta
     return Duration(at, headings[at], unit)
 
 

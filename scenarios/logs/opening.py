@@ -13,6 +13,16 @@ from akstwin.scenarios.logs.nginx_rows import is_nginx, nginx_rows
 from akstwin.scenarios.logs.rows import Rows
 from akstwin.scenarios.logs.text import Text, magic_of, open_text
 
+_FOREIGN: Final = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook: unpack it, or save the sheet as CSV",
+    b"BZh": "compressed by bzip2: unpack it, or compress it by gzip",
+    b"\xfd7zX": "compressed by xz: unpack it, or compress it by gzip",
+    b"\x28\xb5\x2f\xfd": "compressed by zstd: unpack it, or compress it by gzip",
+    b"ARRO": "an Arrow file: write it as Parquet",
+    b"Obj\x01": "an Avro file: write it as Parquet",
+    b"SQLi": "a database of SQLite: export the table as CSV",
+}
+"""What other files begin with."""
 _JSON: Final = (".jsonl", ".ndjson")
 
 
@@ -28,7 +38,11 @@ def open_rows(path: Path, where: str) -> Iterator[Rows]:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # one may have no end, or no writer
             raise UnreadableFile(where, "is a folder, a device or a pipe; expected a file: copy what comes into one")
-        if path.suffix.lower() == ".parquet" or magic_of(path) == b"PAR1":
+        magic = magic_of(path)
+        foreign = next((said for start, said in _FOREIGN.items() if magic.startswith(start)), None)
+        if foreign is not None:
+            raise UnreadableFile(where, f"is {foreign}")
+        if path.suffix.lower() == ".parquet" or magic == b"PAR1":
             from akstwin.scenarios.logs.parquet_rows import parquet_rows  # noqa: PLC0415 - slow to import
 
             kind = "Parquet"

@@ -111,6 +111,14 @@ class Records:
     asked: dict[str, int]
     reader: Times
 
+    def chosen(self, rows: Ints) -> "Records":
+        """With these rows only: one flag a row."""
+        return replace(self, **{name: getattr(self, name)[rows] for name in COLUMNS})
+
+
+COLUMNS: Final = ("stamp", "lines", "content", "duration", "upstream", "status", "repeated", "group", "items")
+"""What a log has of each row."""
+
 
 def read_records(path: Path, reading: Reading) -> Records:
     """Read a log.
@@ -225,9 +233,8 @@ class _Reader:
             items.append(1 if fields.items is None else self._items(cells[fields.items], line))
         if not stamp:
             raise UnreadableFile(self._where, self._nothing())
-        names = ("stamp", "lines", "content", "duration", "upstream", "status", "repeated", "group", "items")
         numbers = {
-            name: np.frombuffer(column, dtype=column.typecode) for name, column in zip(names, columns, strict=True)
+            name: np.frombuffer(column, dtype=column.typecode) for name, column in zip(COLUMNS, columns, strict=True)
         }
         return Records(
             fields=self._fields,
@@ -268,7 +275,7 @@ class _Reader:
     def _span(self, cells: Sequence[str], column: Duration | None, line: str) -> int:
         """A duration; one whose unit nothing says is unknown where no instant depends on it."""
         text = "" if column is None else cells[column.at].strip()
-        if column is None or text in ("", "-"):
+        if column is None or text.lower() in _MISSING:
             return UNKNOWN
         clock = _as_clock(text)
         if clock is not None:
@@ -303,8 +310,8 @@ def _is_repeat(cells: Sequence[str], again: tuple[int, int], line: str, where: s
 
 
 def _is_request(text: str) -> bool:
-    """Of a row's type in Application Insights: an export may hold dependencies and traces as well."""
-    return text.strip().lower() in ("", "request", "requests", "apprequests")
+    """Of a row's type in Application Insights, whose exports may hold dependencies as well; of a row's metric in k6."""
+    return text.strip().lower() in ("", "request", "requests", "apprequests", "http_req_duration")
 
 
 def _status(text: str, line: str, where: str) -> int:
@@ -315,6 +322,9 @@ def _status(text: str, line: str, where: str) -> int:
         return 200 if stripped.lower() == "true" else 500
     if stripped in ("", "-"):
         return UNKNOWN
+    said = _STATUS_LINE.match(stripped)
+    if said:
+        return int(said[1])
     try:
         number = float(stripped)
     except ValueError:
@@ -333,11 +343,15 @@ def _hash_of_id(text: str) -> int:
     return 0 if stripped in ("", "-") else _hash(stripped) or 1
 
 
-_CLOCK: Final = re.compile(r"(?:(\d+)\.)?(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?$")
+_CLOCK: Final = re.compile(r"(?:(\d+)(?:\.| days? ))?(\d{1,2}):(\d\d):(\d\d)(?:\.(\d{1,9}))?$")
+_STATUS_LINE: Final = re.compile(r"(?:HTTP(?:/[\d.]+)? )?([1-5]\d\d) [A-Za-z][A-Za-z -]*$")
+"""`200 OK`, `HTTP/1.1 503 Service Unavailable`."""
+_MISSING: Final = frozenset({"", "-", "nan", "null", "none", "n/a", "na"})
+"""What programs write where they have no value."""
 
 
 def _as_clock(text: str) -> int | None:
-    """A span written as Azure writes them, `DD.HH:MM:SS.ffffff`; None: it is not one."""
+    """A span written as Azure or Python write them, `DD.HH:MM:SS.ffffff` or `0:00:00.1`; None: it is not one."""
     found = _CLOCK.match(text) if ":" in text else None
     if found is None:
         return None

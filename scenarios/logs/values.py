@@ -27,6 +27,13 @@ def unit_of(heading: str) -> str | None:
     return _SPELT.get(word[1].lower()) if word else None
 
 
+def before_unit(heading: str) -> str:
+    """A heading without the unit at its end: `duration_` of `duration_s`."""
+    stripped = heading.strip()
+    word = _LAST_WORD.search(stripped)
+    return stripped[: word.start(1)] if word and word[1].lower() in _SPELT else stripped
+
+
 def place_of(headings: Sequence[str], column: str, where: str) -> int:
     """Where the column of that heading stands.
 
