@@ -7,6 +7,7 @@ world in this process, behind HTTP and on Kubernetes. All else is a small frozen
 `Workspace(backend=…)` takes any object with these methods; `akstwin.testing.check_backend` says which promises it breaks.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,12 @@ class WorkspaceIdentity:
     resource_group: str = "akstwin"
     location: str = "westeurope"
     workspace_id: str = "00000000-0000-0000-0000-000000000001"
+
+    @property
+    def namespace(self) -> str:
+        """Where pods without a `namespace` of their own live: `azureml-` and the workspace's name (semantics §2.1)."""
+        name = re.sub(r"[^a-z0-9-]", "-", self.name.lower())
+        return f"azureml-{name}"[:63].rstrip("-")
 
     @property
     def resource_id(self) -> str:

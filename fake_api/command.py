@@ -55,6 +55,18 @@ if TYPE_CHECKING:
     metavar="SIZE",
     help="What one upload, and one container, may hold unpacked.",
 )
+@click.option(
+    "--insights",
+    metavar="FILE",
+    help="Append what services with app insights report to FILE: Application Insights rows, one line of JSON each.",
+)
+@click.option(
+    "--otlp",
+    metavar="URL",
+    envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+    show_envvar=True,
+    help="Send the same to an OpenTelemetry collector, as spans.",
+)
 @click.option("--print-env", is_flag=True, help="Print what points an unmodified azureml-core at the server, too.")
 def serve(
     host: str,
@@ -72,6 +84,8 @@ def serve(
     names: tuple[str, ...],
     max_upload_files: int,
     max_upload_bytes: str,
+    insights: str | None,
+    otlp: str | None,
     print_env: bool,
 ) -> None:
     """Serve a workspace over HTTP, as Azure ML does."""
@@ -118,6 +132,8 @@ def serve(
         names=names,
         state=None if state is None else Path(state),
         uploads=UploadLimits(max_upload_files, max_bytes),
+        insights=None if insights is None else Path(insights),
+        otlp=otlp or None,
     )
     run(settings, started)
 

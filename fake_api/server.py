@@ -22,6 +22,7 @@ from akstwin.fake_api.app import App, PortApp
 from akstwin.fake_api.clock import Mode
 from akstwin.fake_api.connection_info import connection_info
 from akstwin.fake_api.host_check import LOCAL, AllowedHosts
+from akstwin.fake_api.insights_outlets import Collector, Outlet, RowFile, redacting
 from akstwin.fake_api.persistence import DurableResponses, StatePersistence
 from akstwin.fake_api.redacted_logs import RedactingFilter
 from akstwin.fake_api.signals import end_signals
@@ -58,6 +59,8 @@ class Settings:
             memory.
         names: that clients may call it by, beside its address; its URLs have the first where it listens on all addresses.
         uploads: how many files and bytes one upload, and one container, may hold.
+        insights: the file to which Application Insights rows are appended; None: they are kept in memory only.
+        otlp: the OpenTelemetry collector that they are sent to; None: to none.
     """
 
     host: str = "127.0.0.1"
@@ -75,6 +78,8 @@ class Settings:
     state: Path | None = None
     names: tuple[str, ...] = ()
     uploads: UploadLimits = field(default_factory=UploadLimits)
+    insights: Path | None = None
+    otlp: str | None = None
 
 
 @dataclass
@@ -103,6 +108,10 @@ class FakeServer:
 
     Args:
         settings: how it is run.
+
+    Raises:
+        InvalidSetting: the file for Application Insights rows cannot be written, or the collector's address is none.
+        AksError: OpenTelemetry is needed and is not installed.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -123,6 +132,10 @@ class FakeServer:
         self.secret = token_bytes(32)
         """Signs URLs."""
         self._persistence: StatePersistence | None = None
+        self._outlets: list[Outlet] = [] if settings.otlp is None else [Collector(settings.otlp)]
+        """Take the Application Insights rows of all workspaces."""
+        if settings.insights is not None:
+            self._outlets.append(RowFile(settings.insights))
 
     @property
     def first(self) -> Place:
@@ -227,6 +240,8 @@ class FakeServer:
         given = {"seed": seed, "clock": clock, "rate": rate, "assumptions": assumptions}
         place = self.places[key] = Place(workspace, http, https, given)
         app = PortApp(workspace, AllowedHosts({host, *settings.names}, ports.items()), lambda: self._management(place))
+        sinks = workspace.backend.insights.sinks
+        sinks += [redacting(outlet, lambda: app.control.journal.redaction.text) for outlet in self._outlets]
         app.control.ways = lambda: connection_info(self, place)
         served = app if persistence is None else DurableResponses(app, persistence)
         place.listeners = [self._serve(served, app, plain, None), self._serve(served, app, secure, context)]
@@ -369,6 +384,8 @@ class FakeServer:
                 await asyncio.to_thread(place.workspace.wait_ended)
             if self._own is not None:
                 self._own.remove()
+            for outlet in self._outlets:
+                await asyncio.to_thread(outlet.close)
 
 
 def _listener_class() -> type["uvicorn.Server"]:

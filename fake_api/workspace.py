@@ -212,6 +212,7 @@ class ServedWorkspace:
         if self.clock.rate != made.clock.rate:
             made.clock.set_rate(self.clock.rate)
         made.clock.holders = self.clock.holders
+        made.backend.insights.sinks = self.backend.insights.sinks
         if self._renamed is not None:
             made.backend.rename(self._renamed)
             made._renamed = self._renamed

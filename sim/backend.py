@@ -238,7 +238,7 @@ class SimulatedBackend:
 
     def rename(self, identity: WorkspaceIdentity) -> None:
         """Take another name; secrets and numbers go on as they were."""
-        self.management.dependencies.identity = identity
+        self.management.dependencies.identity = self.driver.identity = identity
 
     @property
     def clock(self) -> Clock:
@@ -431,11 +431,11 @@ class SimulatedBackend:
         return "".join(f"--- {version} ---\n{text}" for version, text in logs.items())
 
     def _pods_log(self, name: str) -> str:
-        lines = self.driver.services[name].controller.pod_log
+        lines, home = self.driver.services[name].controller.pod_log, self.identity.namespace
         head = f"[... only the latest {lines.maxlen} lines are kept ...]\n" if len(lines) == lines.maxlen else ""
         return head + "".join(
-            f"{self.driver.wall(at):%Y-%m-%dT%H:%M:%SZ} {pod} {kind} {detail}".rstrip() + "\n"
-            for at, kind, pod, detail in lines
+            f"{self.driver.wall(at):%Y-%m-%dT%H:%M:%SZ} {namespace or home}/{pod} {kind} {detail}".rstrip() + "\n"
+            for at, kind, namespace, pod, detail in lines
         )
 
 

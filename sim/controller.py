@@ -123,7 +123,8 @@ class ServiceController:
         """What is being done, while that takes more than one turn of the work queue."""
         self._wake: Timer | None = None
         self._wake_instant: Micros | None = None
-        self.pod_log: deque[tuple[Micros, str, str, str]] = deque(maxlen=_POD_LOG)
+        self.pod_log: deque[tuple[Micros, str, str | None, str, str]] = deque(maxlen=_POD_LOG)
+        """Instant, kind, namespace (None: the workspace's), pod, detail."""
 
     # -- reading
 
@@ -296,7 +297,7 @@ class ServiceController:
 
     def pod_noted(self, at: Micros, kind: str, pod: Pod, detail: str) -> None:
         """Keep a line, of so many."""
-        self.pod_log.append((at, kind, pod.name, detail))
+        self.pod_log.append((at, kind, pod.namespace, pod.name, detail))
 
     # -- reconciling
 

@@ -146,7 +146,7 @@ class Driver:
         self.events = History(kept_happenings)
         self.described: dict[str, ClusterSpec] = {}
         self.collected = folder / "data"
-        self._identity = identity
+        self.identity = identity
         self._assumptions = assumptions
         self._seed = seed
         self.recorders: list[Recorder] = []
@@ -173,6 +173,11 @@ class Driver:
         self._looks = False
         """Whether unused contents are looked for at the end of this instant."""
         self._placed = re.compile(re.escape(str(self.containers)) + r"/\d+")
+
+    @property
+    def namespace(self) -> str:
+        """Where pods live whose service has no namespace of its own."""
+        return self.identity.namespace
 
     # -- what the management service decides
 
@@ -264,6 +269,10 @@ class Driver:
         """Requests need something else, in effect after `key_propagation`."""
         known = partial(self.services[name].controller.authorise, auth, generation)
         self.calendar.after(self._assumptions.key_propagation, Order.OPERATION, known)
+
+    def clamped(self, name: str, version: str, how: str) -> None:
+        """A version's setting acts otherwise than it was given."""
+        self.happened(self.calendar.now, "setting_clamped", f"{name}/{version}", how)
 
     def end(self, name: str) -> None:
         """Take a service down."""
@@ -497,7 +506,7 @@ class Driver:
                 folder=folder,
                 service_name=service,
                 service_version=spec.code.content[:12],
-                workspace_name=self._identity.name,
+                workspace_name=self.identity.name,
                 collection=collection,
                 limits=self._limits,
                 tally=tally,
@@ -510,7 +519,7 @@ class Driver:
     def _collection(self, service: str, spec: ContainerSpec) -> DataCollection | None:
         if not self._settings(service, spec.version).collects_data:
             return None
-        return DataCollection(self.collected, self._identity.subscription_id, self._identity.resource_group)
+        return DataCollection(self.collected, self.identity.subscription_id, self.identity.resource_group)
 
     def _settings(self, service: str, version: str) -> VersionSettings:
         return self.services[service].controller.spec.version(version).settings

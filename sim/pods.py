@@ -122,6 +122,11 @@ class Pod:
         return f"{self.version}-{self.number}"
 
     @property
+    def namespace(self) -> str | None:
+        """Where it lives; None: in the workspace's own namespace."""
+        return self.template.version.settings.namespace
+
+    @property
     def ready(self) -> bool:
         """Whether it is available."""
         return self.state is PodState.READY
@@ -554,6 +559,10 @@ class Pods:
 
     def _start(self, pod: Pod) -> None:
         pod.container_since = self._calendar.now
+        mounts = pod.template.version.arguments.blobfuse_enabled
+        if mounts is not None and not pod.restarts:  # the way is named where it was chosen
+            detail = "by blobfuse" if mounts else "by the init container"
+            pod.owner.pod_noted(self._calendar.now, "models_mounted" if mounts else "models_copied", pod, detail)
         pod.owner.plane.start_container(pod.number, self._container(pod))
         self._note(pod, "container_started")
         self._init(pod)

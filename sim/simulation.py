@@ -18,15 +18,16 @@ from akstwin.domain.units import read_duration
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Clients
 from akstwin.domain.workload import Traffic as TrafficEntry
-from akstwin.errors import InvalidSetting
+from akstwin.errors import InvalidSetting, NotFound
 from akstwin.policies.policy import Policy
 from akstwin.policies.runner import PolicyRunner, drive
 from akstwin.sim.calendar import CalendarClock, Order
+from akstwin.sim.cluster_view import node_rows, pod_rows
 from akstwin.sim.driver import UNSET, Driver, Profile
 from akstwin.sim.faults import InjectedFault, check_fault
 from akstwin.sim.insights import TABLES, Insights
 from akstwin.sim.traffic import Traffic, TrafficEntries
-from akstwin.sim.world import SimulatedService
+from akstwin.sim.world import SimulatedService, World
 
 Span = str | float
 """A duration: `"250ms"`, `"10s"`, `"5m"`, `"24h"`, or a number of seconds."""
@@ -83,6 +84,48 @@ class Simulation:
         """
         chosen = Wanted.read(kind, subject, since, limit).choose(self._driver.events)
         return [(at / SECOND, happened, of, detail) for at, happened, of, detail in chosen]
+
+    def nodes(self, cluster: str | None = None) -> list[dict[str, Any]]:
+        """The nodes of the workspace's clusters as they are now.
+
+        Args:
+            cluster: only those of this compute target.
+
+        Returns:
+            By cluster and number: `cluster`, `node`, `vm_size` (None: described by hand), `state` (Ready, NotReady or Draining),
+            `pods`, `router_pods`, and `cpu`, `memory_gb`, `gpus` with what pods have requested of each (`cpu_requested`, …).
+
+        Raises:
+            NotFound: no such compute target.
+        """
+        return node_rows(self._clusters(cluster))
+
+    def pods(
+        self, service: str | None = None, *, namespace: str | None = None, cluster: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The pods of the workspace's services as they are now, the oldest of each cluster first.
+
+        Args:
+            service: only those of this service.
+            namespace: only those that live there.
+            cluster: only those of this compute target.
+
+        Returns:
+            For each pod: `cluster`, `namespace`, `service`, `version`, `pod`, `node` (None: it has none yet), `state`,
+            `routed` (whether the router sends it requests), `restarts`, `container_since` (seconds since the clock's start).
+
+        Raises:
+            NotFound: no such compute target.
+        """
+        return pod_rows(self._clusters(cluster), self._driver.namespace, service=service, namespace=namespace)
+
+    def _clusters(self, cluster: str | None) -> dict[str, World]:
+        worlds = self._driver.worlds
+        if cluster is None:
+            return worlds
+        if cluster not in worlds:
+            raise NotFound(f"compute target {cluster} is not there")
+        return {cluster: worlds[cluster]}
 
     def insights(self, table: str = "requests", *, service: str | None = None) -> list[dict[str, Any]]:
         """What services with `enable_app_insights` have reported to Application Insights: the latest 10,000 rows of all tables.

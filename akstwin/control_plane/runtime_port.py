@@ -97,6 +97,16 @@ class ClusterRuntime(Protocol):
         """
         ...
 
+    def clamped(self, name: str, version: str, how: str) -> None:
+        """Make an event of a setting that is kept as it was given, and acts otherwise.
+
+        Args:
+            name: of the service.
+            version: whose setting it is.
+            how: the setting, the value, and how it acts.
+        """
+        ...
+
     def end(self, name: str) -> None:
         """Take a service down: its `delete` operation has begun, and ends when no pod is left."""
         ...

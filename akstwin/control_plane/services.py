@@ -37,6 +37,7 @@ from akstwin.domain.changes import PodsReplaced, VersionAdded
 from akstwin.domain.deployment import check_name
 from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.ordering import ordered
+from akstwin.domain.service import ServiceSpec
 from akstwin.errors import Conflict, InvalidSetting, NotFound
 from akstwin.uploads import Tally
 
@@ -105,6 +106,7 @@ class Services:
             self._lifecycles.note_models(name, record.model_ids, now)
             operation = self._lifecycles.operation_id(name)
         self._needs.runtime.create(spec, record.compute_name, self._contents(record), auth_of(record), lifecycle)
+        self._say_what_is_clamped(spec)
         return operation
 
     def adopt(self, payload: Json) -> None:
@@ -160,7 +162,7 @@ class Services:
         with self._records.transaction():
             self._records.services.put(name, done.record)
             operation = None if done.awaits is None else self._lifecycles.adjust(name, done.awaits)
-        self._perform(done)
+        self._perform(before, done)
         return operation
 
     def delete(self, name: str) -> str:
@@ -341,10 +343,10 @@ class Services:
                 self._records.last_healthy.put(name, LastHealthy(record=before, models=served))
             operation = self._lifecycles.operation_id(name)
             self._records.services.put(name, done.record)
-        self._perform(done)
+        self._perform(before, done)
         return operation
 
-    def _perform(self, done: Change) -> None:
+    def _perform(self, before: ServiceRecord, done: Change) -> None:
         """Let the runtime do what has been recorded."""
         record = done.record
         generation = self.life(record.name).generation
@@ -352,6 +354,15 @@ class Services:
             self._needs.runtime.change(spec_of(record), done.effects, self._contents(record), generation)
         if done.authorises:
             self._needs.runtime.authorise(record.name, auth_of(record), generation)
+        self._say_what_is_clamped(spec_of(record), spec_of(before))
+
+    def _say_what_is_clamped(self, spec: ServiceSpec, before: ServiceSpec | None = None) -> None:
+        """Make events of the settings that act otherwise than they were given, unless that was so before."""
+        known = {} if before is None else {each.name: each.arguments.warnings() for each in before.versions}
+        for version in spec.versions:
+            for warning in version.arguments.warnings():
+                if warning not in known.get(version.name, ()):
+                    self._needs.runtime.clamped(spec.name, version.name, warning)
 
     def _contents(self, record: ServiceRecord) -> dict[str, Content]:
         return {

@@ -160,9 +160,9 @@ class DeployArguments(Spec):
         period_seconds: between two liveness probes, s; 10.
         initial_delay_seconds: from a container's start to its first liveness probe, s; 310.
         timeout_seconds: how long a liveness probe waits, s; 2.
-        success_threshold: stored, applied as 1.
+        success_threshold: applied as 1, as Kubernetes insists for liveness probes; another value is noted.
         failure_threshold: liveness probes that must fail in a row; 3.
-        namespace: checked; no effect on a simulation.
+        namespace: where the pods live; the workspace's own by default. Nothing else depends on it.
         token_auth_enabled: whether a token is needed; simulated clients have it.
         traffic_percentile: share of the traffic, per cent; the default version gets what the others leave.
         is_default: whether it is the default version; the first is, if none says so.
@@ -170,6 +170,8 @@ class DeployArguments(Spec):
         cpu_cores_limit: most CPU that a container may use; no limit.
         memory_gb_limit: most memory that a container may use, GB; `memory_gb`. One that takes more is killed, if its model
             has a `memory`.
+        blobfuse_enabled: whether models are mounted, or copied before the container starts. The pods' log names the way; no
+            time depends on it.
     """
 
     autoscale_enabled: bool | None = None
@@ -204,6 +206,7 @@ class DeployArguments(Spec):
     is_control_version_type: bool | None = None
     cpu_cores_limit: float | None = None
     memory_gb_limit: float | None = None
+    blobfuse_enabled: bool | None = None
 
     def settings(self) -> VersionSettings:
         """These arguments with the service's defaults filled in.

@@ -116,6 +116,7 @@ _JOURNAL: Final = TypeAdapter(_Journal)
 _TRAFFIC_ROW: Final = TypeAdapter(TrafficRow)
 _TRAFFIC: Final = TypeAdapter(list[TrafficRow])
 _HISTORY: Final = TypeAdapter(_History)
+_ROWS: Final = TypeAdapter(list[dict[str, Any]])
 _INSIGHTS: Final = TypeAdapter(_Insights)
 
 
@@ -215,6 +216,17 @@ class Control:
         """Rows that services on the server have reported to Application Insights."""
         wanted = {"table": table} if service is None else {"table": table, "service": service}
         return self._read("simulation.insights", _INSIGHTS, "insights", params=wanted).rows
+
+    def nodes(self, cluster: str | None) -> list[Json]:
+        """The nodes of the server's clusters, or of one (NotFound)."""
+        wanted = {} if cluster is None else {"cluster": cluster}
+        return self._read("simulation.nodes", _ROWS, "nodes", params=wanted)
+
+    def pods(self, service: str | None, namespace: str | None, cluster: str | None) -> list[Json]:
+        """The pods of the server's services, all or some (NotFound)."""
+        wanted = {"service": service, "namespace": namespace, "cluster": cluster}
+        told = {name: value for name, value in wanted.items() if value is not None}
+        return self._read("simulation.pods", _ROWS, "pods", params=told)
 
     def events_dropped(self) -> int:
         """How many of the first happenings are kept no more."""

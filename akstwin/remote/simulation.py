@@ -139,6 +139,38 @@ class RemoteSimulation:
         told = self._control.history(kind=kind, subject=subject, since=f"{wanted.since}us", limit=limit)
         return [(each.at / SECOND, each.kind, each.subject, each.detail) for each in told]
 
+    def nodes(self, cluster: str | None = None) -> list[dict[str, Any]]:
+        """The nodes of the server's clusters as they are now, by cluster and number.
+
+        Args:
+            cluster: only those of this compute target.
+
+        Returns:
+            Rows as those of a simulated workspace.
+
+        Raises:
+            NotFound: no such compute target.
+        """
+        return self._control.nodes(cluster)
+
+    def pods(
+        self, service: str | None = None, *, namespace: str | None = None, cluster: str | None = None
+    ) -> list[dict[str, Any]]:
+        """The pods of the server's services as they are now, the oldest of each cluster first.
+
+        Args:
+            service: only those of this service.
+            namespace: only those that live there.
+            cluster: only those of this compute target.
+
+        Returns:
+            Rows as those of a simulated workspace.
+
+        Raises:
+            NotFound: no such compute target.
+        """
+        return self._control.pods(service, namespace, cluster)
+
     def insights(self, table: str = "requests", *, service: str | None = None) -> list[dict[str, Any]]:
         """What services with `enable_app_insights` have reported to Application Insights: the latest 10,000 rows of all tables.
 

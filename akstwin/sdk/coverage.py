@@ -112,15 +112,23 @@ PARAMETERS: Final = (
     Row("period_seconds", _ACTS, "Probes further apart notice a hanging container later.", rolls=True),
     Row("initial_delay_seconds", _ACTS, "Until then nobody notices a hanging container.", rolls=True),
     Row("timeout_seconds", _ACTS, "A container that is busy for longer fails its probe.", rolls=True),
-    Row("success_threshold", _STORED, "Applied as 1, as Kubernetes insists for liveness probes."),
+    Row(
+        "success_threshold",
+        _ACTS,
+        "Applied as 1, as Kubernetes insists for liveness probes; an event names another value.",
+    ),
     Row("failure_threshold", _ACTS, "So many failed probes in a row restart a container.", rolls=True),
-    Row("namespace", _STORED, "A simulated cluster has no namespaces.", rolls=True),
+    Row("namespace", _ACTS, "The pods live there: `ws.simulation.pods()`, `get_logs(init=True)`.", rolls=True),
     Row("version_name", _ACTS, "What the version goes by."),
     Row("traffic_percentile", _ACTS, "The version's share of the requests, unless it is the default."),
     Row("is_default", _ACTS, "The version gets what the shares of the others leave."),
     Row("is_control_version_type", _STORED, "A label: the version is `Control`, all others are `Treatment`."),
     Row("compute_target_name", _ACTS, "The cluster whose nodes take the pods."),
-    Row("blobfuse_enabled", _STORED, "A way to mount models; containers have their files in any case."),
+    Row(
+        "blobfuse_enabled",
+        _ACTS,
+        "`get_logs(init=True)` says how models come into the containers, mounted or copied; no time depends on it.",
+    ),
 )
 """Parameters of `CALLS`."""
 
@@ -223,7 +231,7 @@ ATTRIBUTES: Final = (
         Row("auth_enabled", _ACTS, "As the parameter, like the next six."),
         Row("token_auth_enabled", _ACTS, ""),
         Row("enable_app_insights", _ACTS, "Whether containers report."),
-        Row("namespace", _STORED, ""),
+        Row("namespace", _ACTS, "Where the pods live."),
         Row("description", _STORED, ""),
         Row("tags", _ACTS, ""),
         Row("properties", _ACTS, ""),
@@ -273,10 +281,10 @@ ATTRIBUTES: Final = (
     ),
     *_of(
         ("LivenessProbeRequirements",),
-        Row("period_seconds", _ACTS, "As the parameter, like the next four."),
+        Row("period_seconds", _ACTS, "As the parameter, and so do the next four."),
         Row("initial_delay_seconds", _ACTS, ""),
         Row("timeout_seconds", _ACTS, ""),
-        Row("success_threshold", _STORED, ""),
+        Row("success_threshold", _ACTS, ""),
         Row("failure_threshold", _ACTS, ""),
     ),
     *_of(

@@ -1,6 +1,5 @@
 """Routes to what lives in a simulated world beside services: its clients, its clusters, and what has happened in it."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import FastAPI, Query
@@ -9,6 +8,7 @@ from akstwin.domain.history import Wanted
 from akstwin.fake_api.control.body import Given
 from akstwin.fake_api.control.describing import refusals, takes
 from akstwin.fake_api.control.reading import ClusterForm, TrafficForm, read
+from akstwin.fake_api.insights_outlets import redacted
 from akstwin.sim.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -36,6 +36,18 @@ def add_world(app: FastAPI, control: "Control") -> None:
             workspace.backend.simulation.cluster(name, **_told(form))
         return {}
 
+    @app.get("/_akstwin/nodes", responses=refusals(404))
+    async def nodes(cluster: str | None = None) -> list[Json]:
+        """The nodes of all compute targets, or of one, as they are now."""
+        with workspace.clock.acting():
+            return workspace.backend.simulation.nodes(cluster)
+
+    @app.get("/_akstwin/pods", responses=refusals(404))
+    async def pods(service: str | None = None, namespace: str | None = None, cluster: str | None = None) -> list[Json]:
+        """The pods as they are now: all, or those of a service, of a namespace, of a compute target."""
+        with workspace.clock.acting():
+            return workspace.backend.simulation.pods(service, namespace=namespace, cluster=cluster)
+
     @app.get("/_akstwin/history", responses=refusals(400))
     async def history(
         kind: str | None = None, subject: str | None = None, since: str = "0s", limit: _Limit = None
@@ -60,16 +72,8 @@ def add_world(app: FastAPI, control: "Control") -> None:
         return {
             "total": reported.total,
             "dropped": reported.dropped,
-            "rows": [_redacted(row, control.journal.redaction.text) for row in rows],
+            "rows": [redacted(row, control.journal.redaction.text) for row in rows],
         }
-
-
-def _redacted(row: Json, text: Callable[[str], str]) -> Json:
-    """A row without credentials: scripts may print what they are sent."""
-    return {
-        name: text(value) if isinstance(value, str) else _redacted(value, text) if isinstance(value, dict) else value
-        for name, value in row.items()
-    }
 
 
 def _add_traffic(app: FastAPI, control: "Control") -> None:

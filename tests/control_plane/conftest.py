@@ -99,6 +99,10 @@ class RecordingRuntime:
         self.told.append(("authorise", name))
         self.auth[name] = auth
 
+    def clamped(self, name: str, version: str, how: str) -> None:
+        """A setting acts otherwise."""
+        self.told.append(("clamped", name, version, how))
+
     def end(self, name: str) -> None:
         """Take a service down."""
         self.told.append(("end", name))

@@ -315,15 +315,37 @@ def test_every_experiment_is_for_something_that_acts() -> None:
     assert {key for key in EXPERIMENTS if key[1]} <= acting
 
 
+@shows("namespace", "team", without={"azureml-akstwin"}, seen={"team"})
+def _lives_in_its_namespace(trial: Any) -> Any:
+    """In the view of the cluster and in the pods' log."""
+    pods = {pod["namespace"] for pod in trial.ws.simulation.pods("fraud")}
+    last = trial.service.get_logs(init=True).splitlines()[-1].split()[1]
+    assert last.partition("/")[0] in pods
+    return pods
+
+
+@shows(
+    "success_threshold",
+    2,
+    without=set(),
+    seen={"success_threshold: 2 is applied as 1, as Kubernetes insists for liveness"},
+)
+def _is_clamped_with_an_event(trial: Any) -> Any:
+    return {detail for _, _, _, detail in trial.ws.simulation.history(kind="setting_clamped")}
+
+
+@shows("blobfuse_enabled", False, without=set(), seen={"models_copied by the init container"})
+def _is_named_in_the_log(trial: Any) -> Any:
+    lines = trial.service.get_logs(init=True).splitlines()
+    return {line.split(maxsplit=2)[2] for line in lines if " models_" in line}
+
+
 # -- what is stored only
 
 STORED: dict[str, tuple[Any, Any, Any]] = {
-    "blobfuse_enabled": (False, None, True),
     "description": ("for people", None, "for people"),
     "is_control_version_type": (True, "Treatment", "Control"),
-    "namespace": ("team", None, "team"),
     "properties": ({"team": "risk"}, {}, {"team": "risk"}),
-    "success_threshold": (2, 1, 2),
     "tags": ({"team": "risk"}, {}, {"team": "risk"}),
 }
 """A value, what the document says without it, and what it says with it."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from akstwin.sdk.coverage import ATTRIBUTES, CALLS, CLASSES, METHODS, PARAMETERS, Row
+from akstwin.sdk.coverage import ATTRIBUTES, CALLS, CLASSES, METHODS, PARAMETERS, Row, Status
 
 SURFACE: dict[str, Any] = json.loads((Path(__file__).parents[1] / "azureml" / "surface.json").read_text())
 
@@ -102,3 +102,12 @@ def test_rows_of_one_name_do_not_contradict_each_other(rows: tuple[Row, ...]) ->
     )
 
     assert {key for key, number in found.items() if number > 1} == set()
+
+
+def test_only_descriptions_labels_and_tags_are_stored_without_effect() -> None:
+    """Every other argument of the class reference acts, or is refused."""
+    stored = {(row.name, row.of) for row in PARAMETERS if row.status is Status.STORED}
+    versions = ("AksEndpoint.create_version", "AksEndpoint.update_version")
+    assert stored == {
+        ("description", ()), ("is_control_version_type", ()), ("tags", versions), ("properties", versions),
+    }  # fmt: skip

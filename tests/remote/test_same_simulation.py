@@ -155,6 +155,63 @@ class TestClusters:
             assert str(error.value) == told
 
 
+class TestClusterViews:
+    """Nodes and pods as they are now."""
+
+    def test_nodes_have_what_pods_request(self, ws: Workspace, tmp_path: Path) -> None:
+        """Of the nodes' room; the names of sizes are Azure's."""
+        deploy(ws, tmp_path, num_replicas=2, cpu_cores=1, memory_gb=2)
+        nodes = ws.simulation.nodes()
+        assert [(each["cluster"], each["node"], each["state"]) for each in nodes] == [
+            ("aks", number, "Ready") for number in (1, 2, 3)
+        ]
+        assert {each["vm_size"] for each in nodes} == {"Standard_D3_v2"}
+        assert sum(each["pods"] for each in nodes) == 2
+        busy = max(nodes, key=lambda each: each["cpu_requested"])
+        assert busy["cpu_requested"] >= 1
+        assert busy["memory_gb_requested"] >= 2
+        assert ws.simulation.nodes("aks") == nodes
+
+    def test_pods_live_in_the_namespace_of_their_service(self, ws: Workspace, tmp_path: Path) -> None:
+        """Else in the workspace's; another namespace replaces the pods, one by one."""
+        service = deploy(ws, tmp_path, num_replicas=2)
+        deploy(ws, tmp_path, "own", namespace="risk-team")
+        rows = ws.simulation.pods()
+        assert [(each["service"], each["namespace"], each["pod"]) for each in rows] == [
+            ("svc", "azureml-akstwin", "svc-1"), ("svc", "azureml-akstwin", "svc-2"), ("own", "risk-team", "own-3"),
+        ]  # fmt: skip
+        assert {(each["state"], each["routed"], each["restarts"]) for each in rows} == {("Ready", True, 0)}
+        assert ws.simulation.pods(namespace="risk-team") == ws.simulation.pods("own") == rows[2:]
+        assert ws.simulation.pods("svc", cluster="aks") == rows[:2]
+        assert ws.simulation.pods(namespace="nobody") == []
+
+        service.update(namespace="other")
+        service.wait_for_deployment()
+        ws.simulation.advance("2m")
+
+        assert [each["namespace"] for each in ws.simulation.pods("svc")] == ["other", "other"]
+        places = [line.split()[1] for line in service.get_logs(init=True).splitlines()]
+        assert places[0] == "azureml-akstwin/svc-1"
+        assert {"other/svc-4", "other/svc-5"} <= set(places)
+
+    def test_a_lost_node(self, ws: Workspace, tmp_path: Path) -> None:
+        """It is not ready once Kubernetes has noticed; its pod has been replaced elsewhere."""
+        deploy(ws, tmp_path)
+        (before,) = ws.simulation.pods()
+        ws.simulation.fault("node_loss", node=before["node"])
+        ws.simulation.advance("10m")
+        states = {each["node"]: each["state"] for each in ws.simulation.nodes()}
+        assert states[before["node"]] == "NotReady"
+        (after,) = [each for each in ws.simulation.pods() if each["state"] == "Ready"]
+        assert after["node"] != before["node"]
+
+    def test_no_such_cluster(self, ws: Workspace) -> None:
+        """Named in the error."""
+        for look in (ws.simulation.nodes, lambda cluster: ws.simulation.pods(cluster=cluster)):
+            with pytest.raises(NotFound, match="compute target nowhere is not there"):
+                look("nowhere")
+
+
 class TestHistory:
     """What has happened."""
 
