@@ -1,4 +1,6 @@
-"""How long the command takes to start: whole processes, alternating, beside a Python that does nothing.
+"""How long the command and the pytest plugin take to start: whole processes, alternating, beside a Python that does nothing.
+
+The plugin's share is pytest with a test that asks for `aks_server`, less pytest with a test that asks for nothing.
 
 python benchmarks/start_up.py [ROUNDS]
 """
@@ -18,6 +20,9 @@ webservice:
   deploy: {num_replicas: 1}
 traffic: {shape: constant, rate: 10}
 """
+TESTS = "def test_nothing():\n    pass\n\n\ndef test_with_a_server(aks_server):\n    assert aks_server.url\n"
+_PLAIN = "pytest, a test that asks for nothing"
+_PLUGIN = "pytest, a test that asks for aks_server"
 MAIN = "from akstwin.cli import main; main()"
 
 
@@ -35,10 +40,15 @@ def main() -> None:
     with TemporaryDirectory() as folder:
         scenario = Path(folder) / "second.yaml"
         scenario.write_text(SCENARIO, encoding="utf-8")
+        tests = Path(folder) / "test_start.py"
+        tests.write_text(TESTS, encoding="utf-8")
+        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", "--rootdir", folder]
         commands = {
             "python -c pass": [sys.executable, "-c", "pass"],
             "akstwin --help": [sys.executable, "-c", MAIN, "--help"],
             "akstwin run (one second)": [sys.executable, "-c", MAIN, "run", str(scenario)],
+            _PLAIN: [*pytest, f"{tests}::test_nothing"],
+            _PLUGIN: [*pytest, f"{tests}::test_with_a_server"],
         }
         seconds: dict[str, list[float]] = {name: [] for name in commands}
         cpu: dict[str, list[float]] = {name: [] for name in commands}
@@ -54,6 +64,8 @@ def main() -> None:
         print(f"{name}: median {1000 * median(each):.0f} ms ({1000 * min(each):.0f} to {1000 * max(each):.0f})", end="")
         print(f", CPU {1000 * median(cpu[name]):.0f} ms", end="")
         print("" if each is nothing else f", {ratio:.1f} × python -c pass")
+    own = median(with_it - without for with_it, without in zip(cpu[_PLUGIN], cpu[_PLAIN], strict=True))
+    print(f"the plugin's first aks_server: CPU {1000 * own:.0f} ms")
 
 
 if __name__ == "__main__":
