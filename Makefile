@@ -12,7 +12,7 @@ SDK_V2 := .venv-azure-ai-ml
 COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/speedups tests/served/control tests/served/hostile/test_fast_path.py \
 	--ignore tests/served/control/test_journal.py
 
-.PHONY: setup compile setup-azureml setup-inference-server setup-azure-ai-ml setup-haproxy setup-peers demo check test test-azureml test-compare docs bench clean
+.PHONY: setup compile setup-azureml setup-inference-server setup-azure-ai-ml setup-haproxy setup-peers demo check test properties test-azureml test-compare docs bench clean
 
 setup: $(VENV)/.ready compile
 
@@ -90,6 +90,10 @@ test: setup setup-azureml setup-inference-server setup-azure-ai-ml setup-haproxy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n auto
 	@if command -v cc >/dev/null; then set -x; AKSTWIN_COMPILED=1 $(BIN)/python -m pytest -n auto -m 'not azureml and not inference_server' $(COMPILED_TESTS); fi
+
+# What policies promise, in ten times as many worlds as `make test` draws.
+properties: $(VENV)/.ready
+	AKSTWIN_WORLDS=2000 $(BIN)/python -m pytest -n auto tests/policies
 
 # Only the comparison with azureml-core.
 test-azureml: setup setup-azureml

@@ -11,8 +11,11 @@ import griffe
 
 import akstwin
 from akstwin.cli import SUMMARIES, app
+from akstwin.clock import Micros
 from akstwin.domain.assumptions import assumption_rows
 from akstwin.domain.lifecycles import OPERATION, POD, REPLICA, SERVICE
+from akstwin.domain.spec import Spec
+from akstwin.domain.units import format_duration
 from akstwin.fake_api.management.conformance import ROUTES
 from akstwin.scenarios.schema import scenario_schema
 from akstwin.sdk import coverage as covered
@@ -119,8 +122,17 @@ PUBLIC_MODULES = (
     "akstwin.kubernetes_model.liveness",
     "akstwin.kubernetes_model.container",
     "akstwin.policies.policy",
+    "akstwin.policies.actions",
+    "akstwin.policies.running",
     "akstwin.policies.canary",
+    "akstwin.policies.blue_green",
+    "akstwin.policies.ab_test",
+    "akstwin.policies.scheduled",
+    "akstwin.policies.specs",
+    "akstwin.policies.limiting",
     "akstwin.policies.runner",
+    "akstwin.policies.journal",
+    "akstwin.policies.statistics",
     "akstwin.scenarios.load",
     "akstwin.scenarios.run",
     "akstwin.scenarios.plan",
@@ -182,14 +194,30 @@ def _section(name: str, definition: dict[str, Any]) -> Iterator[str]:
     yield f"## {name}\n"
     text = definition.get("description", "").partition("Attributes:")
     yield text[0].strip() + "\n"
-    meanings = dict(_attributes(text[2]))
+    meanings = {**_inherited(name), **dict(_attributes(text[2]))}
     yield "| setting | takes | default | meaning |\n|---|---|---|---|"
     for setting, kind in definition["properties"].items():
         needed = setting in definition.get("required", ())
-        default = "needed" if needed else _default(kind.get("default"))
+        value = kind.get("default")
+        span = isinstance(value, int) and value > 0 and _takes(kind) == "duration"
+        default = "needed" if needed else f"`{format_duration(Micros(value))}`" if span else _default(value)
         meaning = meanings.get(setting) or kind.get("description", "")
         yield f"| `{setting}` | {_takes(kind)} | {default} | {meaning} |"
     yield ""
+
+
+def _inherited(name: str) -> dict[str, str]:
+    """What the bases of a section's class say of its settings: the schema has only its own words."""
+    found: dict[str, str] = {}
+    pending = [Spec]
+    while pending:
+        each = pending.pop()
+        pending += each.__subclasses__()
+        if each.__name__ == name:
+            for base in each.__mro__[-1:0:-1]:
+                if issubclass(base, Spec):
+                    found |= dict(_attributes((inspect.getdoc(base) or "").partition("Attributes:")[2]))
+    return found
 
 
 def _attributes(text: str) -> Iterator[tuple[str, str]]:

@@ -47,6 +47,7 @@ class Script:
                 policy_of(spec),
                 ScenarioEndpoint(self._server.backend, prepared.service.name),
                 partial(self._server.backend.observe, prepared.service.name),
+                document=partial(self._server.backend.get_service, prepared.service.name),
             )
             self._at(0, partial(self._look, runner, 0))
 
@@ -79,5 +80,7 @@ class Script:
             self.refused.append(f"operation at {operation.at / SECOND:g} s: {refusal.status_hint}: {refusal}")
 
     def _look(self, runner: PolicyRunner, at: int) -> None:
-        runner.look()
+        if runner.ended:
+            return
+        runner.look(at)
         self._at(at + runner.interval, partial(self._look, runner, at + runner.interval))

@@ -30,6 +30,7 @@ from akstwin.domain.workload import (
 )
 from akstwin.errors import AksError, InvalidSetting
 from akstwin.plain_yaml import NotYaml, read_yaml
+from akstwin.policies import ABTestSpec, BlueGreenSpec, CanarySpec, PolicySpec, ScheduledScalingSpec
 from akstwin.scenarios.columns import read_column
 from akstwin.scenarios.instants import read_instants
 from akstwin.scenarios.logs.records import Reading
@@ -439,7 +440,6 @@ def _check_service(part: Prepared) -> None:
     """What holds between the settings of one service; paths are as if it stood alone."""
     scenario, service = part.scenario, part.service
     _check_survival(scenario)
-    names = [version.name for version in service.versions]
     try:
         default = service.default
     except InvalidSetting as error:
@@ -449,14 +449,36 @@ def _check_service(part: Prepared) -> None:
     for at, operation in enumerate(scenario.operations):
         _check_operation(at, operation.version or default, operation.deploy, scenario, service)
     for at, policy in enumerate(scenario.policies):
-        where = f"policies[{at}]"
-        if policy.version not in names:
-            raise InvalidSetting(f"{where}.version", policy.version, a_version(names, policy.version))
-        if policy.version == default:
+        _check_policy(f"policies[{at}]", policy, part, percentages, default)
+
+
+def _check_policy(
+    where: str, policy: PolicySpec, part: Prepared, percentages: Mapping[str, float | None], default: str
+) -> None:
+    names = [version.name for version in part.service.versions]
+    endpoint = part.scenario.endpoint is not None
+    if isinstance(policy, ScheduledScalingSpec):
+        if endpoint and policy.version not in names:
+            raise InvalidSetting(f"{where}.version", policy.version, a_version(names, policy.version or ""))
+        if not endpoint and policy.version is not None:
             raise InvalidSetting(
-                f"{where}.version", default, "a version beside the default, which gets what the others leave"
+                f"{where}.version", policy.version, "possible: a web service has no versions; leave it out"
             )
-        _check_split(f"{where}.steps", {**percentages, policy.version: max(policy.steps)}, default)
+        return
+    if policy.version not in names:
+        raise InvalidSetting(f"{where}.version", policy.version, a_version(names, policy.version))
+    if policy.version == default:
+        raise InvalidSetting(
+            f"{where}.version", default, "a version beside the default, which gets what the others leave"
+        )
+    match policy:
+        case CanarySpec(steps=steps):
+            setting, most = "steps", max(steps)
+        case BlueGreenSpec():
+            setting, most = "version", 100.0  # it gets all traffic at once
+        case ABTestSpec(share=share):
+            setting, most = "share", share
+    _check_split(f"{where}.{setting}", {**percentages, policy.version: most}, default)
 
 
 def _check_survival(scenario: Scenario) -> None:

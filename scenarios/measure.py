@@ -14,7 +14,7 @@ TIMELINE_POINTS = 120
 EVENTS_KEPT = 400
 _ROUTINE = frozenset(
     {"pod_created", "pod_scheduled", "pod_ready", "pod_gone", "container_started", "container_exited", "scaled",
-     "liveness_failed", "oom_killed", "pod_not_ready", "init_failed", "pod_unschedulable", "pod_evicted"}
+     "liveness_failed", "oom_killed", "pod_not_ready", "init_failed", "pod_unschedulable", "pod_evicted", "policy_look"}
 )  # fmt: skip
 """Events that can be many: counted, not kept."""
 

@@ -15,7 +15,7 @@ from akstwin.domain.profile import ModelProfile
 from akstwin.domain.spec import Spec
 from akstwin.domain.units import Duration, Latency
 from akstwin.domain.workload import Clients, Traffic
-from akstwin.policies.canary import CanarySpec
+from akstwin.policies import PolicySpec
 
 _PositiveDuration = Annotated[Duration, Field(gt=0)]
 _PositiveLatency = Annotated[Latency, Field(gt=0)]
@@ -155,7 +155,7 @@ class ServiceSection(Spec):
     traffic: _Traffic = []
     clients: Clients = Clients()
     operations: list[Annotated[PlannedOperation, Field()]] = []
-    policies: list[CanarySpec] = []
+    policies: list[PolicySpec] = []
     objectives: Objectives = Objectives()
 
 
@@ -196,7 +196,7 @@ class Scenario(Spec):
     clients: Clients = Clients()
     faults: list[Fault] = []
     operations: list[Annotated[PlannedOperation, Field()]] = []
-    policies: list[CanarySpec] = []
+    policies: list[PolicySpec] = []
     objectives: Objectives = Objectives()
     assumptions: Assumptions = Assumptions()
 

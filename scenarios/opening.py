@@ -16,9 +16,8 @@ from akstwin.domain.operations import PlannedOperation
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.vm_sizes import VmSize, name_of
 from akstwin.errors import AksError, InvalidSetting
-from akstwin.policies import policy_of
-from akstwin.policies.canary import CanarySpec
-from akstwin.policies.runner import PolicyRunner
+from akstwin.policies import Policy, policy_of
+from akstwin.policies.runner import Look, PolicyRunner
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import label_of
 from akstwin.scenarios.payloads import image_request, patch_of, payload_of
@@ -134,8 +133,21 @@ def _open_service(backend: SimulatedBackend, part: Prepared, replication: int) -
     return backend.driver.service(name)
 
 
-def plan(opened: Opened, prepared: Prepared) -> None:
-    """Plan the scenario's faults, operations and policies, from now on; those of one instant go by the order of the services."""
+def plan(
+    opened: Opened,
+    prepared: Prepared,
+    *,
+    policy: Policy | None = None,
+    seen: Callable[[Look], None] = lambda _: None,
+) -> None:
+    """Plan the scenario's faults, operations and policies, from now on; those of one instant go by the order of the services.
+
+    Args:
+        opened: the world.
+        prepared: the scenario.
+        policy: decides instead of the scenario's own.
+        seen: hears each look of a policy.
+    """
     backend, start = opened.backend, opened.backend.calendar.now
     services = list(opened.services.values())
     for fault in prepared.scenario.faults:
@@ -153,25 +165,32 @@ def plan(opened: Opened, prepared: Prepared) -> None:
                 partial(_operate, backend, part.service.name, operation),
                 key(_PLANNED, next(numbers)),
             )
+    planned = [
+        (part.service.name, policy_of(spec) if policy is None else policy)
+        for part in prepared.parts
+        for spec in part.scenario.policies
+    ]
     looks = [
-        _Looks(backend, _runner(backend, part.service.name, spec), number)
-        for number, (part, spec) in enumerate(
-            (part, spec) for part in prepared.parts for spec in part.scenario.policies
-        )
+        _Looks(backend, name, _runner(backend, name, each, seen), number) for number, (name, each) in enumerate(planned)
     ]
     for each in looks:
         each.look()
 
 
-def _runner(backend: SimulatedBackend, name: str, spec: CanarySpec) -> PolicyRunner:
+def _runner(backend: SimulatedBackend, name: str, policy: Policy, seen: Callable[[Look], None]) -> PolicyRunner:
     """Drives the service's rollout."""
-    policy = policy_of(spec)
     return PolicyRunner(
         policy,
-        _SimulatedEndpoint(backend, name),
+        ScenarioEndpoint(backend, name),
         backend.driver.watches[name].observe,
-        backend.simulation.policy_note(name, type(policy).__name__),
+        partial(_note, backend, name, type(policy).__name__),
+        document=partial(backend.get_service, name),
+        seen=seen,
     )
+
+
+def _note(backend: SimulatedBackend, service: str, policy: str, kind: str, words: str) -> None:
+    backend.note_policy(service, kind, policy, words)
 
 
 _PLANNED: Final = 1 << 40
@@ -179,20 +198,29 @@ _PLANNED: Final = 1 << 40
 
 
 class _Looks:
-    """Lets a policy look at its interval, for ever."""
+    """Lets a policy look at its interval, until it has done its work."""
 
-    def __init__(self, backend: SimulatedBackend, runner: PolicyRunner, number: int) -> None:
+    def __init__(self, backend: SimulatedBackend, name: str, runner: PolicyRunner, number: int) -> None:
         self._backend = backend
+        self._name = name
         self._runner = runner
         self._number = number
 
     def look(self) -> None:
-        self._runner.look()
-        self._backend.calendar.after(self._runner.interval, Order.POLICY, self.look, key(self._number))
+        """A refusal is kept as an event, as the caller would have met it, and ends the policy."""
+        try:
+            self._runner.look(self._backend.calendar.now)
+        except AksError as refusal:
+            self._backend.driver.note(
+                self._name, "policy_refused", type(self._runner.policy).__name__, f"{refusal.status_hint}: {refusal}"
+            )
+            return
+        if not self._runner.ended:
+            self._backend.calendar.after(self._runner.interval, Order.POLICY, self.look, key(self._number))
 
 
 class ScenarioEndpoint:
-    """The scenario's service, as a policy acts on it.
+    """The scenario's service, as a policy acts on it: with the verbs of the SDK's classes.
 
     Args:
         backend: where it is.
@@ -203,25 +231,17 @@ class ScenarioEndpoint:
         self._backend = backend
         self._name = name
 
-    def update_version(self, version_name: str, *, traffic_percentile: float) -> None:
-        """Change the version's share of the traffic."""
-        update(self._backend, self._name, version_name, DeployArguments(traffic_percentile=traffic_percentile))
+    def update_version(self, version_name: str, **settings: Any) -> None:
+        """Change a version: its share, its replicas, what else `AksEndpoint.update_version` takes."""
+        update(self._backend, self._name, version_name, DeployArguments(**settings))
 
+    def delete_version(self, version_name: str) -> None:
+        """Delete a version."""
+        self._backend.patch_service(self._name, wire.version_removed_patch(version_name))
 
-class _SimulatedEndpoint(ScenarioEndpoint):
-    """The scenario's service in the simulator, where every share that a policy sets is an event, also one that it has already."""
-
-    def __init__(self, backend: SimulatedBackend, name: str) -> None:
-        super().__init__(backend, name)
-        self._driver, self._controller = backend.driver, backend.driver.service(name).controller
-
-    def update_version(self, version_name: str, *, traffic_percentile: float) -> None:
-        """Change the version's share of the traffic."""
-        before = self._controller.split
-        super().update_version(version_name, traffic_percentile=traffic_percentile)
-        if self._controller.split == before:
-            shares = ", ".join(f"{name} {share:g}" for name, share in before.shares().items())
-            self._driver.note(self._controller.name, "traffic_changed", self._controller.name, shares)
+    def update(self, **settings: Any) -> None:
+        """Change a web service."""
+        update(self._backend, self._name, self._name, DeployArguments(**settings))
 
 
 def _adopt_cluster(backend: SimulatedBackend, prepared: Prepared) -> None:

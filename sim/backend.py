@@ -413,6 +413,10 @@ class SimulatedBackend:
         self.get_service(name)
         return self.driver.watches[name].observe(window)
 
+    def note_policy(self, service: str, kind: str, policy: str, words: str) -> None:
+        """Keep among what happens that a policy has looked at a service, or has acted on it (NotFound)."""
+        self.simulation.note_policy(service, kind, policy, words)
+
     def get_logs(self, name: str, lines: int = 5000, *, init: bool = False) -> str:
         """The last lines of what the containers have written, by version where there are several.
 

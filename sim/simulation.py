@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from os import PathLike
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
@@ -19,9 +20,11 @@ from akstwin.domain.words import nearest
 from akstwin.domain.workload import Clients
 from akstwin.domain.workload import Traffic as TrafficEntry
 from akstwin.errors import InvalidSetting, NotFound
-from akstwin.policies.policy import Policy
-from akstwin.policies.runner import PolicyRunner, drive
-from akstwin.sim.calendar import CalendarClock, Order
+from akstwin.policies.journal import Journal
+from akstwin.policies.policy import Policy, StepPolicy
+from akstwin.policies.runner import Look, PolicyRunner
+from akstwin.policies.running import WaitingScript, run_policy
+from akstwin.sim.calendar import Order
 from akstwin.sim.cluster_view import node_rows, pod_rows
 from akstwin.sim.driver import UNSET, Driver, Profile
 from akstwin.sim.faults import InjectedFault, check_fault
@@ -392,30 +395,42 @@ class Simulation:
         back = Micros(now - self._looked_from) if window is None else read_duration("window", window)
         return self._driver.watches[service].observe(back)
 
-    def run_policy(self, policy: Policy, endpoint: Any, until: Span) -> None:
-        """Drive an endpoint by a policy: look, act, wait for its interval, again.
+    def run_policy(
+        self,
+        policy: Policy | StepPolicy | WaitingScript,
+        endpoint: Any,
+        until: Span | None = None,
+        *,
+        journal: str | PathLike[str] | Journal | None = None,
+        seen: Callable[[Look], None] = lambda _: None,
+    ) -> PolicyRunner | None:
+        """Drive a service by a policy: `akstwin.policies.run_policy`, in virtual time.
 
         Args:
-            policy: has an `interval` (µs) and `step(endpoint, observation)`.
-            endpoint: an `AksEndpoint` of this workspace.
-            until: for how long from now.
+            policy: decides; or, in the older form, acts itself; or is a script that waits.
+            endpoint: an `AksEndpoint`, or an `AksWebservice`, of this workspace.
+            until: for how long from now, at most.
+            journal: a file that each decision is kept in, and from which a run goes on.
+            seen: hears each look.
+
+        Returns:
+            The runner: its `verdict`, and whether it has `ended`; None of a script.
 
         Raises:
-            NotFound: no such endpoint here.
+            NotFound: no such service here.
+            AksError: what is no policy, or the service refuses an action.
         """
         self._driver.service(endpoint.name)
-        calendar = self._driver.calendar
-        runner = PolicyRunner(
-            policy,
-            endpoint,
-            self._driver.watches[endpoint.name].observe,
-            self.policy_note(endpoint.name, type(policy).__name__),
-        )
-        drive(runner, CalendarClock(calendar), calendar.now + read_duration("until", until))
+        return run_policy(policy, endpoint, until, journal=journal, seen=seen)
 
-    def policy_note(self, service: str, name: str) -> Callable[[str], None]:
-        """Keeps what a policy did to a service among the events."""
-        return lambda done: self._driver.note(service, "policy", name, done)
+    def note_policy(self, service: str, kind: str, policy: str, words: str) -> None:
+        """Keep among the events that a policy has looked at a service, or has acted on it.
+
+        Raises:
+            NotFound: no such service.
+        """
+        self._driver.service(service)
+        self._driver.note(service, kind, policy, words)
 
     def target(self, service: str | None, cluster: str | None, kind: str) -> SimulatedService:
         """Whose replicas or nodes a fault of that kind means.

@@ -66,6 +66,7 @@ class _Counts:
         self.by_status: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self.by_reason: tuple[dict[str, int], dict[str, int]] = ({}, {})
         self.latency = Histogram()
+        self.first_latency = Histogram()
 
     def add(self, attempt: int, status: int, reason: str | None, latency: int) -> None:
         statuses = self.by_status[attempt]
@@ -75,6 +76,8 @@ class _Counts:
             reasons[reason] = reasons.get(reason, 0) + 1
         if status == 200:
             self.latency.add(latency)
+            if attempt == 0:
+                self.first_latency.add(latency)
 
     def answers(self) -> dict[int, int]:
         return _sum(*self.by_status)
@@ -90,7 +93,7 @@ class _Counts:
             )
             for statuses, reasons in zip(self.by_status, self.by_reason, strict=True)
         )
-        return AnswerCounts(first, retries, self.latency.rows())
+        return AnswerCounts(first, retries, self.latency.rows(), self.first_latency.rows())
 
 
 def _sum(one: dict[_K, int], other: dict[_K, int]) -> dict[_K, int]:
@@ -192,7 +195,8 @@ class Watch:
         self._count(seen, first)
         self._add_up()
         nobodys = seen.get(0, _Counts())
-        shares = controller.split_in_force().shares()
+        split = controller.split_in_force()
+        shares = split.shares()
         versions = {}
         for name in controller.deployments:
             number = self._number_of.get(name, -1)
@@ -212,7 +216,7 @@ class Watch:
                 window=counts.given(),
                 total=total.given(),
             )
-        return Observation(versions, nobodys.reasons(), now - since, now)
+        return Observation(versions, nobodys.reasons(), now - since, now, default=split.default)
 
     def _count(self, counts: "dict[int, _Counts]", first: int) -> None:
         """Count the answers from a row on, by version."""

@@ -46,11 +46,13 @@ class AnswerCounts:
         first: to first attempts.
         retries: to repeated ones: the answers of one request depend on each other.
         latency: of answers 200, as buckets (`domain.histogram.Histogram.of`): rows of equal key add up.
+        first_latency: the same, of first attempts alone.
     """
 
     first: AttemptCounts = AttemptCounts()
     retries: AttemptCounts = AttemptCounts()
     latency: Rows = ()
+    first_latency: Rows = ()
 
     def histogram(self) -> Histogram:
         """The latencies of answers 200, µs."""
@@ -121,6 +123,7 @@ class Observation:
         age: how old the figures were when they were given out, µs.
         missing: why there are no figures: their source was down; None: there are. A source that is down is no service
             without traffic: `versions` is empty then.
+        default: the default version, which gets what the shares of the others leave; None: there are no figures.
     """
 
     versions: Mapping[str, VersionObservation] = field(default_factory=dict)
@@ -129,3 +132,4 @@ class Observation:
     at: int = 0
     age: int = 0
     missing: str | None = None
+    default: str | None = None

@@ -156,6 +156,10 @@ class RemoteBackend(Registrations, Computes, Services):
         prepared = [(offset, self._prepared(name, request)) for offset, request in requests]
         return scoring.send_all(prepared, self._caller.concurrent)
 
+    def note_policy(self, service: str, kind: str, policy: str, words: str) -> None:
+        """Let the server keep that a policy has looked at a service, or has acted on it."""
+        self._control.note_policy(service, kind, policy, words)
+
     def observe(self, name: str, window: Micros) -> Observation:
         """What was seen of the service in the last `window` (NotFound, InvalidSetting)."""
         return self._control.observe(name, window)

@@ -204,6 +204,11 @@ class Control:
         path = f"observe/{segment('service', name)}"
         return self._read("observe", _OBSERVATION, path, params={"window": f"{window}us"})
 
+    def note_policy(self, service: str, kind: str, policy: str, words: str) -> None:
+        """Keep among what happens that a policy has looked at a service, or has acted on it (NotFound)."""
+        told = {"kind": kind, "policy": policy, "words": words}
+        self.offered("run_policy", "POST", f"policies/{segment('service', service)}", told)
+
     def history(self, **wanted: Any) -> list[Happening]:
         """What has happened on the server.
 

@@ -1,7 +1,8 @@
 """`ws.simulation` of a served workspace: what a simulated one can do, as far as the server offers it."""
 
 import base64
-from functools import partial
+from collections.abc import Callable
+from os import PathLike
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -11,8 +12,10 @@ from akstwin.domain.history import Wanted
 from akstwin.domain.observation import Observation
 from akstwin.domain.units import read_duration
 from akstwin.errors import InvalidSetting, NotFound
-from akstwin.policies.policy import Policy
-from akstwin.policies.runner import PolicyRunner, drive
+from akstwin.policies.journal import Journal
+from akstwin.policies.policy import Policy, StepPolicy
+from akstwin.policies.runner import Look, PolicyRunner
+from akstwin.policies.running import WaitingScript, run_policy
 from akstwin.remote.caller import segment
 from akstwin.remote.control import Control, TrafficRow
 
@@ -345,19 +348,32 @@ class RemoteSimulation:
         back = self._control.now() - self._looked_from if window is None else read_duration("window", window)
         return self._control.observe(service, back)
 
-    def run_policy(self, policy: Policy, endpoint: Any, until: Span) -> None:
-        """Drive an endpoint by a policy: look, act, wait for its interval, again.
+    def run_policy(
+        self,
+        policy: Policy | StepPolicy | WaitingScript,
+        endpoint: Any,
+        until: Span | None = None,
+        *,
+        journal: str | PathLike[str] | Journal | None = None,
+        seen: Callable[[Look], None] = lambda _: None,
+    ) -> PolicyRunner | None:
+        """Drive a service by a policy: `akstwin.policies.run_policy`, which lets the server's time go on.
 
         Args:
-            policy: has an `interval` (µs) and `step(endpoint, observation)`.
-            endpoint: an `AksEndpoint` of this workspace.
-            until: for how long from now.
+            policy: decides; or, in the older form, acts itself; or is a script that waits.
+            endpoint: an `AksEndpoint`, or an `AksWebservice`, of this workspace.
+            until: for how long from now, at most.
+            journal: a file that each decision is kept in, and from which a run goes on.
+            seen: hears each look.
+
+        Returns:
+            The runner: its `verdict`, and whether it has `ended`; None of a script.
 
         Raises:
-            NotFound: no such endpoint here.
+            NotFound: no such service here.
+            AksError: what is no policy, or the service refuses an action.
         """
-        runner = PolicyRunner(policy, endpoint, partial(self._control.observe, endpoint.name))
-        drive(runner, _ServerClock(self._control), self._control.now() + read_duration("until", until))
+        return run_policy(policy, endpoint, until, journal=journal, clock=_ServerClock(self._control), seen=seen)
 
     def _post(self, method: str, path: str, body: Json) -> Any:
         return self._control.offered(f"simulation.{method}", "POST", path, body)

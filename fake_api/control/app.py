@@ -22,6 +22,7 @@ from akstwin.fake_api.control.reading import (
     LATEST,
     ChanceForm,
     ClockForm,
+    PolicyForm,
     ProfileForm,
     answer_json,
     decoded,
@@ -143,6 +144,14 @@ def _add_world(app: FastAPI, control: "Control") -> None:
             told["reply"] = decoded("reply_base64", form.reply_base64)
         async with workspace.commanding():
             workspace.backend.simulation.profile(service, **told)
+        return {}
+
+    @app.post("/_akstwin/policies/{service}", openapi_extra=takes(PolicyForm), responses=refusals(400, 404))
+    async def policy(service: str, given: Given) -> Json:
+        """What a policy that runs in a client's process has seen or done: one more happening."""
+        form = read(PolicyForm, given)
+        async with workspace.commanding():
+            workspace.backend.simulation.note_policy(service, form.kind, form.policy, form.words)
         return {}
 
     @app.post("/_akstwin/chance/{service}", openapi_extra=takes(ChanceForm), responses=refusals(400))

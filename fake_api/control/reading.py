@@ -3,7 +3,7 @@
 import base64
 import binascii
 from dataclasses import asdict
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import Field
 
@@ -48,6 +48,20 @@ class ProfileForm(Spec):
         default=None, description="what answers instead of the entry script: what run() would return, or a document"
     )
     reply_base64: str | None = Field(default=None, description="the same as bytes, sent as they are")
+
+
+class PolicyForm(Spec):
+    """What a policy has seen or done.
+
+    Attributes:
+        kind: `policy`: something was done, or the verdict is another one; `policy_look`: neither.
+        policy: the name of its class.
+        words: what, and why.
+    """
+
+    kind: Literal["policy", "policy_look"]
+    policy: Annotated[str, Field(min_length=1, max_length=200)]
+    words: Annotated[str, Field(max_length=10_000)]
 
 
 class ChanceForm(Spec):
@@ -163,4 +177,5 @@ def observation_json(observed: Observation) -> dict[str, Any]:
         "at": observed.at,
         "age": observed.age,
         "missing": observed.missing,
+        "default": observed.default,
     }

@@ -226,18 +226,18 @@ def unschedulable() -> Bounds:
 
 
 def canary_split() -> Bounds:
-    """Ninety and ten, until the policy's first look; then nothing more."""
-    seen = 0.1 * 40 * (300 + 1)
+    """Ninety and ten, until the policy's first or second look; then nothing more."""
+    least, most = 0.1 * 40 * (60 + 1), 0.1 * 40 * (120 + 1)
     return {
-        "versions.green.requests": around(seen, 5),
-        "versions.green.status.502": around(0.05 * seen, 5),
+        "versions.green.requests": (around(least, 5)[0], around(most, 5)[1]),
+        "versions.green.status.502": (around(0.05 * least, 5)[0], around(0.05 * most, 5)[1]),
         "versions.blue.status.502": exactly(0),
         "timeline[0..300].requests": around(40 * 300, 5),
         "requests": around(40 * 1200, 5),
         "status.503": exactly(0),
         "service.shares.blue": exactly(100),
         "service.shares.green": exactly(0),
-        "event_counts.traffic_changed": exactly(2),
+        "event_counts.traffic_changed": exactly(1),
     }
 
 

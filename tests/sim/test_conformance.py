@@ -675,14 +675,14 @@ def test_a_node_whose_only_pod_still_pulls_its_image_is_drained(play: Play) -> N
 # -- policies
 
 
-def _canary(play: Play, failure_rate: float, init_seconds: int = 5) -> Any:
+def _canary(play: Play, failure_rate: float) -> Any:
     return play(
         {"shape": "constant", "rate": 40}, duration=400,
         versions=[
             {"name": "blue", "deploy": {"num_replicas": 4, "is_default": True}, "model": {"service_time": "20ms"}},
             {
                 "name": "green", "deploy": {"num_replicas": 4, "traffic_percentile": 0},
-                "model": {"service_time": "20ms", "failure_rate": failure_rate, "init_time": init_seconds},
+                "model": {"service_time": "20ms", "failure_rate": failure_rate, "init_time": 5},
             },
         ],
         policies=[{"kind": "canary", "version": "green", "steps": [10, 50, 100], "hold": 60, "max_error_rate": 0.05}],
@@ -692,8 +692,8 @@ def _canary(play: Play, failure_rate: float, init_seconds: int = 5) -> Any:
 def test_a_canary_promotes_a_good_version(play: Play) -> None:
     """Each step is held for a minute, in effect one router lag later; a good version ends with all traffic."""
     played = _canary(play, failure_rate=0)
-    assert played.details("policy") == [
-        (0, "10 per cent"), (60, "50 per cent"), (120, "100 per cent"), (180, "promoted at 100 per cent"),
+    assert [(at, words.partition(" (")[0]) for at, words in played.details("policy")] == [
+        (0, "set traffic green 10 %"), (60, "set traffic green 50 %"), (120, "set traffic green 100 %"), (180, "promote green"),
     ]  # fmt: skip
     assert {each.version for each in played.requests if each.arrived < 1e6} == {"blue"}
     assert {each.version for each in played.requests if each.arrived >= 121e6} == {"green"}
@@ -705,7 +705,7 @@ def test_a_canary_rolls_a_bad_version_back(play: Play) -> None:
     played = _canary(play, failure_rate=0.2)
     (_, (at, words)) = played.details("policy")
     assert at == 60
-    assert words.startswith("rolled back at 10 per cent: error rate 0.")
+    assert words.startswith("roll back green (fail): at 10 %: failed ")
     assert {each.version for each in played.requests if each.arrived >= 61e6} == {"blue"}
     assert played.result["service"]["shares"] == {"blue": 100, "green": 0}
 
