@@ -16,9 +16,9 @@ COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/work
 
 setup: $(VENV)/.ready compile
 
-# What each request to a server goes through, as machine code. Without a C compiler it runs as it stands, more slowly.
+# What each request goes through, served or simulated, as machine code. Without a C compiler it runs as it stands, more slowly.
 compile: $(VENV)/.ready
-	@if command -v cc >/dev/null; then $(BIN)/akstwin compile; else echo "no C compiler: akstwin serve runs uncompiled"; fi
+	@if command -v cc >/dev/null; then $(BIN)/akstwin compile; else echo "no C compiler: akstwin serve runs uncompiled, akstwin run takes the reference engine"; fi
 
 # The environment is made anew when what it is made from changes.
 $(VENV)/.ready: pyproject.toml constraints.txt

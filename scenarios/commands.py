@@ -21,6 +21,12 @@ _FILE = click.Path(path_type=Path)
 def _common(command: "Callable[..., None]") -> "Callable[..., None]":
     """What `run` and `plan` share."""
     for option in (
+        click.option(
+            "--engine",
+            default="auto",
+            metavar="NAME",
+            help="auto (default): compiled where it can, with the same result; compiled; reference.",
+        ),
         click.option("--gate", is_flag=True, help="Exit with 1 if an objective is not met."),
         click.option(
             "--json", "json_file", type=_FILE, metavar="FILE", help="Write the result here; - is standard output."
@@ -38,7 +44,6 @@ def _common(command: "Callable[..., None]") -> "Callable[..., None]":
 
 @click.command()
 @_common
-@click.option("--engine", default="auto", metavar="NAME", help="auto (default) or reference.")
 @click.option("--report", type=_FILE, metavar="F.html", help="Write an HTML report.")
 @click.option("--trace", type=_FILE, metavar="F.parquet", help="Write every request and event.")
 @click.option(
@@ -59,6 +64,7 @@ def run(
     """Answer a scenario's question on the simulator."""
     from akstwin.scenarios import outputs  # noqa: PLC0415
     from akstwin.scenarios.answer import all_met  # noqa: PLC0415
+    from akstwin.scenarios.engines import choose  # noqa: PLC0415
     from akstwin.scenarios.load import BadScenario, load  # noqa: PLC0415
 
     _check_engine(engine)
@@ -68,7 +74,10 @@ def run(
         raise BadScenario(
             str(scenario), "objectives: is missing; expected at least one, as --gate has nothing to judge"
         )
-    result = _with_trace(prepared, trace, jobs)
+    why = choose(prepared, engine).why
+    if why:
+        click.echo(f"engine: reference: {why}", err=True)
+    result = _with_trace(prepared, trace, jobs, engine)
     if json_file is not None:
         outputs.write_json(result, json_file)
     if report is not None:
@@ -113,6 +122,7 @@ def plan(
     jobs: int | None,
     seed: int | None,
     replications: int | None,
+    engine: str,
     changes: tuple[str, ...],
     json_file: Path | None,
     gate: bool,
@@ -129,6 +139,7 @@ def plan(
     from akstwin.scenarios.progress import plan_watcher  # noqa: PLC0415
 
     outputs.check_targets({"--json": json_file}, scenario)
+    _check_engine(engine)
     document = document_of(scenario, changes, seed=seed, replications=replications)
     sought = [parse_over(over) for over in overs]
     stopping = stopping_of(document) if replications is None else Stopping(replications, replications)
@@ -139,7 +150,9 @@ def plan(
             )
         stopping = Stopping(stopping.first, max_replications)
     with plan_watcher() as watcher:
-        found = search(document, scenario, sought, prefer=prefer, stopping=stopping, jobs=jobs, watcher=watcher)
+        found = search(
+            document, scenario, sought, prefer=prefer, stopping=stopping, jobs=jobs, watcher=watcher, engine=engine
+        )
     if json_file is not None:
         outputs.write_json(found, json_file)
     if not outputs.is_standard_output(json_file):
@@ -159,11 +172,13 @@ def schema() -> None:
 
 
 def _check_engine(engine: str) -> None:
-    if engine not in ("auto", "reference"):
-        raise InvalidSetting("--engine", engine, "auto or reference")
+    from akstwin.scenarios.engines import ASKED  # noqa: PLC0415
+
+    if engine not in ASKED:
+        raise InvalidSetting("--engine", engine, f"one of {', '.join(ASKED)}")
 
 
-def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None) -> dict[str, Any]:
+def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None, engine: str) -> dict[str, Any]:
     """Run it, with a trace if one was asked for: the file appears when all is well."""
     from akstwin.scenarios.run import run as run_scenario  # noqa: PLC0415
 
@@ -171,7 +186,7 @@ def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None) -> d
 
     def simulate(**given: Any) -> dict[str, Any]:
         try:
-            return run_scenario(prepared, progress=progress, **given)
+            return run_scenario(prepared, progress=progress, engine=engine, **given)
         except AksError as error:
             from akstwin.scenarios.load import BadScenario  # noqa: PLC0415
 

@@ -49,6 +49,7 @@ def plan(
     stopping: Stopping | None = None,
     jobs: int | None = None,
     watcher: Watcher | None = None,
+    engine: str = "auto",
 ) -> dict[str, Any]:
     """Look for the values that meet all objectives.
 
@@ -61,6 +62,7 @@ def plan(
         stopping: how many replications; None: ten or the scenario's, whichever is more, up to four times that.
         jobs: processes at most; None: as many as there are processors. The answer does not depend on it.
         watcher: hears how it gets on.
+        engine: auto, compiled or reference (`scenarios.engines`); the answer does not depend on it.
 
     Returns:
         The answer and all that was tried, as docs/reference/plan.md has it.
@@ -74,7 +76,7 @@ def plan(
     direction: Direction = prefer or ("low" if len(overs) == 1 and overs[0].numeric else "cheapest")
     heard = watcher or Watcher()
     stop = stopping or stopping_of(document)
-    with Replicator(jobs) as replicator:
+    with Replicator(jobs, engine) as replicator:
         search = _Search(document, path, overs, stop, replicator, heard)
         found = _by_halves(search, direction) if _has_halves(overs, direction) else _in_turn(search, direction)
     return _answer(search, direction, found)

@@ -8,6 +8,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
+from akstwin.scenarios.engines import choose
 from akstwin.scenarios.load import Prepared
 from akstwin.scenarios.measure import Measurement
 from akstwin.scenarios.simulate import replicate
@@ -25,9 +26,11 @@ class Replicator:
 
     Args:
         jobs: processes at most; None: as many as there are processors. What is measured does not depend on it.
+        engine: auto, compiled or reference (`scenarios.engines`); nor on that.
     """
 
-    def __init__(self, jobs: int | None) -> None:
+    def __init__(self, jobs: int | None, engine: str = "auto") -> None:
+        self._engine = engine
         self._jobs = jobs or os.cpu_count() or 1
         self._pool: ProcessPoolExecutor | None = None
 
@@ -58,12 +61,17 @@ class Replicator:
         while self._pool is None and len(measured) < len(tasks):
             began = perf_counter()
             task = tasks[len(measured)]
-            measured[task] = replicate(variants[task[0]], task[1], progress=_after(len(measured), tick))
+            measured[task] = replicate(
+                variants[task[0]],
+                task[1],
+                progress=_after(len(measured), tick),
+                engine=choose(variants[task[0]], self._engine).name,
+            )
             left = (perf_counter() - began) * (len(tasks) - len(measured))
             if self._jobs > 1 and left > _WORTH_PROCESSES:
                 self._pool = ProcessPoolExecutor(self._jobs, mp_context=get_context("spawn"))
         if self._pool is not None:
-            _side_by_side(self._pool, variants, tasks, measured, tick)
+            _side_by_side(self._pool, variants, tasks, measured, tick, self._engine)
         return measured
 
 
@@ -77,9 +85,12 @@ def _side_by_side(
     tasks: Sequence[Task],
     measured: dict[Task, Measurement],
     tick: Callable[[float], None],
+    engine: str,
 ) -> None:
     running: dict[Future[Measurement], Task] = {
-        pool.submit(replicate, variants[task[0]], task[1]): task for task in tasks if task not in measured
+        pool.submit(replicate, variants[task[0]], task[1], engine=choose(variants[task[0]], engine).name): task
+        for task in tasks
+        if task not in measured
     }
     while running:
         done, _ = wait(running, timeout=_LOOK, return_when="FIRST_COMPLETED")

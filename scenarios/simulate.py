@@ -11,6 +11,7 @@ from akstwin.scenarios.opening import Listeners, Opened, open_world, plan
 from akstwin.scenarios.users import UserWatch, users_of
 from akstwin.sim.calendar import Order
 from akstwin.sim.controller import CapacityObserver
+from akstwin.sim.engine.choice import EngineName
 from akstwin.sim.pods import Pod
 from akstwin.sim.recording import ByService, Recorder, ReplicaRecorder
 from akstwin.sim.world import SimulatedService, World
@@ -29,7 +30,13 @@ def measurement_of(prepared: Prepared) -> Measurement:
     return Measurement(*window, labels, services)
 
 
-def build(prepared: Prepared, replication: int, measurement: Measurement, recorder: Recorder | None = None) -> Opened:
+def build(
+    prepared: Prepared,
+    replication: int,
+    measurement: Measurement,
+    recorder: Recorder | None = None,
+    engine: EngineName = "reference",
+) -> Opened:
     """The world at t = 0, with everything planned.
 
     Args:
@@ -37,6 +44,7 @@ def build(prepared: Prepared, replication: int, measurement: Measurement, record
         replication: 1, 2, …
         measurement: hears everything.
         recorder: likewise; one that tells services apart (`ByService`) hears of each under its name.
+        engine: carries the requests.
 
     Raises:
         InvalidSetting: the scenario cannot begin so: its replicas do not fit.
@@ -62,6 +70,7 @@ def build(prepared: Prepared, replication: int, measurement: Measurement, record
         listeners=listeners,
         cluster_made=begin,
         watched=any(part.scenario.policies for part in prepared.parts),
+        engine=engine,
     )
     plan(opened, prepared)
     for part in prepared.parts:
@@ -128,6 +137,7 @@ def replicate(
     replication: int,
     recorder: Recorder | None = None,
     progress: Callable[[float], None] = lambda _: None,
+    engine: EngineName = "reference",
 ) -> Measurement:
     """Run one replication to its last answer.
 
@@ -136,9 +146,10 @@ def replicate(
         replication: 1, 2, …
         recorder: hears everything too.
         progress: told the share that is done.
+        engine: carries the requests; what is measured does not depend on it.
     """
     measurement = measurement_of(prepared)
-    opened = build(prepared, replication, measurement, recorder)
+    opened = build(prepared, replication, measurement, recorder, engine)
     for step in range(1, PROGRESS_STEPS + 1):
         opened.world.run_until(Micros(prepared.scenario.duration * step // PROGRESS_STEPS))
         progress(step / PROGRESS_STEPS)

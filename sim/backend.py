@@ -39,6 +39,7 @@ from akstwin.errors import InvalidSetting
 from akstwin.files import FileStore
 from akstwin.sim.calendar import Calendar, CalendarClock, Order
 from akstwin.sim.driver import Driver, ScriptsOf
+from akstwin.sim.engine.choice import EngineName
 from akstwin.sim.gateway import Gateway
 from akstwin.sim.insights import Insights
 from akstwin.sim.secret_stream import SecretStream
@@ -108,6 +109,7 @@ class SimulatedBackend:
         watched: whether answers and usage are kept, so that `observe` can be asked; it costs time and memory.
         uploads: how many files and bytes one upload, and one container, may hold; None: the defaults.
         kept_happenings: so many of the latest happenings are kept.
+        engine: what carries requests; the compiled engine takes generated load alone.
 
     Attributes:
         management: what keeps and decides all but requests, logs and observation.
@@ -132,6 +134,7 @@ class SimulatedBackend:
         watched: bool = True,
         uploads: UploadLimits | None = None,
         kept_happenings: int = KEPT_HAPPENINGS,
+        engine: EngineName = "reference",
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise InvalidSetting("seed", seed, "a whole number from 0 on")
@@ -158,6 +161,7 @@ class SimulatedBackend:
             scripts or _in_virtual_time,
             watched=watched,
             kept_happenings=kept_happenings,
+            engine=engine,
         )
         self.driver.collected = kept.folder / "data"
         secrets = SecretStream(seed, "" if named == WorkspaceIdentity() else named.resource_id.lower())

@@ -119,7 +119,13 @@ class Calendar(Environment):
             key: of two events of one class at one instant the one with the smaller key goes first, then the one that was
                 scheduled first.
         """
-        timer = _TIMERS[order](self, action)
+        return self._put(_TIMERS[order](self, action), instant, order, key)
+
+    def meet(self, instant: int, order: Order, action: Callable[[], None], key: int = 0) -> Timer:
+        """Do `action` as `at` would, after engines have come as far, whatever its class: it is about one that runs ahead."""
+        return self._put(_ControlTimer(self, action), instant, order, key)
+
+    def _put(self, timer: Timer, instant: int, order: Order, key: int) -> Timer:
         assert instant >= self._now, f"nothing can be done {self._now - instant} µs ago"  # noqa: S101
         heappush(self._queue, (instant, _CLASSES[order] + key, next(self._eid), timer))  # type: ignore[misc]
         return timer

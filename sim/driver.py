@@ -27,6 +27,7 @@ from akstwin.errors import AksError, NotFound
 from akstwin.files import FileStore
 from akstwin.sim.calendar import Calendar, Order
 from akstwin.sim.controller import CapacityObserver
+from akstwin.sim.engine.choice import EngineName
 from akstwin.sim.recording import Recorder
 from akstwin.sim.watch import Watch
 from akstwin.sim.world import SimulatedService, World
@@ -118,6 +119,7 @@ class Driver:
         scripts: makes containers of what runs a script; told whether nobody has told the version's times.
         watched: whether answers and usage are kept, so that services can be observed.
         kept_happenings: so many of the latest happenings are kept.
+        engine: what carries requests.
     """
 
     def __init__(
@@ -135,7 +137,9 @@ class Driver:
         *,
         watched: bool = True,
         kept_happenings: int = KEPT_HAPPENINGS,
+        engine: EngineName = "reference",
     ) -> None:
+        self._engine = engine
         self._scripts = scripts
         self._watched = watched
         self._limits = Limits(init_seconds=script_seconds, run_seconds=script_seconds)
@@ -191,7 +195,9 @@ class Driver:
 
     def create_cluster(self, name: str, cluster: ClusterSpec) -> None:
         """The cluster's nodes are there: those that were described, else those that were asked for."""
-        world = World(self._described(name, cluster), self._assumptions, self._seed, calendar=self.calendar)
+        world = World(
+            self._described(name, cluster), self._assumptions, self._seed, calendar=self.calendar, engine=self._engine
+        )
         world.record(self)
         for recorder in self.recorders:
             world.record(recorder)

@@ -1,9 +1,11 @@
 """What a simulated model draws: run times, failures, start-up times, each by its own name."""
 
+import numpy as np
+
 from akstwin.domain.profile import Distribution, ModelProfile
 from akstwin.sim.distributions import sampler_of
 from akstwin.sim.requests import Request
-from akstwin.sim.streams import Draws, make_room, whole_below
+from akstwin.sim.streams import Blocks, Draws, make_room, whole_below
 
 _SHARES = 1 << 53
 
@@ -52,6 +54,21 @@ class ModelDraws:
     def worker_init_time(self, request: Request) -> int:
         """How long `init()` takes in a worker that replaces the one ended over this request, µs."""
         return self._draws("worker-init", request, self._profile.init_time).at(request.number)
+
+    @property
+    def fails_below(self) -> int:
+        """A run fails whose number in `failure_blocks` is smaller; 0: none does."""
+        return self._fails_below
+
+    def service_blocks(self, entry: int, attempt: int) -> Blocks[np.int64]:
+        """The run times of a traffic entry's requests, by number."""
+        return Blocks(
+            *self._of, "service", f"{self._version}/{entry}/{attempt}", sampler_of(self._profile.service_time)
+        )
+
+    def failure_blocks(self, entry: int, attempt: int) -> Blocks[np.int64]:
+        """What decides whether `run()` raises for a traffic entry's requests, by number."""
+        return Blocks(*self._of, "failure", f"{self._version}/{entry}/{attempt}", whole_below(_SHARES))
 
     def _draws(self, cause: str, request: Request, distribution: Distribution) -> Draws:
         return Draws(*self._of, cause, self._entity(request), sampler_of(distribution))

@@ -6,7 +6,7 @@ from typing import Any, Final
 from akstwin.domain.words import nearest
 from akstwin.domain.workload import Traffic as TrafficEntry
 from akstwin.errors import NotFound
-from akstwin.sim.load.generator import LoadGenerator
+from akstwin.sim.load.plan import Load
 
 KEPT: Final = 1000
 """Entries that have ended are forgotten beyond so many, the oldest first."""
@@ -23,7 +23,7 @@ class Traffic:
         users: how many there are; None: the shape is another one.
     """
 
-    def __init__(self, identity: str, service: str, told: TrafficEntry, source: LoadGenerator) -> None:
+    def __init__(self, identity: str, service: str, told: TrafficEntry, source: Load) -> None:
         self.id = identity
         self.service = service
         self.shape: str = told.shape
@@ -64,7 +64,7 @@ class TrafficEntries:
     def __iter__(self) -> Iterator[Traffic]:
         return iter(self._all.values())
 
-    def add(self, service: str, told: TrafficEntry, source: LoadGenerator) -> Traffic:
+    def add(self, service: str, told: TrafficEntry, source: Load) -> Traffic:
         """One more, under a name that none has had."""
         self._latest += 1
         entry = self._all[f"t{self._latest}"] = Traffic(f"t{self._latest}", service, told, source)

@@ -14,12 +14,13 @@ from akstwin.domain.service import ServiceSpec, VersionSpec
 from akstwin.domain.workload import Clients, Traffic
 from akstwin.sim.calendar import Calendar
 from akstwin.sim.controller import CapacityObserver, ServiceController
+from akstwin.sim.engine.choice import EngineName
+from akstwin.sim.engine.compiled import CompiledEngine
 from akstwin.sim.engine.contents import Contents
 from akstwin.sim.engine.outcomes import Outcomes
 from akstwin.sim.engine.reference import EngineSettings, ReferenceEngine
 from akstwin.sim.faults import Faults, InjectedFault
-from akstwin.sim.load.generator import LoadGenerator
-from akstwin.sim.load.plan import LoadPlan
+from akstwin.sim.load.plan import Load, LoadPlan
 from akstwin.sim.load.request_index import RequestIdentity, split_draws
 from akstwin.sim.models import ModelDraws
 from akstwin.sim.nodes import Nodes
@@ -38,6 +39,7 @@ class World:
         seed: of all chance.
         replication: 1, 2, …: the same world with other chance.
         calendar: tells the time; several worlds may share one.
+        engine: what carries requests: the reference, or the compiled one, which does the same and has a calendar to itself.
 
     Raises:
         InvalidSetting: a cluster that the service would not attach.
@@ -50,7 +52,9 @@ class World:
         seed: int,
         replication: int = 1,
         calendar: Calendar | None = None,
+        engine: EngineName = "reference",
     ) -> None:
+        self.engine = engine
         self.assumptions = assumptions
         self.calendar = Calendar() if calendar is None else calendar
         self.recorders = Recorders(self.calendar.collect)
@@ -111,6 +115,8 @@ class World:
     def run_to_the_last_answer(self) -> None:
         """Go on until every request of the result's window has its answer; traffic goes on meanwhile."""
         planes = [service.plane for service in self.services.values()]
+        for plane in planes:
+            plane.stop_at_the_last_answer()
         while any(plane.pending_counted for plane in planes):
             self.calendar.step()
         self.calendar.collect()
@@ -151,18 +157,19 @@ class SimulatedService:
             run_failure_status=assumed.run_failure_status,
             max_payload=assumed.max_payload,
         )
-        self.plane = ReferenceEngine(
-            spec.name, rules, EngineSettings(assumed.router_overhead, assumed.worker_timeout), world.calendar,
-            self._draws_of_container, self._deliver, world.pods, contents,
-        )  # fmt: skip
+        settings = EngineSettings(assumed.router_overhead, assumed.worker_timeout)
+        common = world.calendar, self._draws_of_container, self._deliver, world.pods
+        self.plane: ReferenceEngine | CompiledEngine
+        if world.engine == "compiled":
+            self.plane = CompiledEngine(rules, settings, *common)
+        else:
+            self.plane = ReferenceEngine(spec.name, rules, settings, *common, contents)
         self.controller = ServiceController(
             spec, lifecycle, self.plane, world.pods, world.nodes, world.queue, assumed, world.calendar, self.recorders,
             model, self._draws, observers, ordinal, contents.problem,
         )  # fmt: skip
 
-    def send(
-        self, traffic: Sequence[Traffic], clients: Clients, window: tuple[int, int], first: int = 0
-    ) -> LoadGenerator:
+    def send(self, traffic: Sequence[Traffic], clients: Clients, window: tuple[int, int], first: int = 0) -> Load:
         """Let clients call, from now on.
 
         Args:
@@ -179,7 +186,7 @@ class SimulatedService:
         )
 
     @property
-    def sources(self) -> list[LoadGenerator]:
+    def sources(self) -> Sequence[Load]:
         """All load that clients have been let send."""
         return self.plane.loads
 

@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from akstwin.errors import AksError
-from akstwin.speedups import MODULES, PACKAGE, SUFFIX, folder
+from akstwin.speedups import MODULES, PACKAGE, SUFFIX, folder, native
+from akstwin.speedups.native import making as native_making
 
 
 def make() -> Path:
@@ -44,6 +45,29 @@ def make() -> Path:
         for old in target.parent.iterdir():
             shutil.rmtree(old)
         shutil.move(work / "made", target)
+    return target
+
+
+def make_kernel() -> Path:
+    """Make the compiled engine's kernel, unless that was done before.
+
+    Returns:
+        The folder that it is in; kernels of former sources are removed.
+
+    Raises:
+        AksError: Cython or the C compiler is not there, or refuses.
+    """
+    target = native.folder()
+    if (target / f"kernel{SUFFIX}").is_file():
+        return target
+    with tempfile.TemporaryDirectory(prefix="akstwin-compile-") as name:
+        try:
+            made = native_making.make(Path(name))
+        except native_making.NotMade as reason:
+            raise AksError(f"akstwin compile: the compiled engine cannot be made: {reason}") from None
+        shutil.rmtree(target.parent, ignore_errors=True)
+        target.mkdir(parents=True)
+        shutil.move(made, target)
     return target
 
 

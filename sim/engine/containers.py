@@ -116,13 +116,14 @@ class Containers:
         contents: Contents,
     ) -> None:
         self._router = router
-        self._perform = perform
+        self._carry_out = perform
         self._worker_timeout = worker_timeout
         self._calendar = calendar
         self._draws = draws
         self._listener = listener
         self._contents = contents
         self._prober = Prober(calendar, listener, self._probe)
+        self._reached: list[int] = []
         self.hosted: dict[int, Hosted] = {}
         self._crashes: dict[str, list[_Crash]] = {}
 
@@ -146,6 +147,12 @@ class Containers:
             if hosted.replies is not None:
                 hosted.replies.stop(replica)
 
+    def _perform(self, actions: list[Action]) -> None:
+        """Let what was decided be carried out; then verdicts are heard of the probes that were answered at it."""
+        self._carry_out(actions)
+        while self._reached:
+            self._prober.reached(self._reached.pop(0))
+
     def _probe(self, replica: int, number: int) -> None:
         hosted = self.hosted[replica]
         self._perform(self._effects(hosted, hosted.container.probe(number)))
@@ -162,7 +169,7 @@ class Containers:
                 del hosted.held[effect.request]
                 actions += self._router.refused(effect.request, self._calendar.now)
             elif isinstance(effect, Reached):
-                self._prober.reached(effect.probe)
+                self._reached.append(effect.probe)
             elif isinstance(effect, OutOfMemory):
                 actions += self._kill_for_memory(hosted)
             else:

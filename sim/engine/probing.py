@@ -2,13 +2,34 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from akstwin.clock import Micros
 from akstwin.domain.deployment import ProbeSettings
-from akstwin.kubernetes_model.container import Container
 from akstwin.kubernetes_model.liveness import Probe, Verdict
 from akstwin.ports.container_runtime import ContainerSpec, PlaneListener
-from akstwin.sim.calendar import Calendar, Order, Timer, key
+from akstwin.sim.calendar import Order, Timer, key
+
+
+class Probed(Protocol):
+    """A container, as far as its probes go."""
+
+    def drop_probe(self, number: int) -> None:
+        """The probe has given up waiting."""
+        ...
+
+
+class Timers(Protocol):
+    """A calendar, as far as probes need it."""
+
+    @property
+    def now(self) -> Micros:
+        """The present."""
+        ...
+
+    def at(self, instant: int, order: Order, action: Callable[[], None], key: int = 0) -> Timer:
+        """Do `action` at `instant`."""
+        ...
 
 
 @dataclass(slots=True)
@@ -27,7 +48,7 @@ class Probing:
     """
 
     replica: int
-    container: Container
+    container: Probed
     machine: Probe
     changed: Callable[[bool], None]
     well: bool | None
@@ -45,7 +66,7 @@ class Prober:
         ask: carries a probe to its container: the replica, and the probe's number, which comes back to `reached`.
     """
 
-    def __init__(self, calendar: Calendar, listener: PlaneListener, ask: Callable[[int, int], None]) -> None:
+    def __init__(self, calendar: Timers, listener: PlaneListener, ask: Callable[[int, int], None]) -> None:
         self._calendar = calendar
         self._listener = listener
         self._ask = ask
@@ -53,7 +74,7 @@ class Prober:
         self._out: dict[int, Probing] = {}
 
     def add(
-        self, replica: int, container: Container, spec: ContainerSpec, started: Micros, *, ready: bool | None
+        self, replica: int, container: Probed, spec: ContainerSpec, started: Micros, *, ready: bool | None
     ) -> list[Probing]:
         """Probe a container from now on.
 

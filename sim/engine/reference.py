@@ -109,6 +109,9 @@ class ReferenceEngine:
         self._calendar.drop(self)
         self._outcomes.flush()
 
+    def stop_at_the_last_answer(self) -> None:
+        """It never runs ahead."""
+
     # -- requests
 
     def generate(self, plan: LoadPlan) -> LoadGenerator:

@@ -2,6 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from heapq import merge
+from itertools import count
+
+import numpy as np
+import numpy.typing as npt
 
 from akstwin.clock import NEVER, SECOND
 from akstwin.domain.workload import (
@@ -13,7 +17,7 @@ from akstwin.domain.workload import (
     TraceArrivals,
     Traffic,
 )
-from akstwin.sim.streams import BLOCK, generator
+from akstwin.sim.streams import Blocks
 
 Arrival = tuple[int, int, int]
 """Instant, traffic entry, number within the entry."""
@@ -40,11 +44,20 @@ def instants(arrivals: Arrivals, seed: int, replication: int, entry: int, servic
             yield from recorded
 
 
+def poisson_gaps(seed: int, replication: int, entry: str) -> Blocks[np.float64]:
+    """Gaps between an entry's arrivals, in units of the mean gap."""
+    return Blocks(seed, replication, "arrivals", entry, lambda rng, count: rng.standard_exponential(count))
+
+
+def block_of_gaps(gaps: Blocks[np.float64], number: int, rate: float) -> npt.NDArray[np.int64]:
+    """A block of gaps at one rate per second, in whole microseconds, as `instants` sums them."""
+    return np.rint(np.minimum(gaps.block(number) / (rate / SECOND), NEVER)).astype(np.int64)
+
+
 def _unit_gaps(seed: int, replication: int, entry: str) -> Iterator[float]:
-    block = 0
-    while True:
-        yield from generator(seed, replication, "arrivals", entry, block).standard_exponential(BLOCK).tolist()
-        block += 1
+    gaps = poisson_gaps(seed, replication, entry)
+    for block in count():
+        yield from gaps.block(block).tolist()
 
 
 def _steps(rates: Sequence[float], at: Sequence[int], seed: int, replication: int, entry: str) -> Iterator[int]:

@@ -1,6 +1,7 @@
 """Generated load as a value: what an engine needs to know to make every request of it by itself."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from akstwin.clock import Micros
 from akstwin.domain.workload import Clients, Traffic
@@ -34,3 +35,26 @@ class LoadPlan:
     def entries(self) -> range:
         """The numbers of its entries."""
         return range(self.first, self.first + len(self.traffic))
+
+
+class Load(Protocol):
+    """Generated load, to follow it and to stop it."""
+
+    @property
+    def sent(self) -> int:
+        """Requests so far, retries among them."""
+        ...
+
+    @property
+    def retries(self) -> int:
+        """How many of those were sent again."""
+        ...
+
+    @property
+    def running(self) -> bool:
+        """Whether there are arrivals to come."""
+        ...
+
+    def stop(self) -> None:
+        """Send no more, and repeat nothing."""
+        ...

@@ -3,9 +3,11 @@
 import re
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from akstwin.domain.service import Split
 from akstwin.errors import InvalidSetting
-from akstwin.sim.streams import Draws, whole_below
+from akstwin.sim.streams import Blocks, Draws, whole_below
 
 HEADER: Final = "x-akstwin-request"
 """The header that tells it, as `ENTRY/NUMBER` or `ENTRY/NUMBER/ATTEMPT`."""
@@ -44,3 +46,8 @@ def read_identity(text: str) -> RequestIdentity:
 def split_draws(seed: int, replication: int, entry: int, attempt: int, service: str = "") -> Draws:
     """What decides the traffic split, by the request's number; `service` goes before the entry in the stream's name."""
     return Draws(seed, replication, "split", f"{service}{entry}/{attempt}", whole_below(Split.WHOLE))
+
+
+def split_blocks(seed: int, replication: int, entry: int, attempt: int, service: str = "") -> Blocks[np.int64]:
+    """The same, a block at a time."""
+    return Blocks(seed, replication, "split", f"{service}{entry}/{attempt}", whole_below(Split.WHOLE))

@@ -1,6 +1,7 @@
 """Wheel and sdist build, and work in a repository that has folders of the same names as our rooms."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -104,6 +105,38 @@ def test_a_question_is_answered_in_such_a_repository(repository: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert '"requests": 49' in done.stdout
+
+
+def test_a_wheel_brings_the_compiled_engine(built: Path, repository: Path) -> None:
+    """Made where the wheel was built, for that interpreter; it is loaded from the wheel, and runs."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    (wheel,) = built.glob("*.whl")
+    assert not wheel.name.endswith("-none-any.whl")
+    (repository / "engine.yaml").write_text(SCENARIO)
+
+    done = _python(
+        repository,
+        "import sys; from akstwin.speedups.native import load_kernel; print(load_kernel().__file__, file=sys.stderr)\n"
+        "from akstwin.cli import main; main()",
+        "run", "engine.yaml", "--json", "-",
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert str(repository / "installed") in done.stderr
+    assert '"engine": "compiled"' in done.stdout
+
+
+def test_without_a_compiler_a_wheel_has_no_engine_and_says_so(tmp_path: Path) -> None:
+    """One line at the build; the wheel runs the reference."""
+    environment = {**os.environ, "CC": "/nowhere/cc"}
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.stdout + done.stderr).count("the wheel comes without the compiled engine") == 1
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.endswith("-none-any.whl")
+    assert [name for name in zipfile.ZipFile(wheel).namelist() if name.endswith(".so")] == []
 
 
 TESTS = """\

@@ -744,8 +744,8 @@ def test_a_version_in_a_path_goes_by_its_name(refusal: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--engine", "compiled"), "--engine: 'compiled' is not auto or reference"),
-        (("--engine", "referenc"), "--engine: 'referenc' is not auto or reference"),
+        (("--engine", "quick"), "--engine: 'quick' is not one of auto, compiled, reference"),
+        (("--engine", "referenc"), "--engine: 'referenc' is not one of auto, compiled, reference"),
         (("--report", "-"), "--report: '-' is not a file"),
         (("--trace", "-"), "--trace: '-' is not a file"),
         (("--seed", "-1"), "Invalid value for '--seed': -1"),

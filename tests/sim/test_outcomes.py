@@ -72,7 +72,7 @@ def played(monkeypatch: pytest.MonkeyPatch, batch: int) -> tuple[Log, dict[str, 
     """What a recorder heard with batches of at most that size, and the result."""
     monkeypatch.setattr(reference, "BATCH", batch)
     heard = Log()
-    result = run(prepare(SCENARIO, Path("batches.yaml")), recorder=lambda _: heard)
+    result = run(prepare(SCENARIO, Path("batches.yaml")), recorder=lambda _: heard, engine="reference")
     result.pop("wall_seconds")
     return heard, result
 

@@ -7,6 +7,7 @@ import pytest
 
 from akstwin import dataplane, speedups
 from akstwin.ports import container_runtime, routing_plane
+from akstwin.sim.engine.compiled import CompiledEngine
 from akstwin.sim.engine.containers import Containers
 from akstwin.sim.engine.reference import ReferenceEngine
 
@@ -47,7 +48,14 @@ def test_a_router_has_nothing_to_do_with_containers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("implementation", "port"), [(ReferenceEngine, ROUTING), (ReferenceEngine, RUNTIME), (Containers, RUNTIME)]
+    ("implementation", "port"),
+    [
+        (ReferenceEngine, ROUTING),
+        (ReferenceEngine, RUNTIME),
+        (Containers, RUNTIME),
+        (CompiledEngine, ROUTING),
+        (CompiledEngine, RUNTIME),
+    ],
 )
 def test_every_verb_is_implemented_as_the_port_has_it(implementation: Any, port: dict[str, inspect.Signature]) -> None:
     """The same parameters of the same types, with the same defaults; compiled methods carry no types."""
