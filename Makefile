@@ -103,6 +103,23 @@ test-azureml: setup setup-azureml
 test-compare: setup
 	$(BIN)/python tests/served/compare/compare_all.py
 
+# A real Kubernetes on this machine (Linux, root, Go): built once into ~/.cache/akstwin, with networks of its own.
+HARNESS = cd tests && PYTHONPATH=. ../$(BIN)/python -m cluster.harness
+
+.PHONY: cluster-up cluster-down test-cluster
+cluster-up: $(VENV)/.ready
+	@$(HARNESS) up
+
+# All clusters, and what killed ones have left.
+cluster-down: $(VENV)/.ready
+	@$(HARNESS) down
+
+# First the tests that look at what a cluster leaves on the machine: nothing else may start or end one meanwhile.
+test-cluster: $(VENV)/.ready
+	@$(HARNESS) build
+	$(BIN)/python -m pytest tests/cluster/test_leftovers.py
+	$(BIN)/python -m pytest -n 2 tests/cluster --ignore tests/cluster/test_leftovers.py
+
 # Pages that are made from the code.
 docs: $(VENV)/.ready
 	$(BIN)/python docs/generate.py

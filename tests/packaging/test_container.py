@@ -45,7 +45,8 @@ def argument(name: str) -> str:
 def test_it_is_small_and_not_root() -> None:
     """A slim base, a numeric user, nothing installed in the stage that stays, and only the checkout's product goes in."""
     found = instructions()
-    assert [rest.split()[0] for name, rest in found if name == "FROM"] == ["python:3.11-slim-bookworm"] * 2
+    assert [rest for name, rest in found if name == "ARG"] == ["BASE=python:3.11-slim-bookworm"]
+    assert [rest.split()[0] for name, rest in found if name == "FROM"] == ["${BASE}"] * 2
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", argument("USER"))
     stays = " ".join(rest for _, rest in last_stage())
     assert not re.search(r"pip|apt|gcc", stays)
