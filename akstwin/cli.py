@@ -16,6 +16,7 @@ SUMMARIES = {
     "run": "Answer a scenario's question on the simulator.",
     "plan": "Find the smallest, largest or cheapest value of a setting that meets all objectives.",
     "explain": "Tell the story of one request: when it came, where it waited, why it was answered so.",
+    "grade": "Tell how often a rollout promotes what is worse, and rolls back what is as good.",
     "calibrate": "Print the model: and traffic: blocks that a log of requests gives.",
     "compare": "Replay a scenario on a server, and compare with the simulator.",
     "schema": "Print the JSON Schema of the scenario file.",

@@ -30,6 +30,7 @@ def test_all_that_there_is_is_registered() -> None:
         ("akstwin.commands", "sizes"),
         ("akstwin.commands", "calibrate"),
         ("akstwin.commands", "explain"),
+        ("akstwin.commands", "grade"),
         ("akstwin.backends", "simulated"),
         ("akstwin.backends", "scenario"),
         ("akstwin.backends", "remote"),
