@@ -8,7 +8,9 @@ from functools import cached_property
 from akstwin.clock import SECOND
 from akstwin.domain.histogram import Histogram
 from akstwin.domain.reasons import Reason
+from akstwin.scenarios.counting import CompiledCounts
 from akstwin.sim.engine.outcomes import ABSENT, REASONS, Outcomes
+from akstwin.sim.engine.records import RecordedOutcomes
 
 TIMELINE_POINTS = 120
 EVENTS_KEPT = 400
@@ -296,6 +298,7 @@ class Measurement:
         self.operations: list[dict[str, object]] = []
         self.state = ""
         self.shares: dict[str, float] = {}
+        self._compiled: CompiledCounts | None = None
 
     @cached_property
     def all(self) -> Tally:
@@ -308,7 +311,12 @@ class Measurement:
     # -- Recorder
 
     def answered(self, outcomes: Outcomes) -> None:
-        """Count answers."""
+        """Count answers; those of the compiled engine by its own means, until `add_up`."""
+        if isinstance(outcomes, RecordedOutcomes):
+            if self._compiled is None:
+                self._compiled = CompiledCounts(self)
+            self._compiled.add(outcomes)
+            return
         self._count_by_arrival(outcomes)
         self._count_by_version(outcomes)
 
@@ -404,6 +412,9 @@ class Measurement:
 
     def add_up(self) -> None:
         """Count all that the services have counted, and share the cluster's cost out; to be called once, at the end."""
+        if self._compiled is not None:
+            self._compiled.settle()
+            self._compiled = None
         reserved = sum(each.reserved.area for each in self.services.values())
         for name, each in self.services.items():
             each.cost_share = each.reserved.area / reserved if reserved else 1 / len(self.services)

@@ -22,8 +22,8 @@ Judged = dict[str, Any]
 
 def figures_of(histograms: Sequence[Histogram]) -> Figures:
     """Mean, quantiles and largest of all histograms together, in ms."""
-    pool = Histogram()
-    for histogram in histograms:
+    pool = histograms[0] if len(histograms) == 1 else Histogram()
+    for histogram in () if len(histograms) == 1 else histograms:
         pool.merge(histogram)
     quantiles: Sequence[float | None] = pool.quantiles(QUANTILES.values()) or [None] * len(QUANTILES)
     in_us: Figures = {

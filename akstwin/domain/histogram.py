@@ -19,10 +19,11 @@ class Histogram:
     are equal, and within 0.1 % otherwise. Sum, count and extremes are exact.
     """
 
-    __slots__ = ("_buckets", "count", "largest", "total")
+    __slots__ = ("_buckets", "_rows", "count", "largest", "total")
 
     def __init__(self) -> None:
         self._buckets: dict[int, list[int]] = {}
+        self._rows: Rows = ()  # the buckets, as long as nothing is added to what others have counted
         self.count = 0
         self.total = 0
         self.largest = 0
@@ -36,7 +37,7 @@ class Histogram:
             largest: the largest value, µs.
         """
         made = cls()
-        made._buckets = {key: [count, total] for key, count, total in rows}
+        made._rows = rows
         made.count = sum(count for _, count, _ in rows)
         made.total = sum(total for _, _, total in rows)
         made.largest = largest
@@ -44,7 +45,16 @@ class Histogram:
 
     def rows(self) -> "Rows":
         """Its buckets as plain data, by key: rows of equal key from several histograms add up."""
+        if self._rows or not self._buckets:
+            return self._rows
         return tuple((key, count, total) for key, (count, total) in sorted(self._buckets.items()))
+
+    def _open(self) -> dict[int, list[int]]:
+        """The buckets, to add to them."""
+        if self._rows:
+            self._buckets = {key: [count, total] for key, count, total in self._rows}
+            self._rows = ()
+        return self._buckets
 
     def add(self, value: int) -> None:
         """Count one value of 0 µs or more."""
@@ -52,7 +62,7 @@ class Histogram:
 
     def add_all(self, values: Sequence[int]) -> None:
         """Count several values of 0 µs or more."""
-        buckets = self._buckets
+        buckets = self._open()
         for value in values:
             shift = value.bit_length() - _BITS
             key = value if shift <= 0 else (shift << _BITS) + (value >> shift)
@@ -69,10 +79,14 @@ class Histogram:
 
     def merge(self, other: Self) -> None:
         """Count everything that `other` has counted."""
-        for key, (count, total) in other._buckets.items():
-            bucket = self._buckets.setdefault(key, [0, 0])
-            bucket[0] += count
-            bucket[1] += total
+        if self.count:
+            buckets = self._open()
+            for key, count, total in other.rows():
+                bucket = buckets.setdefault(key, [0, 0])
+                bucket[0] += count
+                bucket[1] += total
+        else:
+            self._rows = other.rows()
         self.count += other.count
         self.total += other.total
         self.largest = max(self.largest, other.largest)
@@ -97,8 +111,7 @@ class Histogram:
         seen = 0
         at = iter(ranks)
         rank = next(at)
-        for key in sorted(self._buckets):
-            count, total = self._buckets[key]
+        for _, count, total in self.rows():
             seen += count
             while seen >= rank:
                 values[rank] = total / count
@@ -110,7 +123,7 @@ class Histogram:
 
     def buckets(self) -> list[tuple[int, int, int]]:
         """Key, count and sum of each bucket, in the order of the values; equal keys are equal buckets."""
-        return [(key, count, total) for key, (count, total) in sorted(self._buckets.items())]
+        return list(self.rows())
 
     def _rank(self, share: float) -> int:
         # 0.95 * 20 is 19.000000000000004 in floats on some shares: a rank is a count, not a float
