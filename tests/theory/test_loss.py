@@ -23,7 +23,7 @@ def test_who_cannot_wait_is_lost_as_erlang_b_says(
 ) -> None:
     """Eight slots at load 8 with next to no patience lose what Erlang's B formula says, whatever the service distribution."""
     queue = simulate(
-        replicas=8, rate=2, service=service, patience_ms=1, seed=seed, requests=100_000, warm_up=40,
+        replicas=8, rate=2, service=service, patience_ms=1, seed=seed, requests=40_000, warm_up=40,
     )  # fmt: skip
     # 1 ms of patience against half a second until the next slot comes free.
     queue.assert_agrees(lambda heard: heard.share(503), queueing.erlang_b(8, 8), within=0.04, tolerance=0.002)
@@ -48,7 +48,7 @@ def test_a_bounded_queue_is_full_as_often_as_the_formula_says(
     [
         (80, 90, 100, 21, 200_000, 0.12),
         (80, 100, 300, 22, 160_000, 0.14),
-        (120, 100, 100, 23, 80_000, 0.02),
+        (120, 100, 100, 23, 25_000, 0.02),
     ],
     ids=["busy 0.9", "busy 1.0", "busy 1.5"],
 )

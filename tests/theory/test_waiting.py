@@ -12,18 +12,18 @@ PATIENT_MS = 1_000_000_000
 
 
 @pytest.mark.parametrize(
-    ("replicas", "slots", "rate", "seed"),
-    [(2, 1, 12, 41), (3, 2, 43, 43)],
+    ("replicas", "slots", "rate", "seed", "requests"),
+    [(2, 1, 12, 41, 130_000), (3, 2, 43, 43, 300_000)],
     ids=["two replicas", "three replicas of two slots"],
 )
 def test_patient_requests_wait_as_erlang_c_says(
-    simulate: Callable[..., Any], queueing: ModuleType, replicas: int, slots: int, rate: float, seed: int
+    simulate: Callable[..., Any], queueing: ModuleType, replicas: int, slots: int, rate: float, seed: int, requests: int
 ) -> None:
     """M/M/c: who waits, how long on average and at p50, p90 and p99; replicas times slots are what counts."""
     servers, mean = replicas * slots, 0.1
     queue = simulate(
         replicas=replicas, slots=slots, rate=rate, service={"distribution": "exponential", "mean": "100ms"},
-        patience_ms=PATIENT_MS, seed=seed, requests=300_000, warm_up=20,
+        patience_ms=PATIENT_MS, seed=seed, requests=requests, warm_up=20,
     )  # fmt: skip
     assert queue.result["status"]["200"] == queue.result["requests"]
     waits = queueing.erlang_c(servers, rate * mean)
@@ -60,23 +60,23 @@ def test_only_replicas_times_slots_count(simulate: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "cv", "seed"),
+    ("service", "cv", "seed", "requests"),
     [
-        ({"distribution": "constant", "mean": "100ms"}, 0, 51),
-        ({"distribution": "exponential", "mean": "100ms"}, 1, 52),
-        ({"distribution": "lognormal", "mean": "100ms", "cv": 1.2}, 1.2, 53),
-        ({"distribution": "gamma", "mean": "100ms", "cv": 0.5}, 0.5, 54),
-        ({"distribution": "uniform", "mean": "100ms", "cv": 0.5}, 0.5, 55),
-        ({"distribution": "weibull", "mean": "100ms", "cv": 0.7}, 0.7, 56),
+        ({"distribution": "constant", "mean": "100ms"}, 0, 51, 35_000),
+        ({"distribution": "exponential", "mean": "100ms"}, 1, 52, 60_000),
+        ({"distribution": "lognormal", "mean": "100ms", "cv": 1.2}, 1.2, 53, 100_000),
+        ({"distribution": "gamma", "mean": "100ms", "cv": 0.5}, 0.5, 54, 45_000),
+        ({"distribution": "uniform", "mean": "100ms", "cv": 0.5}, 0.5, 55, 60_000),
+        ({"distribution": "weibull", "mean": "100ms", "cv": 0.7}, 0.7, 56, 35_000),
     ],
     ids=["constant", "exponential", "lognormal", "gamma", "uniform", "weibull"],
 )
 def test_one_replica_makes_wait_as_pollaczek_and_khinchine_say(
-    simulate: Callable[..., Any], queueing: ModuleType, service: dict[str, Any], cv: float, seed: int
+    simulate: Callable[..., Any], queueing: ModuleType, service: dict[str, Any], cv: float, seed: int, requests: int
 ) -> None:
     """M/G/1: the mean wait depends on the service time's mean and variation only, and half of all requests wait."""
     queue = simulate(
-        replicas=1, rate=5, service=service, patience_ms=PATIENT_MS, seed=seed, requests=100_000, warm_up=50
+        replicas=1, rate=5, service=service, patience_ms=PATIENT_MS, seed=seed, requests=requests, warm_up=50
     )
     queue.assert_agrees(lambda heard: heard.mean_wait, queueing.pollaczek_khinchine(5, 0.1, cv), within=0.1)
     queue.assert_agrees(lambda heard: heard.waiting_share, 0.5, within=0.03)
