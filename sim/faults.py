@@ -114,10 +114,19 @@ class Faults:
         return injected
 
     def _strike(self, injected: InjectedFault) -> None:
-        injected.begin(self._break(injected.number, injected.fault, injected.service))
+        undo = self._break(injected.number, injected.fault, injected.service)
+        if undo and not isinstance(injected.fault, NodeLoss):  # of a node that comes back there is an event anyway
+            undo.append(partial(self._ended, injected))
+        injected.begin(undo)
         lasts = getattr(injected.fault, "lasts", None)
         if lasts is not None:
             injected.wake(self._calendar.after(lasts, Order.FAULT, injected.end, key(injected.number)))
+
+    def _ended(self, injected: InjectedFault) -> None:
+        whole = isinstance(injected.fault, ImagePullSlow)
+        recorders = self._recorders if whole else injected.service.recorders
+        version = getattr(injected.fault, "version", None) or injected.service.default
+        self._note(recorders, "ended", injected.fault.kind, "" if whole else version)
 
     def _break(  # noqa: C901 - one case a kind
         self, number: int, fault: Fault, service: ServiceController

@@ -4,8 +4,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 from operator import sub
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from akstwin.clock import SECOND, Micros
 from akstwin.domain.histogram import Histogram
@@ -53,6 +54,9 @@ class _Steps:
     @property
     def value(self) -> int:
         return self._value[-1]
+
+    def at(self, instant: int) -> int:
+        return self._value[max(0, bisect_right(self._at, instant) - 1)]
 
     def area(self, instant: int) -> int:
         at = bisect_right(self._at, instant) - 1
@@ -122,6 +126,7 @@ class Watch:
         self._number_of: dict[str | None, int] = {None: 0}
         self._forgotten_before = 0
         self._desired: dict[str, _Steps] = {}
+        self._ready: dict[str, _Steps] = {}
         self._demand: dict[str, tuple[array[int], array[int]]] = {}
         self._controller: ServiceController | None = None
 
@@ -149,8 +154,9 @@ class Watch:
             for column in (self._at, self._latency, self._status, self._version, self._reason, self._attempt):
                 del column[:surplus]
 
-    def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:  # noqa: ARG002 - the port's
-        """Keep how many are asked for."""
+    def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:
+        """Keep how many are ready and how many are asked for."""
+        self._ready.setdefault(version, _Steps()).set(ready, at)
         self._forgotten_before = max(
             self._forgotten_before, self._desired.setdefault(version, _Steps()).set(desired, at)
         )
@@ -170,6 +176,35 @@ class Watch:
             self._calendar.after(SECOND, Order.SAMPLE, self._sample)
 
     # -- what it tells
+
+    def course(self, since: Micros, pieces: int) -> list[dict[str, Any]]:
+        """What has been seen from `since` up to now, piece by piece of equal length.
+
+        Returns:
+            Of each piece its end `at`, µs, `answers` per second by status (0: none), and `ready` and `desired` replicas of all
+            versions then. Pieces of which not all answers are kept any more are left out.
+        """
+        self._calendar.collect()
+        now = self._calendar.now
+        since = Micros(max(since, self._forgotten_before))
+        if now <= since:
+            return []
+        edges = [since + (now - since) * number // pieces for number in range(pieces + 1)]
+        found = []
+        for start, end in pairwise(edges):
+            if end > start:
+                first = bisect_right(self._at, start) if start else 0
+                answers = Counter(self._status[first : bisect_right(self._at, end)])
+                seconds = (end - start) / SECOND
+                found.append(
+                    {
+                        "at": end,
+                        "answers": {status: count / seconds for status, count in sorted(answers.items())},
+                        "ready": sum(steps.at(end) for steps in self._ready.values()),
+                        "desired": sum(steps.at(end) for steps in self._desired.values()),
+                    }
+                )
+        return found
 
     def observe(self, window: Micros) -> Observation:
         """The last `window`, up to now.

@@ -19,6 +19,10 @@ _BACKLOG: Final = 200
 _SAMPLE: Final = 20
 """So many of the latest answers are told at each look."""
 _WINDOW: Final = Micros(5 * SECOND)
+_PIECES: Final = 120
+"""So many pieces has the course that one who comes later is told."""
+_JUMP: Final = 10 * SECOND
+"""A clock that has gone so far since the last look has passed over what looks show: the course between is told."""
 
 
 class Feed:
@@ -35,6 +39,7 @@ class Feed:
         self._row = control.journal.total
         happened = control.workspace.backend.driver.events.total
         self._next = max(0, happened - _BACKLOG) if after is None else min(after + 1, happened)
+        self._seen_to: Micros | None = None if after is None else control.workspace.backend.driver.calendar.now
 
     async def follow(self, *, endless: bool) -> AsyncIterator[str]:
         """Events in their format: all that there is now, and with `endless` all that comes."""
@@ -51,7 +56,7 @@ class Feed:
         told = []
         with control.workspace.clock.acting():
             if self._world != control.started:
-                self._world, self._row, self._next = control.started, 0, 0
+                self._world, self._row, self._next, self._seen_to = control.started, 0, 0, None
                 told.append(_event("reset", {}))
             happened, redacted = control.workspace.backend.driver.events, control.journal.redaction.text
             for at, (instant, kind, subject, detail) in happened.since(self._next):
@@ -63,8 +68,20 @@ class Feed:
                 first = max(self._row, total - _SAMPLE)
                 told.extend(_event("answer", {**row, "of": total - self._row}) for row in control.journal.after(first))
                 self._row = total
+            told.extend(self._course())
             told.append(_event("services", glance(control)))
         return told
+
+    def _course(self) -> list[str]:
+        """What curves need that begin before the listener came, or jump as the clock does."""
+        driver = self._control.workspace.backend.driver
+        now, since = driver.calendar.now, self._seen_to or Micros(0)
+        known, self._seen_to = self._seen_to is not None, now
+        if known and now - since < _JUMP:
+            return []
+        pieces = max(1, min(_PIECES, (now - since) // _WINDOW))
+        courses = {name: watch.course(since, pieces) for name, watch in driver.watches.items()}
+        return [_event("course", {"services": {name: each for name, each in courses.items() if each}})]
 
 
 def glance(control: "Control") -> dict[str, Any]:
@@ -87,6 +104,7 @@ def glance(control: "Control") -> dict[str, Any]:
     clock = control.workspace.clock
     return {
         "now": driver.calendar.now,
+        "date": control.workspace.backend.epoch + driver.calendar.now / SECOND,
         "mode": clock.mode,
         "rate": clock.rate,
         "services": services,

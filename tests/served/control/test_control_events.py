@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import httpx
+import pytest
 
 Town = Any
 Serve = Callable[..., None]
@@ -159,5 +160,55 @@ def test_no_secret_is_told(serve: Serve) -> None:
             text = (await town.http.get(f"/_akstwin/{path}")).text
             assert not [secret for secret in secrets if secret in text], path
         assert (await town.journal()).entries
+
+    serve(scene)
+
+
+def test_who_comes_later_is_told_the_course_from_the_beginning(serve: Serve) -> None:
+    """Answers per second and replicas, so that curves begin with the server's history; and again when the clock has jumped."""
+
+    async def scene(town: Town) -> None:
+        town.deploy("svc", num_replicas=2)
+        backend = town.workspace.backend
+        deployed = backend.calendar.now
+        backend.simulation.traffic("svc", shape="constant", rate=4)
+        await town.http.post("/_akstwin/clock", json={"advance": "100s"})
+        async with town.http.stream("GET", "/_akstwin/events") as stream:
+            events = told(stream)
+            course = (await seek(events, "course", lambda _: True))["services"]["svc"]
+            now = backend.calendar.now
+            assert [each["at"] for each in course] == sorted({each["at"] for each in course})
+            assert course[-1]["at"] == now
+            started = [each for each in course if each["at"] > deployed + 20_000_000]
+            assert len(course) <= 120
+            assert all(each["answers"]["200"] == pytest.approx(4, abs=0.5) for each in started)
+            assert {(each["ready"], each["desired"]) for each in started} == {(2, 2)}
+            assert course[0]["answers"] == {}
+            glance = await seek(events, "services", lambda _: True)
+            assert glance["date"] == pytest.approx(backend.epoch + now / 1e6)
+            await town.http.post("/_akstwin/clock", json={"advance": "60s"})
+            more = (await seek(events, "course", lambda _: True))["services"]["svc"]
+            assert now < more[0]["at"] <= now + 20_000_000
+            assert more[-1]["at"] >= now + 60_000_000
+            assert all(each["answers"]["200"] == pytest.approx(4, abs=0.5) for each in more)
+
+    serve(scene)
+
+
+def test_a_fault_ends_as_well_as_begins(serve: Serve) -> None:
+    """One event each, by itself or by command."""
+
+    async def scene(town: Town) -> None:
+        town.deploy()
+        for kind, more in (("slow_replica", {"factor": 2}), ("image_pull_slow", {"factor": 3}), ("replica_hang", {})):
+            given = {"kind": kind, "at": "1s", "lasts": "2s", **more}
+            town.workspace.backend.simulation.fault(
+                **given, **({} if kind == "image_pull_slow" else {"service": "svc"})
+            )
+        await town.http.post("/_akstwin/clock", json={"advance": "5s"})
+        happened = [each[1:3] for each in town.workspace.backend.driver.events]
+        for kind in ("slow_replica", "image_pull_slow", "replica_hang"):
+            assert [each for each in happened if each == ("fault_ended", kind)] == [("fault_ended", kind)]
+            assert [each[0] for each in happened].count(f"fault_{kind}") == 1
 
     serve(scene)
