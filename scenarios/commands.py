@@ -81,9 +81,11 @@ def run(
     if json_file is not None:
         outputs.write_json(result, json_file)
     if report is not None:
+        from akstwin.scenarios.asked import asked_of  # noqa: PLC0415
+        from akstwin.scenarios.load import document_of  # noqa: PLC0415
         from akstwin.scenarios.report import write_report  # noqa: PLC0415
 
-        write_report(result, report)
+        write_report(result, report, asked_of(prepared, document_of(scenario, changes)))
     if not any(map(outputs.is_standard_output, (json_file, report, trace))):
         _show(result, report, trace)
     if gate and not all_met(result):

@@ -1,5 +1,6 @@
 """The answer as one HTML file that needs nothing else: no network, no folder beside it."""
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, Final
@@ -23,28 +24,35 @@ addEventListener('afterprint', () => Plotly.relayout(plot, {{width: null, height
 """
 
 
-def write_report(result: dict[str, Any], path: Path) -> None:
+Facts = Sequence[tuple[str, str]]
+"""Names and what they stand for."""
+
+
+def write_report(result: dict[str, Any], path: Path, asked: Facts = ()) -> None:
     """Write the report; a reader sees the old file or the new one, never half of it.
 
     Args:
         result: as design §7.4 has it.
         path: the HTML file.
+        asked: what the scenario asks (`asked_of`).
 
     Raises:
         OSError: the folder is not there or cannot be written to.
     """
-    write_whole(path, text(html_report(result)), "--report")
+    write_whole(path, text(html_report(result, asked)), "--report")
 
 
-def html_report(result: dict[str, Any]) -> str:
+def html_report(result: dict[str, Any], asked: Facts = ()) -> str:
     """The page, the same for the same result.
 
     Args:
         result: as design §7.4 has it.
+        asked: what the scenario asks.
     """
     title = one_line(result["question"]) or f"{one_line(result['scenario'])}: what came out"
     parts = [
         _opening(result, title),
+        html.section("What was asked", html.facts(list(asked))),
         html.section("Services", html.table(summary.services_table(result))),
         html.section("Over time", _timeline(result)),
         html.section("In numbers", _figures(result)),
