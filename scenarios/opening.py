@@ -263,10 +263,17 @@ def _check_room(prepared: Prepared, service: SimulatedService) -> None:
         if placed < deployment.replicas:
             label = label_of(prepared.service.name, name) if prepared.where else name
             beside = " beside the other services' " if prepared.where else " "
+            fit = f"{placed} fit{beside}"
+            if not placed:
+                asked = service.world.pods.request_of(deployment.spec)
+                fit = (
+                    f"none fits{beside.rstrip()}: with its side-car each asks for {asked.cpu / 1000:g} cores and "
+                    f"{asked.memory / 1000:g} GB; lower cpu_cores or memory_gb, or take a larger cluster.vm_size "
+                )
             raise InvalidSetting(
                 "cluster.nodes", prepared.scenario.cluster.nodes,
                 f"enough for the {deployment.replicas} replicas that {label} starts with: "
-                f"{placed} fit{beside}(start: cold shows how such a deployment ends)",
+                f"{fit}(start: cold shows how such a deployment ends)",
             )  # fmt: skip
 
 

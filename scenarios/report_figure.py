@@ -10,7 +10,9 @@ from akstwin.scenarios.answer import Result
 from akstwin.scenarios.report_events import event_panel
 from akstwin.scenarios.report_panels import ACCENT, ALARM, GREY, PALE, SHADE, Panel, Shape, TimeAxis, Trace, arrange
 
-_STATUS_COLOURS: Final = {"200": PALE, "500": "#5f6fb0", "502": "#8d5fa8", "503": ALARM, "504": "#e08e2b"}
+STATUS_COLOURS: Final = {"200": "#2a78c2", "500": "#8c2323", "502": "#c23b3b", "503": "#e0932f", "504": "#dd7f7f"}
+"""As on a server's page: answered blue, refused orange, broken red (there one red, here one of three)."""
+_OTHER_STATUS: Final = "#98a4b0"
 _Curve = Callable[..., Trace]
 
 
@@ -88,8 +90,8 @@ def _answers(counts: list[dict[str, float]], curve: _Curve) -> Panel:
             status,
             [each.get(status, 0) for each in shares],
             "%",
-            line={"width": 0, "color": _STATUS_COLOURS.get(status, GREY)},
-            fillcolor=_STATUS_COLOURS.get(status, GREY),
+            line={"width": 0, "color": STATUS_COLOURS.get(status, _OTHER_STATUS)},
+            fillcolor=STATUS_COLOURS.get(status, _OTHER_STATUS),
             stackgroup="answers",
             showlegend=True,
         )

@@ -21,6 +21,8 @@ KEPT_SECONDS: Final = 2.0
 JSON_PATCH: Final = "application/json-patch+json"
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD"})
+DEFAULT_PORT: Final = 8899
+"""Where `akstwin serve` listens, unless it is told otherwise."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _WITHOUT_END: Final = httpx.Timeout(None, connect=CONNECT_SECONDS)
 
@@ -196,7 +198,15 @@ class Caller:
 def unanswered(request: httpx.Request, error: Exception) -> AksError:
     """What is raised where no answer came."""
     why = "no answer in time" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
-    return AksError(f"{request.method} {shown(request.url)}: {why}")
+    return AksError(f"{request.method} {shown(request.url)}: {why}{_how_to_start(request.url, error)}")
+
+
+def _how_to_start(url: httpx.URL, error: Exception) -> str:
+    """What to do where nothing listens at an address of this machine; elsewhere others know."""
+    if not isinstance(error, httpx.ConnectError) or url.host not in _LOOPBACK:
+        return ""
+    port = "" if url.port in (None, DEFAULT_PORT) else f" --port {url.port}"
+    return f"; start a server there: akstwin serve{port}"
 
 
 def _checked(url: str) -> str:

@@ -557,6 +557,13 @@ def test_a_node_autoscaler_goes_up(refusal: Run) -> None:
     assert refusal(text) == "s.yaml: cluster.max_nodes: 4 is not at least cluster.nodes, 5"
 
 
+def test_a_replica_that_no_node_has_room_for(refusal: Run) -> None:
+    """More nodes would not help: it is said what one replica asks for, and which settings to change."""
+    said = refusal(changed(WEBSERVICE, "num_replicas: 2", "num_replicas: 2, memory_gb: 40, cpu_cores: 1"))
+    assert "none fits: with its side-car each asks for 1.1 cores and 40.6 GB; lower cpu_cores or memory_gb" in said
+    assert "or take a larger cluster.vm_size" in said
+
+
 def test_replicas_that_do_not_fit(refusal: Run) -> None:
     """A healthy start needs room for all of them; how many fit is said, and how to see what would happen."""
     said = refusal(changed(WEBSERVICE, "num_replicas: 2", "num_replicas: 2000"))

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import pytest
 
 from akstwin.scenarios.report import html_report, write_report
-from akstwin.scenarios.report_figure import timeline_figure
+from akstwin.scenarios.report_figure import STATUS_COLOURS, timeline_figure
 
 Result = dict[str, Any]
 Attributes = dict[str, str | None]
@@ -440,3 +440,18 @@ def test_a_run_in_which_nothing_happened_has_no_panel_of_events(sample_result: R
     figure = timeline_figure(sample_result)
     assert figure["data"][0]["name"] == "arrivals"
     assert "Upright lines" not in page(sample_result).text
+
+
+def test_a_status_has_the_colour_that_it_has_on_a_servers_page(sample_result: Result) -> None:
+    """Who looks at both need not learn two legends."""
+    text = (Path(__file__).parents[2] / "fake_api" / "control" / "page.html").read_text(encoding="utf-8")
+    of_page = dict(re.findall(r"--(\w+): (#\w+)", text.partition("@media")[0]))
+    assert STATUS_COLOURS["200"] == of_page["ok"]
+    assert STATUS_COLOURS["503"] == of_page["refused"]
+    assert STATUS_COLOURS["502"] == of_page["broken"]
+    filled = {
+        trace["name"]: trace["fillcolor"] for trace in timeline_figure(sample_result)["data"] if trace.get("stackgroup")
+    }
+    assert filled["200"] == of_page["ok"]
+    assert filled["503"] == of_page["refused"]
+    assert filled["502"] == of_page["broken"]

@@ -120,6 +120,7 @@ def test_servers_that_are_not_there(run: Run, server: str, told: str) -> None:
     """Named, with exit status 2."""
     code, _, said = run("list", "--server", server)
     assert (code, said.startswith(f"akstwin: {told}"), said.count("\n")) == (2, True, 1)
+    assert server == "nowhere" or said.endswith("; start a server there: akstwin serve --port 9\n")
 
 
 def test_every_setting_of_every_kind_is_an_option(run: Run) -> None:
