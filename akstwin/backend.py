@@ -211,8 +211,8 @@ class AssetQuery:
     order: Order = "CreatedAtDesc"
 
 
-class Backend(Protocol):
-    """A world that the SDK's classes can work on."""
+class ManagementBackend(Protocol):
+    """The verbs of a management service: all that is decided from records, and waits for nothing."""
 
     # -- who, when, under which limits
 
@@ -379,6 +379,10 @@ class Backend(Protocol):
         """A token (NotFound; InvalidSetting without token auth)."""
         ...
 
+
+class Backend(ManagementBackend, Protocol):
+    """A world that the SDK's classes can work on."""
+
     def get_logs(self, name: str, lines: int = 5000, *, init: bool = False) -> str:
         """The last lines of the containers' logs; of the init containers with `init` (NotFound)."""
         ...
@@ -406,8 +410,8 @@ class Backend(Protocol):
         ...
 
 
-class ValidatingBackend(Backend, Protocol):
-    """A backend that also has what the management routes of `akstwin serve` need and the SDK's classes do without.
+class ValidatingManagement(ManagementBackend, Protocol):
+    """A management service that also has what the management routes of `akstwin serve` need and the SDK's classes do without.
 
     That is: checks of arguments without side effects, as Azure's `services/validate` routes make them (wire §7.1), and what
     only the published REST description has (wire §12). Apart from `Backend`, so that a backend that third parties have
@@ -458,3 +462,7 @@ class ValidatingBackend(Backend, Protocol):
             InvalidSetting: an instant is none, or the window ends before it begins.
         """
         ...
+
+
+class ValidatingBackend(Backend, ValidatingManagement, Protocol):
+    """A world that management routes can be served from."""

@@ -171,6 +171,11 @@ class ServedWorkspace:
             found = self.backend.get_operation(operation_id)
         return found
 
+    async def logs(self, name: str, lines: int, *, init: bool) -> str:
+        """The last lines of what a service's containers have written (NotFound)."""
+        with self.clock.acting():
+            return self.backend.get_logs(name, lines, init=init)
+
     def _ended(self, operation_id: str) -> Callable[[], bool]:
         return lambda: self.backend.get_operation(operation_id).state is not OperationState.RUNNING
 

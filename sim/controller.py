@@ -6,19 +6,19 @@ simulated Deployments, the data plane and the autoscalers.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 from akstwin.clock import Micros
+from akstwin.control_plane.scalers import Scalers
 from akstwin.cores import management, serving
-from akstwin.cores.autoscaling import Autoscaler
 from akstwin.cores.management import Facts, Lifecycle, ServiceLife, VersionFacts, Waiting
 from akstwin.cores.routing import KeyAuth, TokenAuth
 from akstwin.cores.serving import ServiceFacts, ServingState, VersionState
 from akstwin.dataplane import DataPlane
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.changes import Effect, PodsReplaced, SettingsChanged, SplitChanged
-from akstwin.domain.deployment import Autoscaled, RouteSettings
+from akstwin.domain.deployment import RouteSettings
 from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.profile import ModelProfile
 from akstwin.domain.service import ServiceSpec, Split, VersionSpec
@@ -42,21 +42,6 @@ class CapacityObserver(Protocol):
     def replicas_changed(self, version: str, ready: int, desired: int, at: Micros) -> None:
         """Called when one of the numbers has changed."""
         ...
-
-
-@dataclass(slots=True)
-class _Scaler:
-    """The autoscaler of one version at work.
-
-    Attributes:
-        core: decides.
-        window: the number of its window, as `VersionState.window`.
-        timer: its next look.
-    """
-
-    core: Autoscaler
-    window: int
-    timer: Timer | None = None
 
 
 class ServiceController:
@@ -113,7 +98,14 @@ class ServiceController:
         self._deployments = Deployments(self, pods, assumptions, model, draws)
         self._state = serving.created(spec, operation=None, image_at=None)
         self._reported: dict[str, tuple[int, int]] = {}
-        self._scalers: dict[str, _Scaler] = {}
+        self._scalers = Scalers(
+            assumptions,
+            lambda: calendar.now,
+            lambda: self._state,
+            self.usage,
+            self._plan_look,
+            self._scale,
+        )
         self._routed: dict[str, RouteSettings] = {}  # what the router knows
         self._router_view = 0
         self._router_generation = 0
@@ -213,7 +205,7 @@ class ServiceController:
                 self._deployments.apply(action.version, action.template, action.revision, action.replicas)
         if ready:
             self._deployments.place_ready()
-        self._drive_scalers()
+        self._scalers.drive()
         self._report()
         self._queue.add(self)
 
@@ -316,7 +308,7 @@ class ServiceController:
         step, self._step = self._step, None
         if advanced:
             self._queue.add(self)
-        self._drive_scalers()
+        self._scalers.drive()
         self._report()
         self._observe(step.wake, relieved=any(isinstance(action, serving.Relieve) for action in step.actions))
         return False
@@ -471,60 +463,10 @@ class ServiceController:
                 case _:
                     pass
 
-    # -- autoscalers
+    def _plan_look(self, version: VersionState, refresh: Micros, look: Callable[[], None]) -> Timer:
+        return self._calendar.after(refresh, Order.AUTOSCALER, look, key(self.ordinal, version.number))
 
-    def _drive_scalers(self) -> None:
-        """Start, restart and stop the autoscalers as the core wants them."""
-        wanted = {version.name: version for version in self._state.versions if version.scaler is not None}
-        for name in [name for name in self._scalers if name not in wanted]:
-            self._stop_scaler(name)
-        for name, version in wanted.items():
-            assert version.scaler is not None  # noqa: S101
-            running = self._scalers.get(name)
-            if running is not None and running.core.settings != version.scaler:
-                self._stop_scaler(name)
-                running = None
-            if running is None:
-                self._start_scaler(version, version.scaler)
-            elif running.window != version.window:
-                running.window = version.window
-                self._restart_window(running, version)
-
-    def _start_scaler(self, version: VersionState, settings: Autoscaled) -> None:
-        now = self._calendar.now
-        core = Autoscaler(settings, version.slots, self._assumptions.autoscale_down_window, now)
-        scaler = self._scalers[version.name] = _Scaler(core, version.window)
-        self._restart_window(scaler, version)
-        self._plan_look(version, scaler)
-
-    def _stop_scaler(self, name: str) -> None:
-        scaler = self._scalers.pop(name)
-        if scaler.timer is not None:
-            scaler.timer.cancel()
-
-    def _restart_window(self, scaler: _Scaler, version: VersionState) -> None:
-        scaler.core.restart(scaler.core.settings, version.slots, self._calendar.now, self._demand(version.name))
-
-    def _plan_look(self, version: VersionState, scaler: _Scaler) -> None:
-        name = version.name
-        scaler.timer = self._calendar.after(
-            scaler.core.settings.refresh, Order.AUTOSCALER, lambda: self._look(name), key(self.ordinal, version.number)
-        )
-
-    def _demand(self, name: str) -> int:
-        usage = self.plane.usage(name)
-        return usage.busy_area + (usage.queued_area if self._assumptions.autoscale_counts_queue else 0)
-
-    def _look(self, name: str) -> None:
-        scaler, version = self._scalers[name], self._state.version(name)
-        assert version is not None  # noqa: S101
-        if version.rolling:  # it pauses
-            self._restart_window(scaler, version)
-        else:
-            now = self._calendar.now
-            wanted = scaler.core.look(version.replicas, self._demand(name), now)
-            if wanted != version.replicas:
-                self.recorders.happened(now, "scaled", name, f"{version.replicas} to {wanted}")
-                self._state = serving.scaled(self._state, name, wanted)
-                self._queue.add(self)
-        self._plan_look(version, scaler)
+    def _scale(self, name: str, before: int, after: int) -> None:
+        self.recorders.happened(self._calendar.now, "scaled", name, f"{before} to {after}")
+        self._state = serving.scaled(self._state, name, after)
+        self._queue.add(self)

@@ -14,6 +14,7 @@ from akstwin.control_plane.runtime_port import Auth, Content
 from akstwin.cores.management import (
     Change,
     Facts,
+    Lifecycle,
     OperationKind,
     ServiceLife,
     ServiceLimits,
@@ -240,6 +241,10 @@ class Services:
         if life is None:
             raise NotFound(f"service {name} is not there")
         return life
+
+    def lifecycle(self, name: str) -> Lifecycle:
+        """The status machine of a service that there is."""
+        return self._lifecycles.of(name)
 
     def contents(self, name: str) -> dict[str, Content]:
         """What the versions of a service run (NotFound)."""

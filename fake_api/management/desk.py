@@ -14,7 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from akstwin.backend import ValidatingBackend, WorkspaceIdentity
+from akstwin.backend import ValidatingManagement, WorkspaceIdentity
 from akstwin.clock import Micros
 from akstwin.domain.documents import iso_time
 from akstwin.errors import NotFound
@@ -54,13 +54,13 @@ class Desk:
         self.identity = place.workspace.backend.identity
 
     @contextmanager
-    def acting(self) -> Iterator[ValidatingBackend]:
+    def acting(self) -> Iterator[ValidatingManagement]:
         """The workspace's verbs, for those that only look: they never wait."""
         with self.place.workspace.acting():
             yield self.place.workspace.backend
 
     @asynccontextmanager
-    async def commanding(self) -> AsyncIterator[ValidatingBackend]:
+    async def commanding(self) -> AsyncIterator[ValidatingManagement]:
         """The workspace's verbs, for those that change something: at their turn. Nothing is awaited inside."""
         async with self.place.workspace.commanding():
             yield self.place.workspace.backend

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from akstwin.backend import AssetQuery, ModelQuery, ValidatingBackend
+from akstwin.backend import AssetQuery, ModelQuery, ValidatingManagement
 from akstwin.domain.ordering import read_order
 from akstwin.errors import InvalidSetting, NotFound
 from akstwin.fake_api.management.desk import ERRORS, GONE, MANAGEMENT, MM, AtPath, Desk, bearer
@@ -127,7 +127,7 @@ async def delete_model(desk: AtPath, model_id: str) -> Response:
     return await _forgotten(desk, lambda backend: backend.delete_model(model_id))
 
 
-async def _forgotten(desk: Desk, forget: Callable[[ValidatingBackend], None]) -> Response:
+async def _forgotten(desk: Desk, forget: Callable[[ValidatingManagement], None]) -> Response:
     """The answer to a request that something be forgotten: 204 if it is not there (wire §12)."""
     async with desk.commanding() as backend:
         try:

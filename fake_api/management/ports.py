@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
-from akstwin.backend import Operation, ValidatingBackend, WorkspaceIdentity
+from akstwin.backend import Operation, ValidatingManagement, WorkspaceIdentity
 from akstwin.clock import Micros
 from akstwin.files import FileStore
 
@@ -13,7 +13,7 @@ class ManagedWorkspace(Protocol):
     """A workspace that the routes answer for."""
 
     @property
-    def backend(self) -> ValidatingBackend:
+    def backend(self) -> ValidatingManagement:
         """Its verbs, called on the event loop and inside `acting`."""
         ...
 
@@ -36,6 +36,16 @@ class ManagedWorkspace(Protocol):
         Args:
             operation_id: which.
             skip: whether a clock that can takes who polls a running one straight to its end.
+        """
+        ...
+
+    async def logs(self, name: str, lines: int, *, init: bool) -> str:
+        """The last lines of what a service's containers have written (NotFound).
+
+        Args:
+            name: of the service.
+            lines: how many.
+            init: how its pods came up, instead.
         """
         ...
 

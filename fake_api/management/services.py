@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from akstwin.backend import Json, Operation, ServiceQuery, ValidatingBackend
+from akstwin.backend import Json, Operation, ServiceQuery, ValidatingManagement
 from akstwin.domain.ordering import read_order
 from akstwin.errors import AksError, InvalidSetting, NotFound
 from akstwin.fake_api.management.desk import ERRORS, GONE, MANAGEMENT, MM, AtPath, Desk, bearer
@@ -41,7 +41,7 @@ def _objection(check: Callable[[], None]) -> Response:
     return answer({})
 
 
-def _deletable(backend: ValidatingBackend, name: str) -> None:
+def _deletable(backend: ValidatingManagement, name: str) -> None:
     """Refuse a deletion that would be refused; what is not there can be deleted: 204."""
     with suppress(NotFound):
         backend.validate_delete(name)
@@ -210,8 +210,7 @@ async def get_logs(
     desk: AtPath, name: str, tail: Annotated[int, Query(ge=1)] = 5000, init: bool = False
 ) -> Response:  # fmt: skip
     """What the containers have written."""
-    with desk.acting() as backend:
-        return answer({"content": backend.get_logs(name, tail, init=init)})
+    return answer({"content": await desk.place.workspace.logs(name, tail, init=init)})
 
 
 # -- operations

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("sim", "router", "fake_api", "scenarios")
+ROOMS = ("sim", "router", "fake_api", "scenarios", "backend_aks")
 WRONG = {
+    "akstwin/backend_aks/pods.py": "akstwin.kubernetes_model.rollout",
+    "akstwin/backend_aks/service.py": "akstwin.sim.backend",
+    "akstwin/router/plane.py": "kubernetes",
     "akstwin/sim/nodes.py": "akstwin.fake_api.control.center",
     "akstwin/sim/engine/outcomes.py": "fastapi",
     "akstwin/sim/models.py": "akstwin.scenarios.load",
