@@ -22,6 +22,7 @@ SUMMARIES = {
     "schema": "Print the JSON Schema of the scenario file.",
     "sizes": "List the virtual machine sizes that are known, with source and date.",
     "serve": "Serve a workspace over HTTP, as Azure ML does.",
+    "cluster": "Run services on a Kubernetes cluster.",
     "compile": "Compile what each request goes through: `akstwin serve` is then about twice as fast.",
     "faults": "Break something on a running server, by its cause; list and end what is broken.",
 }

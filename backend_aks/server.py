@@ -1,13 +1,11 @@
 """The manager's HTTP: management routes as azureml-core speaks them, scoring, and the bundles that pods fetch."""
 
 import asyncio
-import hmac
 import logging
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Final
 
 from akstwin.backend import WorkspaceIdentity
@@ -112,8 +110,3 @@ class ManagerServer:
         headers = [(b"content-type", b"application/gzip"), (b"content-length", str(len(data)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": data})
-
-
-def signing_secret(seed: bytes) -> bytes:
-    """What signs URLs, from what a workspace keeps."""
-    return hmac.new(seed, b"urls", sha256).digest()

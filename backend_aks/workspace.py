@@ -22,7 +22,7 @@ from akstwin.control_plane import Dependencies, ManagementService
 from akstwin.control_plane.services import auth_of
 from akstwin.control_plane.verbs import ManagementVerbs
 from akstwin.cores.management import spec_of
-from akstwin.domain.assumptions import Assumptions
+from akstwin.domain.assumed import read_assumptions
 from akstwin.errors import NotFound
 from akstwin.files import FileStore
 from akstwin.router.gateway import Gateway
@@ -50,13 +50,20 @@ class ClusterWorkspace:
     """
 
     def __init__(
-        self, around: Surroundings, runtime: KubernetesRuntime, management: ManagementService, gateway: Gateway
+        self,
+        around: Surroundings,
+        runtime: KubernetesRuntime,
+        management: ManagementService,
+        gateway: Gateway,
+        seed: bytes,
     ) -> None:
         self._around = around
         self._runtime = runtime
         self.management = management
         self.backend = ManagementVerbs(management)
         self.gateway = gateway
+        self.signing_secret: Final = hmac.new(seed, b"urls", sha256).digest()
+        """Signs URLs; it outlasts the process."""
         self._turn = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -95,7 +102,7 @@ class ClusterWorkspace:
             store.save("workspace", "this", kept)
         clock = WallClock(float(kept["epoch"]))
         seed = bytes.fromhex(kept["seed"])
-        assumed = Assumptions.model_validate({**ASSUMED, **(assumptions or {})})
+        assumed = read_assumptions({**ASSUMED, **(assumptions or {})})
         files = FileStore(folder / "files")
         named = identity or WorkspaceIdentity()
         bundles = Bundles(folder / "bundles", files, lambda asset: management.models.get_asset(asset), named)  # noqa: PLW0108 - it comes later
@@ -121,7 +128,7 @@ class ClusterWorkspace:
             )
         )
         gateway = Gateway(runtime.planes, clock, management.keys.read_token, assumed.max_payload, secrets.randbits(64))
-        made = cls(around, runtime, management, gateway)
+        made = cls(around, runtime, management, gateway, seed)
         made._begin(store)
         return made
 
@@ -183,7 +190,12 @@ class ClusterWorkspace:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._failed.done():
             self._failed.exception()
-        await self._around.api.close()
+
+    @property
+    def longest_request(self) -> Micros:
+        """The largest scoring time-out and waiting time that any version has: until then requests may have no answer."""
+        routes = [route for plane in self._runtime.planes.values() for route in plane.settings.values()]
+        return Micros(max((route.scoring_timeout + route.max_wait for route in routes), default=0))
 
     # -- ManagedWorkspace
 

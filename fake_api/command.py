@@ -110,7 +110,7 @@ def serve(
     max_bytes = read_size("--max-upload-bytes", max_upload_bytes)
     if max_bytes < 1:
         raise InvalidSetting("--max-upload-bytes", max_upload_bytes, "a size of 1 byte or more")
-    assumptions = dict(_pair(each) for each in assumed)
+    assumptions = dict(read_pair(each) for each in assumed)
 
     def started(server: "FakeServer") -> None:
         _introduce(server, environment=print_env, calls=scenario is not None)
@@ -168,7 +168,7 @@ def _identity(resource_id: str) -> "WorkspaceIdentity":
     raise InvalidSetting("--workspace", resource_id, expected)
 
 
-def _pair(text: str) -> tuple[str, object]:
+def read_pair(text: str) -> tuple[str, object]:
     """A key and its value, which is read as in a scenario: 2 is a number, 5s is not."""
     from akstwin.plain_yaml import NotYaml, read_yaml  # noqa: PLC0415 - only a server with assumptions needs it
 

@@ -27,13 +27,14 @@ from pydantic import BaseModel, ConfigDict
 
 from akstwin.backend import WorkspaceIdentity
 from akstwin.clock import SECOND, Micros
+from akstwin.domain.assumed import read_assumptions
 from akstwin.domain.service_urls import SERVICE_PREFIX
 from akstwin.errors import AksError, InvalidSetting, Unwritable
 from akstwin.fake_api.clock import Mode
 from akstwin.fake_api.kept_files import describe, restore, unknown, wrong
 from akstwin.files import FileStore
 from akstwin.router.asgi import Message, Receive, Scope, Send, respond
-from akstwin.sim.backend import Kept, read_assumptions
+from akstwin.sim.backend import Kept
 from akstwin.store.contents import Name, damaged
 from akstwin.store.disk import unwritable
 from akstwin.store.state import Batch, StateFile

@@ -24,9 +24,9 @@ from akstwin.clock import Micros
 from akstwin.control_plane import Dependencies, ManagementService
 from akstwin.control_plane.repositories import Repository
 from akstwin.control_plane.verbs import ManagementVerbs
+from akstwin.domain.assumed import read_assumptions
 from akstwin.domain.assumptions import Assumptions
 from akstwin.domain.history import KEPT_HAPPENINGS
-from akstwin.domain.mistakes import read
 from akstwin.domain.observation import Observation
 from akstwin.errors import InvalidSetting
 from akstwin.files import FileStore
@@ -275,19 +275,6 @@ class SimulatedBackend(ManagementVerbs):
             f"{self.driver.wall(at):%Y-%m-%dT%H:%M:%SZ} {namespace or home}/{pod} {kind} {detail}".rstrip() + "\n"
             for at, kind, namespace, pod, detail in lines
         )
-
-
-class _Assumed(BaseModel):
-    assumptions: Assumptions
-
-
-def read_assumptions(given: Mapping[str, Any]) -> Assumptions:
-    """The assumptions with some of them changed.
-
-    Raises:
-        AksError: no such key, or a value that is refused, with its name.
-    """
-    return read(_Assumed, {"assumptions": given}).assumptions
 
 
 def _is_json(value: Any) -> bool:

@@ -15,7 +15,8 @@ import pytest
 from akstwin import AksCompute, AksEndpoint, ComputeTarget, Model, Workspace
 from akstwin.backend import ScoreRequest
 from akstwin.clock import SECOND, Micros
-from akstwin.sim.backend import SimulatedBackend, read_assumptions
+from akstwin.domain.assumed import read_assumptions
+from akstwin.sim.backend import SimulatedBackend
 
 Town = Any
 Serve = Callable[..., None]
