@@ -31,6 +31,7 @@ def test_all_that_there_is_is_registered() -> None:
         ("akstwin.commands", "calibrate"),
         ("akstwin.commands", "explain"),
         ("akstwin.commands", "grade"),
+        ("akstwin.commands", "cluster"),
         ("akstwin.backends", "simulated"),
         ("akstwin.backends", "scenario"),
         ("akstwin.backends", "remote"),
