@@ -316,3 +316,31 @@ def test_spans_from_a_start_are_not_called_times_of_day(tmp_path: Path) -> None:
     notes = " ".join(calibrate(tmp_path / "log.csv", READING)["notes"])
     assert "column at_s was read as spans from a start." in notes
     assert "since 1970" not in notes
+
+
+# -- files that the tools' own libraries have made (made/make.py: polars 2.1.0, locust 2.47.0)
+
+
+MADE = Path(__file__).parent / "made"
+
+
+@pytest.mark.parametrize("name", ["polars.parquet", "polars.csv", "polars.ndjson", "polars_epoch.csv"])
+def test_data_frames_of_polars_are_read_alike(name: str) -> None:
+    """Each form in which it writes the same frame."""
+    assert read_instants(MADE / name, Reading("traffic[0].file")).values == tuple(range(0, 60_000_000, 1_000_000))
+    found = calibrate(MADE / name, READING)
+    assert found["service_time"]["mean_ms"] == 129.5
+    assert found["service_time"]["rows"] == 60
+
+
+def test_a_load_test_of_locust_gives_its_rates() -> None:
+    """By its history; the total is that of its statistics, and its other files are refused by name."""
+    totals = (MADE / "locust_stats.csv").read_text().splitlines()[-1].split(",")
+    found = calibrate(MADE / "locust_stats_history.csv", READING)
+    assert totals[1] == "Aggregated"
+    assert found["requests"] == int(totals[2])
+    assert found["requests"] / found["seconds"] == pytest.approx(float(totals[9]), rel=0.15)
+    mean = found["model"]["service_time"]["mean"]
+    assert float(mean.removesuffix("ms")) == pytest.approx(float(totals[5]), rel=0.001)
+    for name, said in (("locust_stats.csv", "counts requests"), ("locust_failures.csv", "lists the failures")):
+        assert said in refused(MADE / name, (MADE / name).read_bytes())
