@@ -333,7 +333,7 @@ def test_data_frames_of_polars_are_read_alike(name: str) -> None:
     assert found["service_time"]["rows"] == 60
 
 
-def test_a_load_test_of_locust_gives_its_rates() -> None:
+def test_a_load_test_of_locust_gives_its_rates(tmp_path: Path) -> None:
     """By its history; the total is that of its statistics, and its other files are refused by name."""
     totals = (MADE / "locust_stats.csv").read_text().splitlines()[-1].split(",")
     found = calibrate(MADE / "locust_stats_history.csv", READING)
@@ -343,4 +343,4 @@ def test_a_load_test_of_locust_gives_its_rates() -> None:
     mean = found["model"]["service_time"]["mean"]
     assert float(mean.removesuffix("ms")) == pytest.approx(float(totals[5]), rel=0.001)
     for name, said in (("locust_stats.csv", "counts requests"), ("locust_failures.csv", "lists the failures")):
-        assert said in refused(MADE / name, (MADE / name).read_bytes())
+        assert said in refused(tmp_path / name, (MADE / name).read_bytes())

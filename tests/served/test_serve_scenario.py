@@ -284,3 +284,68 @@ def test_a_reply_that_means_nothing_is_refused_by_its_path(reply: Any, path: str
     given = scenario(webservice={"name": NAME, "model": {"reply": reply}})
     with pytest.raises(AksError, match=rf"{path}.*{expected}"):
         Workspace.simulated(scenario=given)
+
+
+def several() -> dict[str, Any]:
+    """Two services on one cluster, a fault of one, a node's loss for both."""
+    return {
+        "seed": 4,
+        "duration": "60s",
+        "cluster": {"purpose": "DevTest", "nodes": 2},
+        "services": [
+            {
+                "name": NAME, "deploy": {"num_replicas": 2}, "model": {"service_time": "20ms"},
+                "traffic": {"shape": "constant", "rate": 10},
+            },
+            {
+                "name": "rates", "versions": [{"name": "blue", "deploy": {"num_replicas": 1}, "model": {"service_time": "30ms"}}],
+                "traffic": {"shape": "poisson", "rate": 5},
+            },
+        ],
+        "faults": [
+            {"kind": "replica_kill", "service": "rates", "at": "5s"},
+            {"kind": "node_loss", "node": 1, "at": "20s", "lasts": "10s"},
+        ],
+    }  # fmt: skip
+
+
+def test_several_services_are_served_as_they_are_simulated(tmp_path: Path) -> None:
+    """Each with its traffic, its URL and its keys; what happens is what happens in the simulated workspace."""
+    simulated = open_scenario(scenario=several())
+    start = simulated.clock.now()
+    simulated.simulation.advance("60s")
+
+    async def talk(server: FakeServer, client: httpx.AsyncClient) -> None:
+        await client.post("/_akstwin/clock", json={"advance": "60s"})
+        backend = server.first.workspace.backend
+        assert happened(backend, start) == happened(simulated, start)
+        kinds = {(kind, subject) for _, kind, subject, _ in happened(backend, start)}
+        assert {("fault_replica_kill", "blue"), ("node_lost", "node 1"), ("node_back", "node 1")} <= kinds
+        for name, version, rate in ((NAME, NAME, 10), ("rates", "blue", 5)):
+            seen = (await client.get(f"/_akstwin/observe/{name}", params={"window": "60s"})).json()
+            answers = simulated.observe(name, 60_000_000).versions[version].answers
+            assert seen["versions"][version]["answers"] == {str(status): count for status, count in answers.items()}
+            assert sum(answers.values()) == pytest.approx(60 * rate, rel=0.25)
+
+    on_server(tmp_path, talk, scenario=several())
+
+
+def test_several_services_have_their_own_urls_and_keys(tmp_path: Path) -> None:
+    """The key of one does not open the other."""
+
+    async def talk(server: FakeServer, client: httpx.AsyncClient) -> None:
+        backend = server.first.workspace.backend
+        keys = {name: backend.get_keys(name).primary for name in (NAME, "rates")}
+        for name, version, other in ((NAME, NAME, "rates"), ("rates", "blue", NAME)):
+            for of, status in ((name, 200), (other, 401)):
+                calling = asyncio.ensure_future(
+                    client.post(
+                        f"/api/v1/service/{name}/score", json={}, headers={"Authorization": f"Bearer {keys[of]}"}
+                    )
+                )
+                while not calling.done():
+                    await client.post("/_akstwin/clock", json={"advance": "10ms"})
+                assert calling.result().status_code == status
+                assert status != 200 or calling.result().json() == {"version": version}
+
+    on_server(tmp_path, talk, scenario={**several(), "faults": []}, traffic=False)
