@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 from cluster.harness import Cluster, leftovers
+from cluster.harness.inventory import inventory
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1800)]
 
 TESTS = Path(__file__).parents[1]
+MINE: set[str] = set()
+"""Clusters of these tests; others that run meanwhile are somebody else's."""
 
 
 def say(line: str) -> None:
@@ -21,11 +24,23 @@ def say(line: str) -> None:
     print(line)  # noqa: T201
 
 
+def everything() -> dict[str, frozenset[str]]:
+    """What is on the machine now."""
+    return inventory(frozenset(each.id for each in Cluster.running()) - MINE)
+
+
+def up() -> Cluster:
+    """One of these tests' clusters."""
+    cluster = Cluster.up(say)
+    MINE.add(cluster.id)
+    return cluster
+
+
 def left(before: dict[str, frozenset[str]]) -> dict[str, list[str]]:
     """What is there now and was not before, or the other way, as soon as processes have ended."""
     end = time.monotonic() + 60
     while True:
-        now = leftovers.inventory()
+        now = everything()
         found = {kind: sorted(now[kind] ^ before[kind]) for kind in before if now[kind] != before[kind]}
         if not found or time.monotonic() > end:
             return found
@@ -50,10 +65,10 @@ def a_pod_on_each_node(cluster: Cluster) -> None:
 
 def test_down_leaves_nothing() -> None:
     """Not a mount, namespace, link, route, firewall rule, cgroup, process, file or kernel setting."""
-    before = leftovers.inventory()
-    cluster = Cluster.up(say)
+    before = everything()
+    cluster = up()
     a_pod_on_each_node(cluster)
-    during = leftovers.inventory()
+    during = everything()
     assert during["cgroups"] > before["cgroups"]
     assert during["network namespaces"] > before["network namespaces"]
     assert len(during["processes"]) > len(before["processes"]) + 10
@@ -64,7 +79,7 @@ def test_down_leaves_nothing() -> None:
 @pytest.mark.parametrize("victim", ["the supervisor", "the owner"])
 def test_a_killed_one_leaves_nothing(victim: str) -> None:
     """Its processes end with it; what else it leaves is removed by the next that comes."""
-    before = leftovers.inventory()
+    before = everything()
     program = (
         "import os, time\nfrom cluster.harness import Cluster\n"
         "print(Cluster.up(lambda line: None, owner=os.getpid()).id, flush=True)\ntime.sleep(3600)"
@@ -75,6 +90,7 @@ def test_a_killed_one_leaves_nothing(victim: str) -> None:
         try:
             assert owner.stdout is not None
             cluster = Cluster.of(owner.stdout.readline().strip())
+            MINE.add(cluster.id)
             a_pod_on_each_node(cluster)
             os.kill(cluster.pid if victim == "the supervisor" else owner.pid, signal.SIGKILL)
         finally:
@@ -88,10 +104,10 @@ def test_a_killed_one_leaves_nothing(victim: str) -> None:
 
 def test_two_clusters_side_by_side() -> None:
     """Neither is in the other's way; one goes, the other stays."""
-    before = leftovers.inventory()
-    first = Cluster.up(say)
+    before = everything()
+    first = up()
     try:
-        second = Cluster.up(say)
+        second = up()
         try:
             a_pod_on_each_node(first)
             a_pod_on_each_node(second)

@@ -20,8 +20,6 @@ from .programs import only_one
 from .versions import CHECKOUT, HERE, IMAGES_DEBIAN, cache, fingerprint
 
 _INCLUDED = "ca-certificates,python3,python3-venv"
-_PRODUCT_SOURCES = ("Containerfile", "constraints.txt", "pyproject.toml", "README.md", "LICENSE", "akstwin")
-_ROOMS = ("sim", "router", "fake_api", "scenarios", "backend_aks")
 _PIP_SETTINGS = ("index-url", "extra-index-url", "proxy", "trusted-host", "timeout", "default-timeout")
 _CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -70,8 +68,8 @@ def _link_or_copy(source: Path, target: Path) -> None:
 
 def _names(programs: Path) -> dict[str, str]:
     base = fingerprint(IMAGES_DEBIAN, _INCLUDED, "python in /usr/local")
-    sources = [CHECKOUT / each for each in (*_PRODUCT_SOURCES, *_ROOMS)]
-    product = fingerprint(base, *(each for each in sources if each.exists()))
+    definition = CHECKOUT / "Containerfile"
+    product = fingerprint(base, definition, *(CHECKOUT / each for each in _copied(definition)))
     scoring = fingerprint(base, HERE / "scoring.Containerfile", CHECKOUT / "constraints-peers.txt")
     return {
         "base": f"localhost/akstwin/base:{base}",
@@ -79,6 +77,12 @@ def _names(programs: Path) -> dict[str, str]:
         "scoring": f"localhost/akstwin/scoring:{scoring}",
         "pause": parts.PAUSE_IMAGE,
     }
+
+
+def _copied(definition: Path) -> list[str]:
+    """What goes into an image from the checkout."""
+    steps = [line.split() for line in definition.read_text(encoding="utf-8").splitlines() if line.startswith("COPY ")]
+    return [source for step in steps if not step[1].startswith("--from") for source in step[1:-1]]
 
 
 class _Builder:

@@ -1,21 +1,14 @@
-"""What a run leaves on the machine, how it is removed, and a list of everything that one could leave."""
+"""What a run leaves on the machine, and how it is removed."""
 
 import fcntl
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from . import cgroups
-from .layout import CGROUP_PREFIX, Run, runs_folder
+from .layout import Run, runs_folder
 from .needs import Say
-from .parts import KERNEL_SETTINGS
-from .versions import cache
-
-_TEMPORARY = Path(tempfile.gettempdir())
 
 
 @contextmanager
@@ -60,58 +53,3 @@ def remove(run: Run) -> None:
     for folder in cgroups.of_run(run.id):
         folder.rmdir()
     shutil.rmtree(run.folder)
-
-
-def inventory() -> dict[str, frozenset[str]]:
-    """Everything on the machine that a cluster makes, by kind: to compare before and after."""
-
-    def lines(*command: str) -> frozenset[str]:
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return frozenset(done.stdout.splitlines())
-
-    processes = set()
-    for each in Path("/proc").iterdir():
-        if each.name.isdigit():
-            try:
-                words = (each / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                folder = str((each / "cwd").readlink())
-            except (FileNotFoundError, ProcessLookupError, PermissionError):  # it has ended, or is not ours
-                continue
-            if str(cache()) in words or folder.startswith(str(cache())) or "containerd-shim" in words:
-                processes.add(f"{each.name} {words}")
-    groups = {str(group) for root in cgroups.hierarchies() for group in root.glob(f"{CGROUP_PREFIX}*")}
-    files = {
-        f"{place}/{each.name}"
-        for place in (
-            "/run",
-            "/run/netns",
-            "/run/containerd",
-            "/var/lib",
-            "/var/lib/cni",
-            "/var/lib/kubelet",
-            "/var/log",
-            "/etc/cni",
-        )
-        if Path(place).is_dir()
-        for each in Path(place).iterdir()
-    }
-    files |= {
-        str(each)
-        for name in ("containerd", "runc", "kube", "etcd", "cni", "buildah")
-        for each in _TEMPORARY.glob(f"{name}*")
-    }
-    settings = {f"{name} = {Path('/proc/sys', name).read_text().strip()}" for name in KERNEL_SETTINGS}
-    forward = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
-    return {
-        "mounts": frozenset(Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()),
-        "network namespaces": lines("lsns", "--type", "net", "--noheadings", "--output", "NS"),
-        "process namespaces": lines("lsns", "--type", "pid", "--noheadings", "--output", "NS"),
-        "links": lines("ip", "-o", "-br", "link"),
-        "routes": lines("ip", "route"),
-        "firewall rules": lines("nft", "list", "ruleset"),
-        "cgroups": frozenset(groups),
-        "processes": frozenset(processes),
-        "files": frozenset(files),
-        "kernel settings": frozenset(settings | {f"ip_forward = {forward}"}),
-        "runs": frozenset(run.id for run in runs()),
-    }
