@@ -250,6 +250,8 @@ class Cluster:
         """
         if power:
             self._ask({"do": "power", "node": node, "state": "off"})
+            # The holder's parent ends after the last process of the node has.
+            self._until(lambda status: f"{node}/holder" not in status["processes"], f"{node} has no power")
         else:
             self._ask({"do": "link", "node": node, "state": "down"})
 

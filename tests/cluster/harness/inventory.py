@@ -35,11 +35,9 @@ class _Process:
 
     @property
     def of_a_cluster(self) -> bool:
-        """By its command, its folder, or, as a container's, by its cgroup."""
-        ours = str(cache())
+        """By its folder or, as a container's, by its cgroup; one who only calls a cluster is nobody's."""
         return (
-            ours in self.words
-            or self.folder.startswith(ours)
+            self.folder.startswith(str(cache()))
             or f"/{CGROUP_PREFIX}" in self.groups
             or "containerd-shim" in self.words
         )
