@@ -20,6 +20,8 @@ from typing import Any
 from . import cgroups, parts
 from .layout import API_ADDRESS, SERVICE_RANGE, Node, Run
 
+_KUBELET_RESTARTS = 100
+
 
 class Supervisor:
     """Owner of all processes of a run."""
@@ -31,6 +33,8 @@ class Supervisor:
         """By the program's name, with its node's where it has one: "kube-apiserver", "node-0/kubelet"."""
         self.processes: dict[str, int] = {}
         self.expected_to_end: set[int] = set()
+        self.restarts: dict[str, int] = {}
+        """Of kubelets that ended by themselves, since they were last started."""
         self.unexpected_ends: list[str] = []
         self.node_pids: dict[str, int] = {}
         """A node's first process, which holds its namespaces."""
@@ -88,10 +92,14 @@ class Supervisor:
 
     def start(self, name: str) -> None:
         """Start one program, unless it runs."""
-        if name in self.processes:
-            return
+        self.restarts[name] = 0
+        if name not in self.processes:
+            self._start(name)
+
+    def _start(self, name: str, *, after: str = "") -> None:
         node = name.partition("/")[0] if "/" in name else None
-        self._spawn(name, [*(self._inside(node) if node else []), *self.commands[name]])
+        waiting = ["sh", "-c", f'sleep {after}; exec "$@"', "sh"] if after else []
+        self._spawn(name, [*(self._inside(node) if node else []), *waiting, *self.commands[name]])
 
     def kill(self, name: str, number: int) -> None:
         """Send one program a signal, which is expected to end it."""
@@ -117,6 +125,12 @@ class Supervisor:
                 self.expected_to_end.discard(pid)
             else:
                 code = os.waitstatus_to_exitcode(status)
+                # A kubelet gives up on a containerd whose socket is there before its answers; on a real node systemd
+                # starts it again.
+                if name.endswith("/kubelet") and code == 1 and self.restarts[name] < _KUBELET_RESTARTS:
+                    self.restarts[name] += 1
+                    self._start(name, after="0.5")
+                    continue
                 self.unexpected_ends.append(f"{name} ended by itself with {code}: see {self._log(name)}")
                 print(self.unexpected_ends[-1], flush=True)  # noqa: T201 - into its log
 
