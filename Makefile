@@ -12,7 +12,7 @@ SDK_V2 := .venv-azure-ai-ml
 COMPILED_TESTS := tests/cores tests/sim tests/worker tests/properties tests/workspace tests/speedups tests/served/control tests/served/hostile/test_fast_path.py \
 	--ignore tests/served/control/test_journal.py
 
-.PHONY: setup compile setup-azureml setup-inference-server setup-azure-ai-ml setup-haproxy setup-peers demo check test properties test-azureml test-compare docs bench clean
+.PHONY: equivalence setup compile setup-azureml setup-inference-server setup-azure-ai-ml setup-haproxy setup-peers demo check test properties test-azureml test-compare docs bench clean
 
 setup: $(VENV)/.ready compile
 
@@ -120,12 +120,16 @@ test-cluster: $(VENV)/.ready
 	$(BIN)/python -m pytest tests/cluster/test_leftovers.py
 	$(BIN)/python -m pytest -n 2 tests/cluster --ignore tests/cluster/test_leftovers.py
 
+# Random scenarios on both engines, twenty thousand of them; `make test` has four hundred.
+equivalence: setup
+	$(BIN)/python -m tests.support.equivalence --count 20000
+
 # Pages that are made from the code.
 docs: $(VENV)/.ready
 	$(BIN)/python docs/generate.py
 
 bench: setup setup-peers
-	$(BIN)/python benchmarks/reference_plane.py
+	$(BIN)/python benchmarks/engine.py
 	$(BIN)/python benchmarks/start_up.py
 	$(BIN)/python benchmarks/served.py
 

@@ -36,9 +36,9 @@ class CompiledCounts:
         """Hand over what was counted."""
         measurement = self._measurement
         for point, (arrivals, statuses, latency) in zip(measurement.points, self._counter.timeline(), strict=True):
-            point.arrivals, point.statuses, point.latency = arrivals, Counter(statuses), Histogram.of(*latency)
+            point.arrivals, point.statuses, point.latency = arrivals, Counter(statuses), Histogram.of_columns(*latency)
         for name, (answers, latency, waited) in zip(self._versions, self._counter.versions(), strict=True):
             tally = measurement.nobodys if name is None else measurement.by_version[name]
             for status, reason, first, count in answers:
                 tally.count(status, REASONS[reason], 0 if first else 1, count)
-            tally.latency, tally.queue_wait = Histogram.of(*latency), Histogram.of(*waited)
+            tally.latency, tally.queue_wait = Histogram.of_columns(*latency), Histogram.of_columns(*waited)

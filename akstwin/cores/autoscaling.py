@@ -40,6 +40,8 @@ class Autoscaler:
         self._area = 0
         self._last = now
         self._recommendations: deque[Recommendation] = deque()
+        self._not_below = 0  # of the recommendations
+        self._highest: deque[Recommendation] = deque()  # those that no later one reaches, falling
 
     @property
     def settings(self) -> Autoscaled:
@@ -64,6 +66,8 @@ class Autoscaler:
         self._started = self._last = now
         self._area = area
         self._recommendations.clear()
+        self._highest.clear()
+        self._not_below = 0
 
     def look(self, replicas: int, area: int, now: Micros) -> int:
         """The number of replicas to have from now on.
@@ -84,14 +88,24 @@ class Autoscaler:
         wanted = min(max(need, settings.minimum), settings.maximum)
         below = 100 * demand < full * max(1, replicas)
         above = 100 * demand > full * max(1, replicas)
-        recent = self._recommendations
-        recent.append(Recommendation(now, wanted, below))
-        while recent[0].at < now - self._down_window:
-            recent.popleft()
+        self._remember(Recommendation(now, wanted, below))
         if above and wanted > replicas:
             return wanted
-        if now - self._started >= self._down_window and all(each.below_target for each in recent):
-            highest = max(each.replicas for each in recent)
+        if now - self._started >= self._down_window and not self._not_below:
+            highest = self._highest[0].replicas
             if highest < replicas:
                 return highest
         return min(max(replicas, settings.minimum), settings.maximum)
+
+    def _remember(self, latest: Recommendation) -> None:
+        """Keep the recommendations of the window, how many of them were not below the target, and which was highest."""
+        recent, highest, since = self._recommendations, self._highest, latest.at - self._down_window
+        recent.append(latest)
+        self._not_below += not latest.below_target
+        while highest and highest[-1].replicas <= latest.replicas:
+            highest.pop()
+        highest.append(latest)
+        while recent[0].at < since:
+            self._not_below -= not recent.popleft().below_target
+        while highest[0].at < since:
+            highest.popleft()

@@ -1,6 +1,9 @@
 """A bounded histogram of durations: memory does not grow with what is counted."""
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from math import ceil
 from typing import Final, Self
 
@@ -10,6 +13,8 @@ _BITS: Final = 11
 
 Rows = tuple[tuple[int, int, int], ...]
 """Buckets of a histogram: key, number of values, their sum in µs."""
+Columns = tuple["array[int]", "array[int]", "array[int]"]
+"""The same, column by column."""
 
 
 class Histogram:
@@ -19,11 +24,11 @@ class Histogram:
     are equal, and within 0.1 % otherwise. Sum, count and extremes are exact.
     """
 
-    __slots__ = ("_buckets", "_rows", "count", "largest", "total")
+    __slots__ = ("_buckets", "_packed", "count", "largest", "total")
 
     def __init__(self) -> None:
         self._buckets: dict[int, list[int]] = {}
-        self._rows: Rows = ()  # the buckets, as long as nothing is added to what others have counted
+        self._packed: Columns | None = None  # the buckets, as long as nothing is added to what others have counted
         self.count = 0
         self.total = 0
         self.largest = 0
@@ -36,24 +41,33 @@ class Histogram:
             rows: as `rows` gives them.
             largest: the largest value, µs.
         """
+        keys, counts, totals = zip(*rows, strict=True) if rows else ((), (), ())
+        return cls.of_columns((array("q", keys), array("q", counts), array("q", totals)), largest)
+
+    @classmethod
+    def of_columns(cls, columns: "Columns", largest: int) -> Self:
+        """The histogram that has these buckets.
+
+        Args:
+            columns: keys in ascending order, numbers of values, their sums in µs; they are kept as they are.
+            largest: the largest value, µs.
+        """
         made = cls()
-        made._rows = rows
-        made.count = sum(count for _, count, _ in rows)
-        made.total = sum(total for _, _, total in rows)
-        made.largest = largest
+        made._packed = columns
+        made.count, made.total, made.largest = sum(columns[1]), sum(columns[2]), largest
         return made
 
     def rows(self) -> "Rows":
         """Its buckets as plain data, by key: rows of equal key from several histograms add up."""
-        if self._rows or not self._buckets:
-            return self._rows
+        if self._packed is not None:
+            return tuple(zip(*self._packed, strict=True))
         return tuple((key, count, total) for key, (count, total) in sorted(self._buckets.items()))
 
     def _open(self) -> dict[int, list[int]]:
         """The buckets, to add to them."""
-        if self._rows:
-            self._buckets = {key: [count, total] for key, count, total in self._rows}
-            self._rows = ()
+        if self._packed is not None:
+            self._buckets = {key: [count, total] for key, count, total in zip(*self._packed, strict=True)}
+            self._packed = None
         return self._buckets
 
     def add(self, value: int) -> None:
@@ -79,14 +93,14 @@ class Histogram:
 
     def merge(self, other: Self) -> None:
         """Count everything that `other` has counted."""
-        if self.count:
+        if self.count or other._packed is None:
             buckets = self._open()
             for key, count, total in other.rows():
                 bucket = buckets.setdefault(key, [0, 0])
                 bucket[0] += count
                 bucket[1] += total
         else:
-            self._rows = other.rows()
+            self._packed = other._packed
         self.count += other.count
         self.total += other.total
         self.largest = max(self.largest, other.largest)
@@ -106,20 +120,14 @@ class Histogram:
         wanted = list(shares)
         if not self.count:
             return []
-        ranks = sorted({self._rank(share) for share in wanted})
-        values: dict[int, float] = {}
-        seen = 0
-        at = iter(ranks)
-        rank = next(at)
-        for _, count, total in self.rows():
-            seen += count
-            while seen >= rank:
-                values[rank] = total / count
-                following = next(at, None)
-                if following is None:
-                    return [values[self._rank(share)] for share in wanted]
-                rank = following
-        raise AssertionError("ranks end at the count")
+        if self._packed is not None:
+            _, counts, totals = self._packed
+        else:
+            buckets = [self._buckets[key] for key in sorted(self._buckets)]
+            counts, totals = (array("q", column) for column in zip(*buckets, strict=True))
+        seen = list(accumulate(counts))
+        places = [bisect_left(seen, self._rank(share)) for share in wanted]
+        return [totals[place] / counts[place] for place in places]
 
     def buckets(self) -> list[tuple[int, int, int]]:
         """Key, count and sum of each bucket, in the order of the values; equal keys are equal buckets."""

@@ -36,19 +36,31 @@ cdef inline void histogram_add(Histogram *histogram, int64_t value) noexcept nog
         histogram.largest = value
 
 
-cdef histogram_rows(Histogram *histogram):
-    """Key, number and sum of each bucket, by key; and the largest value."""
-    cdef int page, bucket
+cdef histogram_columns(Histogram *histogram):
+    """Keys in ascending order, numbers and sums of the buckets; and the largest value."""
+    cdef int page, bucket, n = 0, at = 0
     cdef int64_t first
-    rows = []
+    cdef int64_t *keys
+    for page in range(PAGES):
+        if histogram.pages[page] != NULL:
+            for bucket in range(1024):
+                n += histogram.pages[page][2 * bucket] != 0
+    keys = <int64_t *>akstwin_more(NULL, 3 * n + 1, sizeof(int64_t))
     for page in range(PAGES):
         if histogram.pages[page] == NULL:
             continue
         first = (<int64_t>page << 10) if page < 2 else (<int64_t>(page - 1) << 11) + 1024
         for bucket in range(1024):
             if histogram.pages[page][2 * bucket]:
-                rows.append((first + bucket, histogram.pages[page][2 * bucket], histogram.pages[page][2 * bucket + 1]))
-    return tuple(rows), histogram.largest
+                keys[at] = first + bucket
+                keys[n + at] = histogram.pages[page][2 * bucket]
+                keys[2 * n + at] = histogram.pages[page][2 * bucket + 1]
+                at += 1
+    packed = PyBytes_FromStringAndSize(<char *>keys, 3 * n * sizeof(int64_t))
+    size = n * sizeof(int64_t)
+    columns = tuple([array("q", packed[column * size : (column + 1) * size]) for column in range(3)])
+    free(keys)
+    return columns, histogram.largest
 
 
 cdef void histogram_free(Histogram *histogram) noexcept nogil:
@@ -162,7 +174,7 @@ cdef class Counter:
                     for status in range(self.n_statuses)
                     if self.points[at].statuses[status]
                 },
-                histogram_rows(&self.points[at].latency),
+                histogram_columns(&self.points[at].latency),
             )
             for at in range(self.n_points)
         ]
@@ -179,8 +191,8 @@ cdef class Counter:
                     for first in range(2)
                     if self.tallies[at].answers[status][reason][first]
                 ],
-                histogram_rows(&self.tallies[at].latency),
-                histogram_rows(&self.tallies[at].waited),
+                histogram_columns(&self.tallies[at].latency),
+                histogram_columns(&self.tallies[at].waited),
             )
             for at in range(self.n_tallies)
         ]

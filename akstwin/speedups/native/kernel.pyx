@@ -9,6 +9,8 @@ Decisions first, deeds after: what the router decides goes into a row of actions
 which grows while it is worked off (`perform`).
 """
 
+from array import array
+
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport rint
