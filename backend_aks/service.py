@@ -35,7 +35,7 @@ from akstwin.cores.serving import PodFacts, ServiceFacts, ServingState, VersionS
 from akstwin.domain.changes import Effect
 from akstwin.domain.lifecycles import ServiceState
 from akstwin.domain.service import ServiceSpec
-from akstwin.errors import Conflict, NotFound
+from akstwin.errors import Conflict, NotFound, Unwritable
 from akstwin.router.plane import TransportPlane
 
 SHORTEST_PAUSE: Final = 0.2
@@ -43,6 +43,8 @@ LONGEST_PAUSE: Final = 10.0
 """Seconds before what the cluster did not take is tried again; doubled from the shortest."""
 LAST_LINES: Final = 10
 """Lines of a crashed container that an error shows."""
+_NO_LOG: Final = "unable to retrieve container logs"
+"""What the kubelet answers in place of a log that is gone."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -208,7 +210,7 @@ class RunningService:
                 await self._around.settled()
                 await self._act()
                 pause = SHORTEST_PAUSE
-            except (Unreachable, Conflict) as error:
+            except (Unreachable, Unwritable, Conflict) as error:
                 _log.info("%s: %s; again in %.1f s", self.name, error, pause)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -368,13 +370,24 @@ class RunningService:
             known = self._last_lines.get(pod.version, ("", 0, ""))
             if not pod.crashed or (pod.uid, pod.exits) == known[:2]:
                 continue
-            query = {"container": manifests.CONTAINER, "tailLines": str(LAST_LINES)}
-            query["previous"] = "true" if pod.restarts else "false"
+            text = await self._end_of_log(pod)
+            self._last_lines[pod.version] = (pod.uid, pod.exits, text)
+            if text:
+                self.look()
+
+    async def _end_of_log(self, pod: PodSeen) -> str:
+        """What a container of a pod wrote before its end.
+
+        The one before the present is asked for first: it has ended in any case, while the present one may have begun again.
+        """
+        for previous in ("true", "false"):
+            query = {"container": manifests.CONTAINER, "tailLines": str(LAST_LINES), "previous": previous}
             with contextlib.suppress(NotFound, ApiRefused):
                 text = await self._around.api.text(f"{self._around.pods_path}/{pod.name}/log", **query)
-                lines = " | ".join(line for line in text.splitlines() if line.strip())
-                self._last_lines[pod.version] = (pod.uid, pod.exits, lines)
-                self.look()
+                lines = [line for line in text.splitlines() if line.strip() and not line.startswith(_NO_LOG)]
+                if lines:
+                    return " | ".join(lines)
+        return ""
 
     def _in_flight(self, pod: PodSeen) -> int:
         return self.plane.in_flight(pod.version, self._replicas.number(pod))

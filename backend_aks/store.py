@@ -75,7 +75,7 @@ class KubernetesStore(MemoryStore):
             self._loading = False
 
     def _write(self, changes: Mapping[Key, str | None]) -> None:
-        if self._loading:
+        if self._loading or not changes:  # a transaction may have changed nothing
             return
         if self._failure is not None:
             raise self._failure
