@@ -140,6 +140,10 @@ PUBLIC_MODULES = (
     "akstwin.testing.report",
     "akstwin.testing.promise",
     "akstwin.testing.strategies",
+    "akstwin.testing.worlds",
+    "akstwin.testing.properties",
+    "akstwin.testing.checkers",
+    "akstwin.testing.histories",
 )
 
 

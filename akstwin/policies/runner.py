@@ -66,6 +66,7 @@ class PolicyRunner:
         document: the service as it is, as `Backend.get_service` gives it.
         journal: where each decision is kept, and where a run goes on from; None: in memory.
         seen: hears each look.
+        decide: decides, of a policy of the pure form; within its limits unless told otherwise.
 
     Raises:
         InvalidSetting: it is no policy; it declares no limits; or the journal is of another policy, or of one that cannot go on.
@@ -81,8 +82,10 @@ class PolicyRunner:
         document: Callable[[], Mapping[str, Any]],
         journal: Journal | None = None,
         seen: Callable[[Look], None] = lambda _: None,
+        decide: Callable[[Policy, State, Observation, Micros], Decision] = limiting.decide,
     ) -> None:
         check_policy(policy)
+        self._decide = decide
         self.policy = policy
         self._endpoint = endpoint
         self._observe = observe
@@ -149,9 +152,9 @@ class PolicyRunner:
             self._step(observation, now)
             return None
         if not run.pending:
-            return limiting.decide(self.policy, run.state or {}, observation, Micros(now))
+            return self._decide(self.policy, run.state or {}, observation, Micros(now))
         # Something waits for the service. Failures still act: a verdict `fail` takes its place, another one does not.
-        instead = limiting.decide(self.policy, run.before or {}, observation, Micros(now))
+        instead = self._decide(self.policy, run.before or {}, observation, Micros(now))
         if instead.verdict is Verdict.FAIL:
             run.state = run.before
             return instead

@@ -18,6 +18,13 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from akstwin.clock import MINUTE, Micros
+from akstwin.testing.worlds import configurations, faults, model_changes, rollouts, traffic
+
+__all__ = [
+    "bad_endpoint_settings", "bad_names", "bad_service_settings", "bad_service_updates", "configurations", "endpoint_settings",
+    "faults", "instants", "memory", "model_changes", "names", "rollouts", "service_settings", "service_updates", "shares",
+    "traffic", "users", "version_settings", "version_updates",
+]  # fmt: skip
 
 Settings = dict[str, Any]
 """Arguments by the SDK's parameter names."""
