@@ -27,7 +27,10 @@ def sampler_of(distribution: Distribution) -> Sampler:
     draw = _draw(distribution)
 
     def sample(rng: Generator, count: int) -> npt.NDArray[np.int64]:
-        return np.clip(np.rint(draw(rng, count)), 1, NEVER).astype(np.int64)
+        values = np.rint(draw(rng, count))
+        np.maximum(values, 1, out=values)  # not `clip`, which takes twice as long for a block
+        np.minimum(values, NEVER, out=values)
+        return values.astype(np.int64)
 
     return sample
 
