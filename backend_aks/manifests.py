@@ -218,7 +218,12 @@ def pod(template: VersionSpec, running: Running, assumptions: Assumptions, label
                 "image": running.image,
                 "command": ["sh", "-c", _COMMAND],
                 "workingDir": APP_ROOT,
-                "env": [{"name": "AML_APP_ROOT", "value": APP_ROOT}, *variables],
+                # Unbuffered: else what a server prints first comes last in the log of one that has crashed.
+                "env": [
+                    {"name": "PYTHONUNBUFFERED", "value": "1"},
+                    {"name": "AML_APP_ROOT", "value": APP_ROOT},
+                    *variables,
+                ],
                 "ports": [{"name": "http", "containerPort": PORT}],
                 "resources": resources(settings.request, settings.cpu_limit, settings.memory_limit),
                 # No readiness probe: a single worker that is busy would turn its pod unready (one startup probe is enough).

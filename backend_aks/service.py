@@ -41,7 +41,7 @@ from akstwin.router.plane import TransportPlane
 SHORTEST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 10.0
 """Seconds before what the cluster did not take is tried again; doubled from the shortest."""
-LAST_LINES: Final = 10
+LAST_LINES: Final = 20
 """Lines of a crashed container that an error shows."""
 _NO_LOG: Final = "unable to retrieve container logs"
 """What the kubelet answers in place of a log that is gone."""

@@ -157,3 +157,8 @@ def test_the_init_container_takes_no_other_bytes(archive: tuple[Path, str], tmp_
     assert done.returncode == 1
     assert f"has the digest {archive[1]}, not {'0' * 64}" in done.stderr
     assert not (tmp_path / "app").exists()
+
+
+def test_a_crash_has_its_words_last() -> None:
+    """A server whose output is buffered writes its banner at its end, after the reason for it."""
+    assert {"name": "PYTHONUNBUFFERED", "value": "1"} in pod()["containers"][0]["env"]
