@@ -68,6 +68,7 @@ class Pod:
         "draws",
         "eviction",
         "group",
+        "name",
         "node",
         "number",
         "ordinal",
@@ -95,6 +96,7 @@ class Pod:
         self.group = group
         self.ordinal = ordinal  # among its version's pods: chance goes by it, so that other versions disturb none
         self.template = template
+        self.name = f"{template.version.name}-{number}"  # once: all events of the pod share it
         self.owner = owner
         self.draws = draws
         self.state = POD.initial
@@ -115,11 +117,6 @@ class Pod:
     def version(self) -> str:
         """The version it serves."""
         return self.template.version.name
-
-    @property
-    def name(self) -> str:
-        """What it is called in traces."""
-        return f"{self.version}-{self.number}"
 
     @property
     def namespace(self) -> str | None:

@@ -18,7 +18,7 @@ from akstwin.sim.controller import ServiceController
 from akstwin.sim.engine.outcomes import REASONS, Outcomes
 
 KEPT_ANSWERS: Final = 2_000_000
-"""So many of the latest answers are kept, some 45 MB; a window that reaches further back is refused."""
+"""So many of the latest answers are kept, some 32 MB; a window that reaches further back is refused."""
 _SPARE: Final = 1.25
 KEPT_SAMPLES: Final = 100_000
 """Instants at which a version's demand is known exactly, some 1.6 MB. When there are more, every other one of the older half
@@ -105,6 +105,19 @@ def _sum(one: dict[_K, int], other: dict[_K, int]) -> dict[_K, int]:
     return {each: both[each] for each in sorted(both)}
 
 
+class _Kinds(dict[tuple[int, int, int, int], int]):
+    """Numbers the kinds of answers: the version's number, status, reason and attempt (0: the first, 1: repeated)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[tuple[int, int, int, int]] = []
+
+    def __missing__(self, kind: tuple[int, int, int, int]) -> int:
+        number = self[kind] = len(self.all)
+        self.all.append(kind)
+        return number
+
+
 class Watch:
     """Hears the answers of one service and its numbers of replicas.
 
@@ -115,11 +128,9 @@ class Watch:
     def __init__(self, calendar: Calendar) -> None:
         self._calendar = calendar
         self._at = array("q")
-        self._latency = array("q")
-        self._status = array("h")
-        self._version = array("h")
-        self._reason = array("b")
-        self._attempt = array("b")
+        self._latency = array("I")  # up to 71 minutes; "q" from the first longer one on
+        self._kind = array("I")
+        self._kinds = _Kinds()
         self._totals: dict[int, _Counts] = {}
         self._totalled = 0  # rows that are in the totals
         self._versions: list[str | None] = [None]
@@ -140,18 +151,22 @@ class Watch:
     def answered(self, outcomes: Outcomes) -> None:
         """Keep answers."""
         self._at.extend(outcomes.settled)
-        self._latency.extend(map(sub, outcomes.answered, outcomes.arrived))
-        self._status.extend(outcomes.status)
+        latencies = list(map(sub, outcomes.answered, outcomes.arrived))
+        try:
+            self._latency.extend(array(self._latency.typecode, latencies))
+        except OverflowError:
+            self._latency = array("q", [*self._latency, *latencies])
         kept = [_number(version, self._versions, self._number_of) for version in outcomes.versions]
-        self._version.extend([kept[version] for version in outcomes.version])
-        self._reason.extend(outcomes.reason)
-        self._attempt.extend([min(attempt, 1) for attempt in outcomes.attempt])
+        versions = [kept[version] for version in outcomes.version]
+        attempts = [min(attempt, 1) for attempt in outcomes.attempt]
+        kinds = zip(versions, outcomes.status, outcomes.reason, attempts, strict=True)
+        self._kind.extend(map(self._kinds.__getitem__, kinds))
         if len(self._at) > KEPT_ANSWERS * _SPARE:
             self._add_up()
             surplus = len(self._at) - KEPT_ANSWERS
             self._totalled -= surplus
             self._forgotten_before = self._at[surplus - 1] + 1
-            for column in (self._at, self._latency, self._status, self._version, self._reason, self._attempt):
+            for column in (self._at, self._latency, self._kind):
                 del column[:surplus]
 
     def replicas_changed(self, version: str, ready: int, desired: int, at: int) -> None:
@@ -256,11 +271,12 @@ class Watch:
     def _count(self, counts: "dict[int, _Counts]", first: int) -> None:
         """Count the answers from a row on, by version."""
         for row in range(first, len(self._at)):
-            of = counts.get(self._version[row])
+            version, status, number, attempt = self._kinds.all[self._kind[row]]
+            of = counts.get(version)
             if of is None:
-                of = counts[self._version[row]] = _Counts()
-            reason = REASONS[self._reason[row]]
-            of.add(self._attempt[row], self._status[row], None if reason is None else reason.value, self._latency[row])
+                of = counts[version] = _Counts()
+            reason = REASONS[number]
+            of.add(attempt, status, None if reason is None else reason.value, self._latency[row])
 
     def _add_up(self) -> None:
         """Bring the totals up to now."""
