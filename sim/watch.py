@@ -209,7 +209,9 @@ class Watch:
         for start, end in pairwise(edges):
             if end > start:
                 first = bisect_right(self._at, start) if start else 0
-                answers = Counter(self._status[first : bisect_right(self._at, end)])
+                answers: Counter[int] = Counter()
+                for kind, count in Counter(self._kind[first : bisect_right(self._at, end)]).items():
+                    answers[self._kinds.all[kind][1]] += count
                 seconds = (end - start) / SECOND
                 found.append(
                     {
