@@ -433,7 +433,7 @@ class TestRim:
             assert {path.removeprefix("/_akstwin/") for path in document["paths"]} == {
                 "health", "clock", "reset", "assumptions", "observe/{service}", "profile/{service}", "traffic/{service}",
                 "score/{service}", "journal", "metrics", "events", "faults", "faults/{fault}", "chance/{service}", "environment",
-                "insights", "nodes", "pods",
+                "insights", "nodes", "pods", "policies/{service}",
                 "cluster/{name}", "history", "traffic", "traffic/{service}/{entry}",
             }  # fmt: skip
             assert set(document["components"]["schemas"]) >= {"Reply", "Match", "FixedReply"}
