@@ -174,10 +174,14 @@ class ServiceRepository(Repository[ServiceRecord]):
     Args:
         store: keeps them.
         redaction: learns their keys, and what their tokens are signed with.
+
+    Attributes:
+        reporting: the part of them that each request asks for.
     """
 
     def __init__(self, store: Store, redaction: Redaction) -> None:
         super().__init__(store, "service", ServiceRecord)
+        self.reporting = Repository(store, "service", Reporting, immutable=True)
         self._redaction = redaction
         for record in self.all():
             self._learn(record)
@@ -186,6 +190,11 @@ class ServiceRepository(Repository[ServiceRecord]):
         """Keep a record, in place of the one that has the key."""
         self._learn(record)
         super().put(key, record)
+
+    def delete(self, key: str) -> None:
+        """Forget a record, if there is one, and what requests have read of it."""
+        super().delete(key)
+        self.reporting.delete(key)
 
     def _learn(self, record: ServiceRecord) -> None:
         for secret in (record.primary, record.secondary, record.token_secret):
@@ -206,7 +215,6 @@ class Repositories:
         self._store = store
         self.redaction = Redaction()
         self.services = ServiceRepository(store, self.redaction)
-        self.reporting = Repository(store, "service", Reporting, immutable=True)
         self.lifecycles = Repository(store, "life", StoredLifecycle, immutable=True)
         self.last_healthy = Repository(store, "whole", LastHealthy)
         self.operations = Repository(store, "operation", OperationRecord)

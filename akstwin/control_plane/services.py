@@ -177,7 +177,7 @@ class Services:
 
     def reports(self, name: str) -> bool:
         """Whether a service's containers report to Application Insights; False: there is no such service."""
-        found = self._records.reporting.get(name)
+        found = self._records.services.reporting.get(name)
         return found is not None and found.app_insights
 
     def get(self, name: str) -> Json:

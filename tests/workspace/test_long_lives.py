@@ -1,5 +1,6 @@
 """What grows with time or with what is done is bounded; who asks for more than is kept is told so."""
 
+import gc
 from array import array
 from itertools import pairwise
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 import pytest
 
 from akstwin import AksCompute, AksWebservice, ComputeTarget, Environment, InferenceConfig, Model, Workspace
+from akstwin.backend import ScoreRequest
 from akstwin.clock import HOUR, SECOND, Micros
 from akstwin.control_plane.operations import KEPT_OPERATIONS
+from akstwin.control_plane.repositories import Reporting
 from akstwin.cores.management import life as lives
 from akstwin.domain.lifecycles import OperationState
 from akstwin.domain.profile import ModelProfile
@@ -55,6 +58,27 @@ def test_time_without_requests_costs_no_memory(world: Any) -> None:
     assert world.backend.observe("svc", Micros(6 * HOUR)).versions["svc"].utilisation == pytest.approx(
         seen.utilisation / 360, rel=0.05
     )
+
+
+def _reporting() -> int:
+    """How many records of that kind there are in this process."""
+    gc.collect()
+    return sum(type(each) is Reporting for each in gc.get_objects())
+
+
+def test_what_requests_have_read_of_a_service_goes_with_it(world: Any) -> None:
+    """A service that was asked, and deleted, leaves nothing of its record."""
+    inference = InferenceConfig("score.py", environment=Environment("e"))
+    configuration = AksWebservice.deploy_configuration(num_replicas=1, auth_enabled=False)
+    before = _reporting()
+    for number in range(3):
+        name = f"gone-{number}"
+        service = Model.deploy(world, name, [], inference, configuration, ComputeTarget(world, "aks"))
+        service.wait_for_deployment()
+        assert world.backend.score(name, ScoreRequest(b"1")).status == 200
+        service.delete()
+        world.simulation.advance("1m")
+    assert _reporting() <= before
 
 
 def test_many_samples_are_thinned_from_the_oldest_on() -> None:
