@@ -121,10 +121,10 @@ class Histogram:
         if not self.count:
             return []
         if self._packed is not None:
-            _, counts, totals = self._packed
+            counts, totals = map(tuple, self._packed[1:])
         else:
             buckets = [self._buckets[key] for key in sorted(self._buckets)]
-            counts, totals = (array("q", column) for column in zip(*buckets, strict=True))
+            counts, totals = zip(*buckets, strict=True)  # of any size
         seen = list(accumulate(counts))
         places = [bisect_left(seen, self._rank(share)) for share in wanted]
         return [totals[place] / counts[place] for place in places]
