@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 BACKLOG: Final = 2048
 _M_ARENA_MAX: Final = -8
 """Of glibc's `mallopt`."""
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 700
+"""Python's own number, which the command raises for imports: a server gives memory back early."""
 
 
 @dataclass(frozen=True)
@@ -463,6 +465,7 @@ def run(settings: Settings, started: Callable[[FakeServer], None]) -> None:
             await server.start()
             await server.ready()
             gc.freeze()  # what is here now stays: no collection has to look at it again
+            gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
             started(server)
             await server.until_stopped()
 

@@ -297,7 +297,15 @@ def test_a_commands_help_imports_no_simulator() -> None:
 
 def test_a_plain_run_imports_no_scipy(scenario: Path) -> None:
     """Nor what only reports, traces and further replications need: it takes longer to import than a short run does."""
-    heavy = {"scipy", "pyarrow", "plotly", "multiprocessing.pool", "concurrent.futures.process"}
+    heavy = {
+        "scipy",
+        "joserfc",
+        "cryptography",
+        "pyarrow",
+        "plotly",
+        "multiprocessing.pool",
+        "concurrent.futures.process",
+    }
     assert not heavy & _modules("run", str(scenario), "--replications", "1", "--json", os.devnull)
 
 

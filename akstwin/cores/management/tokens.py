@@ -5,14 +5,15 @@ Clock and secret are arguments; a token's own times are Unix seconds, whole ones
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
-
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import OctKey
+from typing import TYPE_CHECKING, Any, Final
 
 from akstwin.clock import SECOND, Micros
 
+if TYPE_CHECKING:
+    from joserfc.jwk import OctKey
+
+# joserfc, with the cryptography that it brings, is imported where a token is made or read: most runs have none, and it would be a
+# tenth of their start.
 _ALGORITHMS: Final = ["HS256"]
 
 
@@ -58,6 +59,8 @@ def issue(secret: str, audience: str, now: Micros, lifetime: Micros, refresh: Mi
         refresh: until it should be fetched anew.
         epoch: Unix time of the clock's instant 0, s.
     """
+    from joserfc import jwt  # noqa: PLC0415 - see above
+
     issued = int(epoch + now / SECOND)
     expiry, fresh = issued + lifetime // SECOND, issued + refresh // SECOND
     claims: dict[str, Any] = {"aud": audience, "iat": issued, "exp": expiry}
@@ -73,6 +76,9 @@ def read(secret: str, audience: str, token: str, epoch: float) -> Reading:
         token: what stood behind `Bearer`.
         epoch: Unix time of the clock's instant 0, s.
     """
+    from joserfc import jwt  # noqa: PLC0415 - see above
+    from joserfc.errors import JoseError  # noqa: PLC0415
+
     try:
         claims = jwt.decode(token, _key(secret), algorithms=_ALGORITHMS).claims
     except (JoseError, ValueError):
@@ -83,6 +89,8 @@ def read(secret: str, audience: str, token: str, epoch: float) -> Reading:
     return Reading(genuine=True, expires=Micros(round((expiry - epoch) * SECOND)))
 
 
-def _key(secret: str) -> OctKey:
+def _key(secret: str) -> "OctKey":
     """Signing wants 32 bytes, whatever the secret's length."""
+    from joserfc.jwk import OctKey  # noqa: PLC0415 - see above
+
     return OctKey.import_key(sha256(secret.encode()).digest())
