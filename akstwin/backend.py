@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from akstwin.clock import Clock, Micros
 from akstwin.domain.assumptions import Assumptions
@@ -22,6 +22,9 @@ from akstwin.domain.ordering import Order
 Json = dict[str, Any]
 JsonPatch = list[Json]
 """RFC 6902 operations, as `akstwin.sdk.wire` makes them."""
+
+
+_Form = TypeVar("_Form")
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,6 +383,23 @@ class ManagementBackend(Protocol):
         ...
 
 
+def _with_all_members(protocol: type[_Form]) -> type[_Form]:
+    """The protocol with inherited members in its own namespace, those first.
+
+    Those who wrap a backend go through `vars(Backend)`, so all that there is to pass on must stand there.
+    """
+    own = {name: member for name, member in vars(protocol).items() if not name.startswith("_")}
+    inherited: dict[str, object] = {}
+    for base in reversed(protocol.__mro__[1:]):
+        inherited |= {name: member for name, member in vars(base).items() if not name.startswith("_")}
+    for name in own:
+        delattr(protocol, name)
+    for name, member in {**inherited, **own}.items():
+        setattr(protocol, name, member)
+    return protocol
+
+
+@_with_all_members
 class Backend(ManagementBackend, Protocol):
     """A world that the SDK's classes can work on."""
 
@@ -410,6 +430,7 @@ class Backend(ManagementBackend, Protocol):
         ...
 
 
+@_with_all_members
 class ValidatingManagement(ManagementBackend, Protocol):
     """A management service that also has what the management routes of `akstwin serve` need and the SDK's classes do without.
 
@@ -464,5 +485,6 @@ class ValidatingManagement(ManagementBackend, Protocol):
         ...
 
 
+@_with_all_members
 class ValidatingBackend(Backend, ValidatingManagement, Protocol):
     """A world that management routes can be served from."""

@@ -57,6 +57,10 @@ class OtherWorkspace:
             self.backend.clock.sleep_until(Micros(self.backend.clock.now() + SECOND))
         return self.backend.get_operation(operation_id)
 
+    async def logs(self, name: str, lines: int, *, init: bool) -> str:
+        """The last lines of what a service's containers have written."""
+        return self.backend.get_logs(name, lines, init=init)
+
 
 class OtherServer:
     """A server of one workspace, at the two ports that it is given."""
