@@ -87,7 +87,7 @@ def figures(result: dict[str, Any], *without: str) -> str:
     left = {
         key: each
         for key, each in result.items()
-        if key not in ("notes", "wall_seconds", "replay", "fingerprint", "services", *without)
+        if key not in ("notes", "engine", "wall_seconds", "replay", "fingerprint", "services", *without)
     }
     return as_json(left)
 
