@@ -463,7 +463,8 @@ class ServerClock:
 
     def _jump_on(self, seen: int) -> None:
         """Events, until somebody has been served, or an instant that a client in this process waits for has come."""
-        stop = min((client.deadline for client in self._expected), default=_NEVER)
+        # A deadline that passed before the server heard of it is due now.
+        stop = max(self._calendar.now, min((client.deadline for client in self._expected), default=_NEVER))
         over = self._monotonic() + SLICE_SECONDS
         while self._monotonic() < over:
             following = self._calendar.peek()

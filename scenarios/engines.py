@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from akstwin import speedups
 from akstwin.errors import InvalidSetting
 from akstwin.scenarios.load import Prepared
 from akstwin.sim.engine.choice import EngineName
@@ -53,6 +54,8 @@ def _against(prepared: Prepared) -> str:
         return "the compiled engine has a cluster to itself, and the scenario has several services"
     if prepared.scenario.assumptions.refused_connection != 502:
         return "refused_connection: next_replica is known to the reference engine only"
+    if speedups.is_active():  # its columns stand in for the reference's, which machine code does not let them
+        return "the reference engine has been loaded as machine code for a server in this process"
     if load_kernel() is None:
         return "the compiled engine's extension is not there (akstwin compile makes it)"
     return ""

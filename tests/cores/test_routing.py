@@ -858,7 +858,8 @@ class TestUnorderedNews:
             made.seen_ready(V, replica, replica)
             made.forget(V, replica, replica)
 
-        held = [value for value in vars(made).values() if isinstance(value, dict | set | list)]
+        values = (getattr(made, name) for name in dir(made))  # compiled, it has no __dict__
+        held = [value for value in values if isinstance(value, dict | set | list)]
         assert max(map(len, held)) == KEPT_FORGOTTEN
         made.seen_ready(V, KEPT_FORGOTTEN * 3 - 1, KEPT_FORGOTTEN * 3)
         assert made.usage(V, KEPT_FORGOTTEN * 3).ready == 0

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
-from akstwin.clock import SECOND
+from akstwin.clock import SECOND, Micros
 from akstwin.errors import InvalidSetting
+from akstwin.fake_api.client_timers import ClientTimer
 from akstwin.fake_api.clock import GRAIN, Mode, ServerClock
 from akstwin.fake_api.turns import SLICE_SECONDS
 from akstwin.sim.calendar import Calendar, Order
@@ -157,6 +158,25 @@ def test_a_jumping_clock_moves_for_sleepers() -> None:
         await clock.sleep_until(1)
         assert calendar.now == 2_500_000
         clock.close()
+
+    on_a_loop(story)
+
+
+def test_a_clients_deadline_that_passed_before_the_server_heard_of_it_is_due_now() -> None:
+    """An advance by another thread may come between; the jump that follows must not look for an instant in the past."""
+
+    async def story() -> None:
+        clock, calendar, _, _ = made("jump")
+        woken = asyncio.Event()
+        timer = ClientTimer(15 * SECOND, lambda: False, woken.set)
+        await clock.advance(Micros(60 * SECOND))
+        clock.expect(timer)
+        await asyncio.wait_for(woken.wait(), 60)
+        assert timer.rung
+        assert calendar.now == 60 * SECOND
+        timer.end()
+        clock.close()
+        await asyncio.sleep(0)  # for the jump to end
 
     on_a_loop(story)
 
