@@ -80,7 +80,9 @@ def test_the_same_seed_gives_the_same_bytes_in_any_process(tmp_path: Path) -> No
         )  # fmt: skip
         results.append(_bytes(json.loads(result.read_text(encoding="utf-8"))))
         traces.append(trace.read_bytes())
-    assert results[0] == results[1] == results[2] == _bytes(run(prepare(SCENARIO, scenario)))
+    here = run(prepare(SCENARIO, scenario))
+    here["engine"] = json.loads(results[0])["engine"]  # beside machine code of a server it is the reference
+    assert results[0] == results[1] == results[2] == _bytes(here)
     assert traces[0] == traces[1] == traces[2]
     assert {"200", "502", "503"} <= {status for status, count in json.loads(results[0])["status"].items() if count}
 
