@@ -7,7 +7,7 @@ import gc
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_address
@@ -33,7 +33,6 @@ from akstwin.uploads import UploadLimits
 if TYPE_CHECKING:
     import uvicorn
 
-BACKLOG: Final = 2048
 _M_ARENA_MAX: Final = -8
 """Of glibc's `mallopt`."""
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 700
@@ -296,46 +295,26 @@ class FakeServer:
     def _serve(
         self, app: App, port: PortApp, listener: socket.socket, context: ssl.SSLContext | None
     ) -> "tuple[uvicorn.Server, asyncio.Task[None]]":
-        import uvicorn  # noqa: PLC0415 - a heavy import that only a running server needs
+        from akstwin.router.fast_path import FastPathProtocol  # noqa: PLC0415 - it imports uvicorn: only a running server needs it
+        from akstwin.router.listening import listen  # noqa: PLC0415 - likewise
 
-        from akstwin.router.fast_path import FastPathProtocol  # noqa: PLC0415 - it imports uvicorn
-
-        protocol: Any = partial(
+        protocol = partial(
             FastPathProtocol,
             router=port.workspace,
             host_check=port.hosts.refusal,
             interference=port.control.interference,
         )
-        config = uvicorn.Config(
-            app,
-            loop="none",
-            http=protocol,
-            ws="none",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            backlog=BACKLOG,
-            timeout_graceful_shutdown=1,
-        )
-        config.load()
-        if context is not None:
-            config.ssl = context
-        server = _listener_class()(config)
-        task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
+        server, task = listen(app, protocol, listener, context, timeout_graceful_shutdown=1)
         self._listeners.append((server, task))
         return server, task
 
     async def ready(self) -> None:
         """Return when all listeners take connections."""
+        from akstwin.router.listening import listening  # noqa: PLC0415 - see `_serve`
+
         self._logs.attach()
         for server, task in self._listeners:
-            while not server.started:
-                if task.done():
-                    task.result()
-                await asyncio.sleep(0.001)
+            await listening(server, task)
 
     def stop(self) -> None:
         """Begin the end."""
@@ -388,19 +367,6 @@ class FakeServer:
                 self._own.remove()
             for outlet in self._outlets:
                 await asyncio.to_thread(outlet.close)
-
-
-def _listener_class() -> type["uvicorn.Server"]:
-    import uvicorn  # noqa: PLC0415 - see above
-
-    class Listener(uvicorn.Server):
-        """One of several in a process: signals are the process's business."""
-
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    return Listener
 
 
 def _epoch(clock: Mode) -> float | None:

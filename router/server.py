@@ -1,11 +1,10 @@
 """A listening router: sockets in front of a gateway, and an end in which no request is lost."""
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -14,21 +13,13 @@ import uvicorn
 from akstwin.domain.service_urls import SERVICE_PREFIX
 from akstwin.router.asgi import Receive, Router, Scope, ScoringApp, Send, respond
 from akstwin.router.fast_path import FastPathProtocol
+from akstwin.router.listening import listen, listening
 
-BACKLOG: Final = 2048
 HEALTH: Final = "/"
 """The router's own health: 200 `Healthy`; 503 when it is about to end."""
 _log: Final = logging.getLogger(__name__)
 
 App = Callable[[Scope, Receive, Send], Any]
-
-
-class _Listener(uvicorn.Server):
-    """One that leaves signals to the process."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 class RouterServer:
@@ -60,29 +51,9 @@ class RouterServer:
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Take connections from now on."""
-        protocol: Any = partial(FastPathProtocol, router=self._router)
-        config = uvicorn.Config(
-            self,
-            loop="none",
-            http=protocol,
-            ws="none",
-            lifespan="off",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            backlog=BACKLOG,
-        )
-        config.load()
-        if tls is not None:
-            config.ssl = tls
-        server = self._server = _Listener(config)
-        self._task = asyncio.get_running_loop().create_task(server.serve(sockets=[listener]))
-        while not server.started:
-            if self._task.done():
-                self._task.result()
-            await asyncio.sleep(0.001)
+        protocol = partial(FastPathProtocol, router=self._router)
+        self._server, self._task = listen(self, protocol, listener, tls)
+        await listening(self._server, self._task)
 
     async def end(self, lame_duck: float = 0.0, drain: float = 300.0) -> None:
         """End so that no request is lost.
