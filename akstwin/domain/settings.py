@@ -57,6 +57,7 @@ class Setting:
         create: when it stands in a service's, and a version's, create payload.
         endpoint: when it stands in an endpoint's own create payload.
         patch: what it can change.
+        negated: whether the wire has the opposite of the SDK's flag.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Setting:
     create: Sent = Sent.ALWAYS
     endpoint: Sent = Sent.NEVER
     patch: tuple[Patch, ...] = (Patch.SERVICE, Patch.VERSION)
+    negated: bool = False
 
 
 _EVERYWHERE: Final = (Patch.SERVICE, Patch.ENDPOINT, Patch.VERSION)
@@ -102,7 +104,7 @@ SETTINGS: Final = (
     Setting("description", "description", Kind.TEXT, endpoint=Sent.ALWAYS, patch=_EVERYWHERE),
     Setting("primary_key", "keys/primaryKey", Kind.SECRET, endpoint=Sent.ALWAYS, patch=()),
     Setting("secondary_key", "keys/secondaryKey", Kind.SECRET, endpoint=Sent.ALWAYS, patch=()),
-    Setting("blobfuse_enabled", "storageInitEnabled", Kind.FLAG, Sent.GIVEN, patch=()),
+    Setting("blobfuse_enabled", "storageInitEnabled", Kind.FLAG, Sent.GIVEN, patch=(), negated=True),
 )
 """Every parameter whose value goes to the wire as it is (wire §7.3, §7.5, §7.6)."""
 

@@ -178,7 +178,7 @@ def _place(payload: Json, setting: Setting, when: Sent, value: Any, *, autoscale
 def _encoded(setting: Setting, value: Any) -> Any:
     if setting.name == "properties":
         return dict(value or {})
-    if setting.name == "blobfuse_enabled":
+    if setting.negated:
         return not value
     if setting.kind is Kind.PAIRS and value is not None:
         return dict(value)

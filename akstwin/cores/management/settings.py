@@ -108,7 +108,7 @@ def arguments_of(version: VersionRecord, service: ServiceRecord) -> DeployArgume
         for key in setting.path.split("/"):
             value = value[key]
         if value is not None and setting.name in DeployArguments.model_fields:
-            given[setting.name] = not value if setting.name == "blobfuse_enabled" else value  # stored as its opposite
+            given[setting.name] = not value if setting.negated else value
     return DeployArguments(
         **given,
         namespace=service.namespace,
