@@ -9,9 +9,9 @@ from akstwin.clock import Micros
 from akstwin.domain.observation import Observation
 from akstwin.policies.actions import Hold, Promote, RollBack, SetTraffic
 from akstwin.policies.figures import counts, is_ready, is_scaling, since, totals_of
-from akstwin.policies.policy import Decision, Limits, State, Verdict
+from akstwin.policies.policy import Decision, State, Verdict
 from akstwin.policies.rollout import plain, read_worse
-from akstwin.policies.specs import RolloutSpec, Share
+from akstwin.policies.specs import Rollout, RolloutSpec, Share
 from akstwin.policies.statistics import Worse, difference_below, e_value
 
 
@@ -36,7 +36,7 @@ class ABTestSpec(RolloutSpec):
         return self
 
 
-class ABTest:
+class ABTest(Rollout[ABTestSpec]):
     """A comparison in both directions, each by an e-process at half of α.
 
     It ends as soon as one version is shown to be better; with `promote: better` a version that is shown to be within the margin
@@ -45,19 +45,6 @@ class ABTest:
     Args:
         spec: its settings.
     """
-
-    def __init__(self, spec: ABTestSpec) -> None:
-        self.spec = spec
-
-    @property
-    def interval(self) -> Micros:
-        """Between two looks."""
-        return Micros(self.spec.interval)
-
-    @property
-    def limits(self) -> Limits:
-        """What the runner holds it to."""
-        return self.spec.limits
 
     def decide(self, state: State, observation: Observation, now: Micros) -> Decision:  # noqa: ARG002 - the protocol's
         """Compare, and choose."""

@@ -7,9 +7,9 @@ from akstwin.clock import MINUTE, Micros
 from akstwin.domain.observation import Observation
 from akstwin.policies.actions import Action, Hold, Promote, RemoveVersion, RollBack, SetTraffic
 from akstwin.policies.figures import counts, is_ready, since, totals_of
-from akstwin.policies.policy import Decision, Limits, State, Verdict
+from akstwin.policies.policy import Decision, State, Verdict
 from akstwin.policies.rollout import judge, seconds
-from akstwin.policies.specs import RolloutSpec, Share, Span
+from akstwin.policies.specs import Rollout, RolloutSpec, Share, Span
 from akstwin.policies.statistics import Counts, log_e_above
 
 
@@ -28,7 +28,7 @@ class BlueGreenSpec(RolloutSpec):
     remove_old: bool = False
 
 
-class BlueGreen:
+class BlueGreen(Rollout[BlueGreenSpec]):
     """A switch in three parts: preview, all traffic, promotion.
 
     The preview is judged against the control by the three-way rule; nothing but a pass switches. Under all traffic there is no
@@ -38,19 +38,6 @@ class BlueGreen:
     Args:
         spec: its settings.
     """
-
-    def __init__(self, spec: BlueGreenSpec) -> None:
-        self.spec = spec
-
-    @property
-    def interval(self) -> Micros:
-        """Between two looks."""
-        return Micros(self.spec.interval)
-
-    @property
-    def limits(self) -> Limits:
-        """What the runner holds it to."""
-        return self.spec.limits
 
     def decide(self, state: State, observation: Observation, now: Micros) -> Decision:
         """Preview, switch, promote; or go back."""

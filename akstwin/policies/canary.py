@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 from akstwin.clock import Micros
 from akstwin.domain.observation import Observation
 from akstwin.policies.actions import Hold, Promote, RollBack, SetTraffic
-from akstwin.policies.policy import Decision, Limits, State, Verdict
+from akstwin.policies.policy import Decision, State, Verdict
 from akstwin.policies.rollout import Judged, judge, seconds
-from akstwin.policies.specs import RolloutSpec, Share, Span
+from akstwin.policies.specs import Rollout, RolloutSpec, Share, Span
 
 
 class CanarySpec(RolloutSpec):
@@ -32,7 +32,7 @@ class CanarySpec(RolloutSpec):
         return self
 
 
-class Canary:
+class Canary(Rollout[CanarySpec]):
     """A rollout by steps.
 
     A step is held for its time, and until the version has had its least sample at it. Then the next one follows unless the
@@ -44,18 +44,10 @@ class Canary:
         spec: its settings.
     """
 
-    def __init__(self, spec: CanarySpec) -> None:
-        self.spec = spec
-
     @property
     def interval(self) -> Micros:
         """Between two looks."""
         return Micros(min(self.spec.interval, self.spec.hold))
-
-    @property
-    def limits(self) -> Limits:
-        """What the runner holds it to."""
-        return self.spec.limits
 
     def decide(self, state: State, observation: Observation, now: Micros) -> Decision:
         """Go on, go back, or hold."""

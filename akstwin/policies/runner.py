@@ -123,7 +123,7 @@ class PolicyRunner:
             now: the present instant.
 
         Raises:
-            AksError: the service refuses an action for good.
+            AksError: the service refuses an action, and would refuse it again.
         """
         if self.ended:
             return
@@ -181,7 +181,7 @@ class PolicyRunner:
         """Do what the last decision of the journal wanted, as far as it is not in force yet.
 
         Raises:
-            AksError: the service refuses an action for good.
+            AksError: the service refuses an action, and would refuse it again.
         """
         if self._run.pending:
             self._act()

@@ -1,6 +1,6 @@
 """What rollouts have in common: their settings, as a scenario file has them, and the limits that these come to."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -28,7 +28,7 @@ class Margins(Spec):
 
 
 class RolloutSpec(Spec):
-    """What every rollout is told.
+    """Settings of every rollout.
 
     Attributes:
         version: who gets the traffic; the default version is its control.
@@ -70,3 +70,27 @@ class RolloutSpec(Spec):
         if self.slower_than is not None:
             metrics.append(Metric("slow", self.margins.slow))
         return Rule(self.version, tuple(metrics), self.slower_than, self.alpha, self.pause_while_scaling)
+
+
+SpecType = TypeVar("SpecType", bound=RolloutSpec)
+
+
+class Rollout(Generic[SpecType]):
+    """What all rollouts have from their settings.
+
+    Args:
+        spec: the settings.
+    """
+
+    def __init__(self, spec: SpecType) -> None:
+        self.spec = spec
+
+    @property
+    def interval(self) -> Micros:
+        """Between two looks."""
+        return Micros(self.spec.interval)
+
+    @property
+    def limits(self) -> Limits:
+        """What the runner holds it to."""
+        return self.spec.limits
