@@ -11,7 +11,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 NATIVE = "akstwin/speedups/native"
 
 
-class ExtensionHook(BuildHookInterface):  # type: ignore[type-arg]
+class ExtensionHook(BuildHookInterface):  # type: ignore[type-arg]  # a class of its own is no generic when it runs
     """Makes the extension before a wheel is put together."""
 
     PLUGIN_NAME = "custom"

@@ -79,7 +79,7 @@ class KubernetesApi:
         """
         configuration = client.Configuration()
         try:
-            await config.load_kube_config(  # type: ignore[no-untyped-call]
+            await config.load_kube_config(  # type: ignore[no-untyped-call]  # the client has no types
                 None if kubeconfig is None else str(kubeconfig),
                 context=context,
                 client_configuration=configuration,
@@ -101,7 +101,7 @@ class KubernetesApi:
         """
         configuration = client.Configuration()
         try:
-            config.load_incluster_config(  # type: ignore[no-untyped-call]
+            config.load_incluster_config(  # type: ignore[no-untyped-call]  # the client has no types
                 client_configuration=configuration
             )
         except config.ConfigException as error:
@@ -110,7 +110,7 @@ class KubernetesApi:
 
     async def close(self) -> None:
         """End all connections."""
-        await self._client.close()  # type: ignore[no-untyped-call]
+        await self._client.close()  # type: ignore[no-untyped-call]  # the client has no types
 
     async def request(
         self,
@@ -216,7 +216,7 @@ class KubernetesApi:
         )
         url = f"{self.host}{path}?{urlencode(query)}" if query else f"{self.host}{path}"
         try:
-            answer = await self._client.rest_client.request(  # type: ignore[no-untyped-call]
+            answer = await self._client.rest_client.request(  # type: ignore[no-untyped-call]  # the client has no types
                 method, url, headers=headers, body=body, _request_timeout=timeout
             )
         except _UNREACHABLE as error:

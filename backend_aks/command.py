@@ -37,7 +37,7 @@ def manager(
     no_nodes: bool,
     assumed: tuple[str, ...],
 ) -> None:
-    """Run a workspace's manager and router, where pods can reach it, until it is told to end.
+    """Run a workspace's manager and router, where pods can reach it, until a signal ends it.
 
     Of several on one namespace, one is active and the others wait for its end.
     """

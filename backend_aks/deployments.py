@@ -119,7 +119,7 @@ class Deployments:
             self.refusals.pop(name, None)
 
     def _present(self, name: str, seen: Json | None) -> _Made | None:
-        """What it asks for now; None: it is not there. What we have written counts until the cluster has told of it."""
+        """The Deployment as it stands; None: it does not exist. Our own writes count until the watch has shown them."""
         made = self._made.get(name)
         if seen is not None and (made is None or seen["metadata"]["generation"] >= made.generation):
             written = (seen["metadata"].get("annotations") or {}).get(manifests.REVISION)

@@ -41,7 +41,7 @@ class ManagerServer:
 
     Args:
         workspace: which.
-        http: the URL that it is told by.
+        http: the URL that is shown to clients.
         https: the same with TLS.
         secret: signs URLs; one that outlasts the process keeps them good.
     """

@@ -53,7 +53,7 @@ class StoredService:
     """What is kept of a service beside its record and its life, so that a manager made anew goes on.
 
     Attributes:
-        life: its number among the services that have had its name, so that their pods are told apart.
+        life: its number among the services that have had its name, to tell their pods apart.
         state: what was decided for it.
     """
 

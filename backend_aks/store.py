@@ -33,7 +33,7 @@ class Superseded(AksError):
 class KubernetesStore(MemoryStore):
     """A `Store` whose changes go to a namespace's Secrets.
 
-    `load_all` first; then `run` as a task. Whoever answers for a change waits for `settle` before.
+    `load_all` first; then `run` as a task. A change is answered only after `settle`.
 
     Args:
         api: of the cluster.

@@ -198,7 +198,7 @@ def router_response(text: str, date: str, request_id: str) -> tuple[Headers, byt
 
 
 def end_to_end_headers(headers: Headers) -> Headers:
-    """The headers that go on to whoever is behind a hop, in their order: a request's to a replica, or a reply's to a client.
+    """The headers that are passed on over a hop, in their order: a request's to a replica, or a reply's to a client.
 
     The credential goes on as well; what holds for one connection does not, nor does the length, which is written anew.
     """

@@ -86,7 +86,7 @@ class ClusterSpec(Spec):
     nodes: Annotated[int, Field(ge=1, le=MOST_NODES)] = 3
     vm_size: Annotated[
         VmSize, BeforeValidator(_known_size, json_schema_input_type=str | VmSize), Field(validate_default=True)
-    ] = DEFAULT_VM_SIZE  # type: ignore[assignment]
+    ] = DEFAULT_VM_SIZE  # type: ignore[assignment]  # its name, which is read as any other
     max_nodes: Annotated[int, Field(ge=1, le=MOST_NODES)] | None = None
 
 

@@ -22,7 +22,7 @@ JSON_PATCH: Final = "application/json-patch+json"
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD"})
 DEFAULT_PORT: Final = 8899
-"""Where `akstwin serve` listens, unless it is told otherwise."""
+"""Where `akstwin serve` listens by default."""
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _WITHOUT_END: Final = httpx.Timeout(None, connect=CONNECT_SECONDS)
 

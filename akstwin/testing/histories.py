@@ -49,7 +49,7 @@ class History:
         control: the default version at its begin.
         moments: its looks, and as many after its end as the run had time for.
         ended_at: when the policy had done its work, since the begin, µs; None: it had not.
-        refused: why the service, or the runner, refused an action for good; None: it did not.
+        refused: why the service or the runner refused an action that ended the run; None: no action was refused.
         scenario: what the world was made from; None: it was made otherwise.
     """
 

@@ -36,7 +36,7 @@ xgboost-0.9-ubuntu18.04-py37-cpu-inference
 NAMES: Final = tuple(f"AzureML-{name}" for name in _TABLE.split())
 """The curated environments that are listed."""
 
-_FAMILIES: Final = "|".join(sorted({re.match(r"[a-z]+", name.lower()).group() for name in _TABLE.split()}))  # type: ignore[union-attr]
+_FAMILIES: Final = "|".join(sorted({re.match(r"[a-z]+", name.lower()).group() for name in _TABLE.split()}))  # type: ignore[union-attr]  # names begin with letters
 _RELATED: Final = re.compile(rf"AzureML-({_FAMILIES})(-[A-Za-z]+)*(-\d[\w.]*)(-[\w.]+)*", re.IGNORECASE)
 """Further versions of what is listed, which nobody can list: `AzureML-PyTorch-1.6.1-CPU`."""
 _PYTHON: Final = re.compile(r"-py(\d)(\d+)\b")
