@@ -137,7 +137,8 @@ class PolicyRunner:
         if decision is None:
             return
         run.next_look = now + self.interval
-        if decision.actions is not run.pending:
+        # What is pending was decided before, and is tried again; no actions are a decision, too.
+        if not run.pending or decision.actions is not run.pending:
             state = self._plain(decision.state)
             self._keep(decision, observation, now)
             run.before, run.state, run.pending = run.state, state, decision.actions

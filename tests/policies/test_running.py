@@ -129,6 +129,16 @@ def test_traffic_replicas_promotion_and_removal_on_a_real_endpoint() -> None:
     assert (version["isDefault"], scaler["minReplicas"], scaler["maxReplicas"]) == (True, 2, 4)
 
 
+def test_a_decision_without_actions_is_a_decision() -> None:
+    """It is kept in the journal, and the policy's state goes on from it."""
+    _, endpoint = opened()
+    looks: list[Look] = []
+    runner = run_policy(Each((), ()), endpoint, "1h", seen=looks.append)
+    assert runner is not None
+    assert runner.ended
+    assert [look.number for look in looks] == [0, 1]
+
+
 def test_what_is_in_force_is_not_done_again() -> None:
     """A wanted state that is there needs no call."""
     ws, endpoint = opened()
