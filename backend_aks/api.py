@@ -129,7 +129,11 @@ class KubernetesApi:
             ApiRefused: any other refusal.
             Unreachable: no answer, or none now.
         """
-        response = await self._send(method, path, body, query or {}, content_type, REQUEST_SECONDS)
+        answer: Json = json.loads(await self._text(method, path, body, query or {}, content_type))
+        return answer
+
+    async def _text(self, method: str, path: str, body: Any, query: Mapping[str, str], content_type: str) -> str:
+        response = await self._send(method, path, body, query, content_type, REQUEST_SECONDS)
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 text = await response.text()
@@ -137,8 +141,7 @@ class KubernetesApi:
             raise Unreachable(f"{self.host} has not answered {method} {path} to the end: {error!r}") from error
         if response.status >= 400:
             raise _refusal(response.status, text)
-        answer: Json = json.loads(text)
-        return answer
+        return text
 
     async def get(self, path: str, **query: str) -> Json:
         """Read an object or a list."""
@@ -167,11 +170,7 @@ class KubernetesApi:
 
     async def text(self, path: str, **query: str) -> str:
         """What is no JSON: a pod's log."""
-        response = await self._send("GET", path, None, query, "application/json", REQUEST_SECONDS)
-        text = await response.text()
-        if response.status >= 400:
-            raise _refusal(response.status, text)
-        return text
+        return await self._text("GET", path, None, query, "application/json")
 
     async def watch(self, path: str, version: str, query: Mapping[str, str]) -> AsyncIterator[Json]:
         """Events after a version of a list, until the server ends the watch.

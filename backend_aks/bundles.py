@@ -18,7 +18,7 @@ from akstwin.domain.service import VersionSpec
 from akstwin.files import FileStore
 from akstwin.uploads import Tally
 from akstwin.worker import WorkerSpec
-from akstwin.worker.unpack import ModelFiles, has_script, unpack
+from akstwin.worker.unpack import has_script, model_files, unpack
 
 PREFIX: Final = "/bundles/"
 
@@ -76,7 +76,7 @@ class Bundles:
             runs = unpack(
                 content.request,
                 fetch=self._files.download,
-                models=[self._model_files(document) for document in content.models],
+                models=[model_files(document, self._asset) for document in content.models],
                 folder=target,
                 service_name=service,
                 service_version=template.code.content[:12],
@@ -96,12 +96,6 @@ class Bundles:
             part.write_bytes(data)
             part.replace(target)
         return Bundle(digest, tuple(environment))
-
-    def _model_files(self, document: Json) -> ModelFiles:
-        asset_id = str(document["url"]).removeprefix("aml://asset/")
-        artifacts = self._asset(asset_id)["artifacts"]
-        prefixes = tuple(str(each.get("prefix") or each["id"]) for each in artifacts)
-        return ModelFiles(str(document["name"]), int(document["version"]), prefixes)
 
 
 def _packed(paths: Sequence[Path], root: Path | None) -> bytes:

@@ -1,12 +1,11 @@
 """The manager's HTTP: management routes as azureml-core speaks them, scoring, and the bundles that pods fetch."""
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from akstwin.backend import WorkspaceIdentity
 from akstwin.backend_aks.bundles import PREFIX
@@ -17,8 +16,6 @@ from akstwin.errors import NotFound
 from akstwin.fake_api.management.app import make_app
 from akstwin.router.asgi import Receive, Scope, Send, respond
 from akstwin.router.server import RouterServer
-
-_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,9 +97,9 @@ class Surroundings:
         """Where pods fetch a bundle."""
         return f"{self.settings.bundle_base}{PREFIX}{digest}"
 
-    def image_of(self, content: Content | None) -> str:
+    def image_of(self, content: Content) -> str:
         """The image of a version's containers: that of its environment, or the default."""
-        request = (content.request if content is not None else None) or {}
+        request = content.request or {}
         docker = (request.get("environment") or {}).get("docker") or {}
         named = str(docker.get("baseImage") or "")
         return self.settings.image if not named or named.startswith(AZURES_OWN) else named

@@ -38,7 +38,6 @@ class WatchedList:
 
     Attributes:
         synced: set when a first list is in.
-        lists: how often it has listed so far.
     """
 
     def __init__(self, api: KubernetesApi, path: str, labels: str, changed: Changed) -> None:
@@ -49,7 +48,6 @@ class WatchedList:
         self._items: dict[str, Json] = {}
         self._version = ""
         self.synced = asyncio.Event()
-        self.lists = 0
 
     @property
     def items(self) -> Mapping[str, Json]:
@@ -96,7 +94,6 @@ class WatchedList:
             going_on = page["metadata"].get("continue") or ""
             if not going_on:
                 break
-        self.lists += 1
         self._version = page["metadata"]["resourceVersion"]
         for key in [key for key in self._items if key not in found]:
             self._set(key, None)

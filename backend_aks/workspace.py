@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-import logging
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
@@ -36,7 +35,6 @@ ASSUMED: Final[Mapping[str, Any]] = {
 }
 """What differs on a real cluster: it is there already, images are built elsewhere, and a pod that refuses may be ending."""
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_log: Final = logging.getLogger(__name__)
 
 
 class ClusterWorkspace:

@@ -1,7 +1,6 @@
 """A listening router: sockets in front of a gateway, and an end in which no request is lost."""
 
 import asyncio
-import logging
 import socket
 import ssl
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from akstwin.router.listening import listen, listening
 
 HEALTH: Final = "/"
 """The router's own health: 200 `Healthy`; 503 when it is about to end."""
-_log: Final = logging.getLogger(__name__)
 
 App = Callable[[Scope, Receive, Send], Any]
 

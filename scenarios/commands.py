@@ -64,10 +64,10 @@ def run(
     """Answer a scenario's question on the simulator."""
     from akstwin.scenarios import outputs  # noqa: PLC0415
     from akstwin.scenarios.answer import all_met  # noqa: PLC0415
-    from akstwin.scenarios.engines import choose  # noqa: PLC0415
+    from akstwin.scenarios.engines import check_asked, choose  # noqa: PLC0415
     from akstwin.scenarios.load import BadScenario, load  # noqa: PLC0415
 
-    _check_engine(engine)
+    check_asked(engine)
     outputs.check_targets({"--json": json_file, "--report": report, "--trace": trace}, scenario)
     prepared = load(scenario, changes, seed=seed, replications=replications)
     if gate and not prepared.any_objective:
@@ -135,13 +135,14 @@ def plan(
     not met, or --max-replications is reached and it cannot be told. With --replications alone it is run just so often.
     """
     from akstwin.scenarios import outputs  # noqa: PLC0415
+    from akstwin.scenarios.engines import check_asked  # noqa: PLC0415
     from akstwin.scenarios.load import document_of  # noqa: PLC0415
     from akstwin.scenarios.plan import Stopping, parse_over, stopping_of  # noqa: PLC0415
     from akstwin.scenarios.plan import plan as search  # noqa: PLC0415
     from akstwin.scenarios.progress import plan_watcher  # noqa: PLC0415
 
     outputs.check_targets({"--json": json_file}, scenario)
-    _check_engine(engine)
+    check_asked(engine)
     document = document_of(scenario, changes, seed=seed, replications=replications)
     sought = [parse_over(over) for over in overs]
     stopping = stopping_of(document) if replications is None else Stopping(replications, replications)
@@ -171,13 +172,6 @@ def schema() -> None:
     from akstwin.scenarios.schema import scenario_schema  # noqa: PLC0415
 
     sys.stdout.write(json.dumps(scenario_schema(), indent=1, ensure_ascii=False) + "\n")
-
-
-def _check_engine(engine: str) -> None:
-    from akstwin.scenarios.engines import ASKED  # noqa: PLC0415
-
-    if engine not in ASKED:
-        raise InvalidSetting("--engine", engine, f"one of {', '.join(ASKED)}")
 
 
 def _with_trace(prepared: "Prepared", trace: Path | None, jobs: int | None, engine: str) -> dict[str, Any]:

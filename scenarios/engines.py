@@ -26,6 +26,12 @@ class Chosen:
     why: str = ""
 
 
+def check_asked(asked: str) -> None:
+    """Refuse what is no engine's name, and not auto (InvalidSetting)."""
+    if asked not in ASKED:
+        raise InvalidSetting("--engine", asked, f"one of {', '.join(ASKED)}")
+
+
 def choose(prepared: Prepared, asked: str = "auto") -> Chosen:
     """The engine that runs the scenario.
 
@@ -36,8 +42,7 @@ def choose(prepared: Prepared, asked: str = "auto") -> Chosen:
     Raises:
         InvalidSetting: no such engine; or the compiled one was asked for and cannot run this scenario.
     """
-    if asked not in ASKED:
-        raise InvalidSetting("--engine", asked, f"one of {', '.join(ASKED)}")
+    check_asked(asked)
     if asked == "reference":
         return Chosen("reference")
     why = _against(prepared)

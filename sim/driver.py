@@ -36,7 +36,7 @@ from akstwin.worker import DataCollection, InitFailed, Limits, Ran, ReplicaLost,
 from akstwin.worker.content import ScriptContent
 from akstwin.worker.replies import AsyncReplies, CallableReply, FixedReply, NoReply, Replies
 from akstwin.worker.rules import RuleReply
-from akstwin.worker.unpack import ModelFiles, has_script, unpack
+from akstwin.worker.unpack import has_script, model_files, unpack
 
 APP_ROOT: Final = "/var/azureml-app"
 """Where a container has its files (semantics §3); logs show them there, wherever they lie here."""
@@ -501,7 +501,7 @@ class Driver:
         """What a deployment's containers have on disk, laid out when they start."""
         self._laid_out += 1
         folder = self.containers / str(self._laid_out)
-        models = [self._model_files(document) for document in documents]
+        models = [model_files(document, self._asset) for document in documents]
         collection = self._collection(service, spec)
 
         def lay_out(tally: Tally) -> WorkerSpec:
@@ -529,12 +529,6 @@ class Driver:
 
     def _settings(self, service: str, version: str) -> VersionSettings:
         return self.services[service].controller.spec.version(version).settings
-
-    def _model_files(self, document: Json) -> ModelFiles:
-        asset_id = str(document["url"]).removeprefix("aml://asset/")
-        artifacts = self._asset(asset_id)["artifacts"]
-        prefixes = tuple(str(each.get("prefix") or each["id"]) for each in artifacts)
-        return ModelFiles(str(document["name"]), int(document["version"]), prefixes)
 
     def service(self, name: str) -> SimulatedService:
         """The service of that name.

@@ -31,7 +31,6 @@ from akstwin.policies.policy import Policy
 from akstwin.sdk.aks import AksEndpoint
 from akstwin.sdk.workspace import Workspace
 from akstwin.testing.checkers import Checker
-from akstwin.testing.checkers import check as broken_lines
 from akstwin.testing.histories import History, Span, record
 
 REPLAY: Final = "AKSTWIN_SCENARIO"
@@ -186,8 +185,9 @@ class _Property:
     def one(self, document: Mapping[str, Any]) -> None:
         """Run in one scenario, and judge what happened."""
         history = run_scenario(document, self._policy, until=self._until)
-        self._exercised |= {each.name for each in self._checkers if each.check(history).exercised}
-        broken = broken_lines(history, self._checkers)
+        found = [(each.name, each.check(history)) for each in self._checkers]
+        self._exercised |= {name for name, checked in found if checked.exercised}
+        broken = [f"{name}: {line}" for name, checked in found for line in checked.broken]
         if broken:
             raise PropertyBroken("\n".join(broken))
         self._judge(history)

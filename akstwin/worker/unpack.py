@@ -55,6 +55,18 @@ class ModelFiles:
             raise InvalidSetting("model.name", self.name, "a folder's name")
 
 
+def model_files(document: Mapping[str, Any], asset: Callable[[str], Mapping[str, Any]]) -> ModelFiles:
+    """A registered model and where its files are.
+
+    Args:
+        document: the model's.
+        asset: gives an asset's document by its id.
+    """
+    artifacts = asset(str(document["url"]).removeprefix("aml://asset/"))["artifacts"]
+    prefixes = tuple(str(each.get("prefix") or each["id"]) for each in artifacts)
+    return ModelFiles(str(document["name"]), int(document["version"]), prefixes)
+
+
 class _Asset(NamedTuple):
     """One uploaded part of the deployment; `setting` is where it stands in the request."""
 

@@ -6,7 +6,7 @@ kernel has come as far (`Calendar.meet`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from math import prod
 from typing import Any, Final
@@ -459,7 +459,7 @@ class CompiledEngine:
         """The version's containers have another model from now on: what starts in them takes its times."""
         for hosted in self._hosted.values():
             if hosted.spec.version == version:
-                spec = hosted.spec = _changed(hosted.spec, model, stretch, memory_limit)
+                spec = hosted.spec = replace(hosted.spec, model=model, stretch=stretch, memory_limit=memory_limit)
                 room = memory.room(model.memory, memory_limit)
                 self._kernel.set_model(hosted.place, self._model(spec), *stretch, room)
 
@@ -522,9 +522,3 @@ class CompiledEngine:
     def crash_on_request(self, version: str, request: int, *, every: bool, times: int) -> None:
         """A container dies as it starts the version's `request`-th request from now."""
         self._kernel.add_crash(self._name(version), request, every, times)
-
-
-def _changed(
-    spec: ContainerSpec, model: ModelProfile, stretch: tuple[int, int], memory_limit: int | None
-) -> ContainerSpec:
-    return ContainerSpec(spec.version, model, stretch, spec.liveness, spec.readiness, spec.code, memory_limit)

@@ -45,10 +45,10 @@ class CompiledLoad:
     def start(self) -> None:
         """Begin to send."""
         plan, waiting = self.plan, self._answers.waiting_entries
-        retried = plan.clients.retry not in ("none", "urllib3")
         for entry, traffic in zip(plan.entries, plan.traffic, strict=True):
             own = traffic.clients if isinstance(traffic, ClosedLoopUsers) else None
-            followed = retried if own is None else own.retry not in ("none", "urllib3")
+            clients = plan.clients if own is None else own
+            followed = clients.retry not in ("none", "urllib3")
             self._kernel.add_entry(entry, *plan.window, followed, entry in waiting, entry in self._blocks)
         self._answers.start()
 

@@ -137,10 +137,11 @@ def wakes(adjustment: Adjustment, facts: Facts, rules: ManagementRules) -> list[
         return []
     instants = [adjustment.limited_from + rules.deployment_timeout]
     for _, _, version in _missing(adjustment, facts):
-        if version.waiting is not None:
-            instants.append(max(version.waiting.since, adjustment.limited_from) + rules.unschedulable_after)
-        if version.blocked is not None:
-            instants.append(max(version.blocked.since, adjustment.limited_from) + rules.unschedulable_after)
+        instants += [
+            max(held.since, adjustment.limited_from) + rules.unschedulable_after
+            for held in (version.waiting, version.blocked)
+            if held is not None
+        ]
         if version.crashing_since is not None:
             instants.append(max(version.crashing_since, adjustment.limited_from) + rules.crash_time_failed)
     return instants
@@ -188,12 +189,10 @@ def _superseded(adjustment: Adjustment, facts: Facts) -> OperationError | None:
 def _failure(
     adjustment: Adjustment, version: VersionFacts, content: str, rules: ManagementRules, now: Micros
 ) -> OperationError | None:
-    waiting, start = version.waiting, adjustment.limited_from
-    if waiting is not None and over(within(waiting.since, start), rules.unschedulable_after, now):
-        return waiting.error
-    blocked = version.blocked
-    if blocked is not None and over(within(blocked.since, start), rules.unschedulable_after, now):
-        return blocked.error
+    start = adjustment.limited_from
+    for held in (version.waiting, version.blocked):
+        if held is not None and over(within(held.since, start), rules.unschedulable_after, now):
+            return held.error
     if over(within(version.crashing_since, start), rules.crash_time_failed, now):
         return crashed(content, version.killed_for, version.last_lines)
     return None

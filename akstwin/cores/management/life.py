@@ -218,10 +218,9 @@ def wake_at(life: ServiceLife, facts: Facts, rules: ManagementRules, now: Micros
     if running is not None:
         instants.append(running.limited_from + rules.deployment_timeout)
         if running.stage == "DeployService":
-            if facts.waiting is not None:
-                instants.append(max(facts.waiting.since, running.limited_from) + rules.unschedulable_after)
-            if facts.blocked is not None:
-                instants.append(max(facts.blocked.since, running.limited_from) + rules.unschedulable_after)
+            for held in (facts.waiting, facts.blocked):
+                if held is not None:
+                    instants.append(max(held.since, running.limited_from) + rules.unschedulable_after)
             if facts.crashing_since is not None:
                 instants.append(max(facts.crashing_since, running.limited_from) + rules.crash_time_failed)
     elif life.state is ServiceState.HEALTHY and life.unavailable_since is not None:

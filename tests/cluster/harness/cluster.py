@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import certificates, images, leftovers, needs
-from .layout import Node, Run
+from .layout import Run
 from .needs import Say
 from .programs import programs
 from .versions import HERE
@@ -323,11 +323,6 @@ class Cluster:
         if "wrong" in answer:
             raise ClusterFailed(answer["wrong"])
         return answer
-
-
-def node_of(cluster: Cluster, name: str) -> Node:
-    """A node by its name."""
-    return next(node for node in cluster.run.nodes if node.name == name)
 
 
 def _start_supervisor(run: Run, built: Path, lock: int, owner: int | None) -> int:

@@ -12,7 +12,6 @@ SERVICE_RANGE = "10.96.0.0/16"
 SERVICE_ADDRESS = "10.96.0.1"
 CGROUPS = Path("/sys/fs/cgroup")
 CGROUP_PREFIX = "akstwin-"
-GIGABYTE = 2**30
 
 
 @dataclass(frozen=True)
